@@ -1,0 +1,33 @@
+"""DeepSeekMath (arXiv 2402.03300) as a plugin for Hugging Face TRL.
+
+Names are loaded on first use, so that `import trl_dsmath` and `trl_dsmath.rewards` load neither torch nor trl.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .grpo import DeepSeekMathGRPOConfig as DeepSeekMathGRPOConfig
+    from .grpo import DeepSeekMathGRPOTrainer as DeepSeekMathGRPOTrainer
+    from .sft import MathSFTConfig as MathSFTConfig
+    from .sft import MathSFTTrainer as MathSFTTrainer
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "DeepSeekMathGRPOConfig": "grpo",
+    "DeepSeekMathGRPOTrainer": "grpo",
+    "MathSFTConfig": "sft",
+    "MathSFTTrainer": "sft",
+}
+__all__ = [*_HOME, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,70 @@
+"""The command `dsmath`. Each command is imported when it is called, so that help and grading start without torch."""
+
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+
+from .. import __version__
+from ..errors import DsMathError
+
+COMMANDS = {
+    "quickstart": ("trl_dsmath.quickstart", "train a tiny model on a toy task: SFT, then GRPO, in minutes on a CPU"),
+    "sft": ("trl_dsmath.cli.sft", "fine-tune a model on worked solutions (paper §3)"),
+    "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
+    "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
+    "check-data": ("trl_dsmath.cli.check_data", "list the answers of a data set that cannot be verified"),
+}
+
+
+def _help() -> str:
+    lines = [f"  {name:<12}{what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: dsmath COMMAND [--config FILE] [--key value ...]",
+            "",
+            "DeepSeekMath (arXiv 2402.03300) on top of Hugging Face TRL.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`dsmath COMMAND --help` lists the keys of a command. `--config` takes a YAML file, or the name of a recipe",
+            "that comes with the package: cpu, gpu24, paper.",
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `dsmath`.
+
+    Args:
+        argv (`list[str]`, *optional*):
+            Arguments after the program's name. If `None`, those of the process.
+
+    Returns:
+        `int`: the exit code: 0, 2 for an error of the user's input or settings, 130 after Ctrl-C.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in {"-h", "--help", "help"}:
+        print(_help())
+        return 0
+    if argv[0] in {"-V", "--version"}:
+        print(f"trl-dsmath {__version__}")
+        return 0
+    if argv[0] not in COMMANDS:
+        close = get_close_matches(argv[0], COMMANDS, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        print(f"dsmath: there is no command {argv[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
+        return 2
+    return run(argv[0], argv[1:])
+
+
+def run(command: str, argv: list[str]) -> int:
+    """Runs one command; an error that the package raised on purpose is printed as one line instead of a traceback."""
+    try:
+        return import_module(COMMANDS[command][0]).main(argv)
+    except DsMathError as error:
+        print(f"dsmath {command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ndsmath {command}: stopped.", file=sys.stderr)
+        return 130

@@ -1,0 +1,72 @@
+"""What a training command takes besides the trainer's configuration."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trl import ScriptArguments
+
+
+@dataclass
+class MathScriptArguments(ScriptArguments):
+    """
+    [`~trl.ScriptArguments`], and how to read a data set of problems.
+
+    Args:
+        question_column (`str`, *optional*):
+            Column of the question. If `None`, it is looked for by the usual names.
+        gold_column (`str`, *optional*):
+            Column of the answer. If `None`, it is looked for by the usual names.
+        prompt_mode (`str`, *optional*, defaults to `"cot"`):
+            Which of the paper's instructions ends a question: `"cot"` or `"tool"`.
+        plain_prompts (`bool`, *optional*, defaults to `False`):
+            Whether to write prompts as strings instead of messages, without the tokenizer's chat template.
+    """
+
+    question_column: str | None = field(
+        default=None, metadata={"help": "Column of the question. Looked for by the usual names when left out."}
+    )
+    gold_column: str | None = field(
+        default=None, metadata={"help": "Column of the answer. Looked for by the usual names when left out."}
+    )
+    prompt_mode: Literal["cot", "tool"] = field(
+        default="cot", metadata={"help": "The paper's instruction after a question: chain of thought, or with tools."}
+    )
+    plain_prompts: bool = field(
+        default=False, metadata={"help": "Write prompts as strings (`User: ...`) and leave out the chat template."}
+    )
+
+
+@dataclass
+class SFTScriptArguments(MathScriptArguments):
+    """
+    [`MathScriptArguments`], and a model made on the spot.
+
+    Args:
+        make_tiny_model (`bool`, *optional*, defaults to `False`):
+            Whether to make a tiny model at `model_name_or_path` from the training text when nothing stands there.
+    """
+
+    make_tiny_model: bool = field(
+        default=False,
+        metadata={"help": "Make a tiny model at model_name_or_path from the training text when nothing stands there."},
+    )
+
+
+@dataclass
+class GRPOScriptArguments(MathScriptArguments):
+    """
+    [`MathScriptArguments`], and the rewards.
+
+    Args:
+        reward_funcs (`list[str]`, *optional*):
+            Reward functions: names in `trl_dsmath.rewards` or `trl.rewards`, or dotted paths of your own. If `None`,
+            `boxed_accuracy_reward`.
+    """
+
+    reward_funcs: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Reward functions: names in trl_dsmath.rewards or trl.rewards, or dotted import paths. "
+            "boxed_accuracy_reward when left out."
+        },
+    )

@@ -1,0 +1,150 @@
+"""From the command line to the dataclasses of a stage, or on to `accelerate launch`."""
+
+import argparse
+import os
+import subprocess
+import sys
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from .recipes import recipe_path
+
+if TYPE_CHECKING:
+    from trl import TrlParser
+
+_LAUNCHED = "TRL_DSMATH_LAUNCHED"  # set for the processes that this module starts, so that they start no others
+
+
+def parse(stage: str, parser: "TrlParser", argv: list[str]) -> tuple[Any, ...] | int:
+    """Reads the recipe and the flags of a stage. What the stage does not know but `accelerate launch` does starts it.
+
+    Args:
+        stage (`str`):
+            Name of the command, also of its module in `trl_dsmath.cli`.
+        parser ([`~trl.TrlParser`]):
+            Parser of the stage.
+        argv (`list[str]`):
+            Arguments after the command.
+
+    Returns:
+        `tuple` or `int`: the dataclasses of the parser, or, when other processes did the work, their exit code.
+
+    Raises:
+        ConfigError: a file that is not there, a key that nobody knows, or a value that cannot work.
+    """
+    argv, config_file = _take_config(stage, argv)
+    namespace, rest = parser.parse_known_args(argv)
+    config = _read_yaml(config_file) if config_file else {}
+    from_file = {key: value for key, value in config.items() if key not in vars(namespace) and key != "env"}
+    if rest or from_file:
+        _refuse_unknown(rest, from_file, set(vars(namespace)), config_file)
+        if _LAUNCHED not in os.environ and "WORLD_SIZE" not in os.environ:
+            own = _without(argv, rest)
+            if config_file:
+                own = ["--config", str(config_file), *own]
+            use_cpu = bool(namespace.use_cpu or config.get("use_cpu"))
+            return _launch(stage, _flags(from_file) + rest, own, use_cpu)
+    own = _without(argv, rest)
+    if config_file:
+        own = ["--config", str(config_file), *own]
+    try:
+        return parser.parse_args_and_config(own, return_remaining_strings=True)[:-1]
+    except ValueError as error:  # ours, and what TRL and transformers refuse: the message is for the user either way
+        raise ConfigError(str(error)) from error
+
+
+def _take_config(stage: str, argv: list[str]) -> tuple[list[str], Path | None]:
+    """Takes `--config NAME` or `--config=NAME` out of the arguments."""
+    config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    config.add_argument("--config")
+    found, rest = config.parse_known_args(argv)
+    return rest, recipe_path(stage, found.config) if found.config else None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML file: {error}") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path} should hold one `key: value` a line.")
+    return config
+
+
+def _launch_names() -> set[str]:
+    from accelerate.commands.launch import launch_command_parser
+
+    names = set(vars(launch_command_parser().parse_args(["script"]))) - {"training_script", "training_script_args"}
+    return names | {"accelerate_config"}
+
+
+def _refuse_unknown(rest: list[str], from_file: dict[str, Any], own: set[str], config_file: Path | None) -> None:
+    """Raises for keys that neither the stage nor `accelerate launch` knows."""
+    launch = _launch_names()
+    in_flags = [word.split("=")[0].lstrip("-").replace("-", "_") for word in rest if word.startswith("-")]
+    if rest and not rest[0].startswith("-"):
+        raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+    for key, place in [
+        *((key, "flag --") for key in in_flags),
+        *((key, f"key in {config_file}: ") for key in from_file),
+    ]:
+        if key not in launch:
+            close = get_close_matches(key, own | launch, n=3)
+            raise ConfigError(f"Unknown {place}{key}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
+
+
+def _without(argv: list[str], rest: list[str]) -> list[str]:
+    """`argv` without `rest`, which argparse left over in the same order."""
+    own, left = [], list(rest)
+    for word in argv:
+        if left and word == left[0]:
+            left.pop(0)
+        else:
+            own.append(word)
+    return own
+
+
+def _flags(settings: dict[str, Any]) -> list[str]:
+    words: list[str] = []
+    for key, value in settings.items():
+        if value is True:
+            words.append(f"--{key}")
+        elif value not in (False, None):
+            words += [f"--{key}", str(value)]
+    return words
+
+
+def _launch(stage: str, launch_args: list[str], own: list[str], use_cpu: bool) -> int:
+    """Starts the stage in processes of its own and waits for them."""
+    import torch
+
+    module = f"trl_dsmath.cli.{stage}"
+    environment = {**os.environ, _LAUNCHED: "1"}
+    if "--accelerate_config" in launch_args:
+        at = launch_args.index("--accelerate_config")
+        if at + 1 == len(launch_args):
+            raise ConfigError("--accelerate_config needs a name (zero3, fsdp2, multi_gpu ...) or a file.")
+        launch_args[at : at + 2] = ["--config_file", _accelerate_config(launch_args[at + 1])]
+    if launch_args[:1] == ["--num_processes"] and len(launch_args) == 2 and (use_cpu or not torch.cuda.is_available()):
+        # On a CPU, `accelerate launch --num_processes 2` starts one process and says nothing (accelerate 1.15).
+        environment["ACCELERATE_USE_CPU"] = "true"
+        launcher = ["torch.distributed.run", "--nproc_per_node", launch_args[1], "-m", module]
+    else:
+        launcher = ["accelerate.commands.launch", *launch_args, "--module", module]
+    return subprocess.call([sys.executable, "-m", *launcher, *own], env=environment)
+
+
+def _accelerate_config(name: str) -> str:
+    """A file, or the name of one that TRL ships (`zero3`)."""
+    if Path(name).is_file():
+        return name
+    folder = resources.files("trl") / "accelerate_configs"
+    names = sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml"))
+    if name not in names:
+        raise ConfigError(f"--accelerate_config {name}: no such file. TRL ships: {', '.join(names)}.")
+    return str(folder / f"{name}.yaml")

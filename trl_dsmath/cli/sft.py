@@ -1,0 +1,80 @@
+"""`dsmath sft`: fine-tune a model on worked solutions (paper §3). Also `accelerate launch -m trl_dsmath.cli.sft`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import run
+from .launch import parse
+
+if TYPE_CHECKING:
+    from trl import TrlParser
+
+
+def make_parser(prog: str = "dsmath sft") -> "TrlParser":
+    """The parser of this stage: script arguments, [`MathSFTConfig`], TRL's model and mixture arguments."""
+    from trl import DatasetMixtureConfig, ModelConfig, TrlParser
+
+    from ..sft import MathSFTConfig
+    from .arguments import SFTScriptArguments
+
+    return TrlParser(
+        (SFTScriptArguments, MathSFTConfig, ModelConfig, DatasetMixtureConfig),
+        prog=prog,
+        usage=f"{prog} --config FILE [--key value ...]",
+        allow_abbrev=False,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the stage.
+
+    Args:
+        argv (`list[str]`, *optional*):
+            Arguments after the command. If `None`, those of the process.
+
+    Returns:
+        `int`: the exit code.
+    """
+    parsed = parse("sft", make_parser(), sys.argv[1:] if argv is None else argv)
+    if isinstance(parsed, int):
+        return parsed
+    script_args, training_args, model_args, mixture = parsed
+
+    from trl import get_peft_config, get_quantization_config
+
+    from ..sft import MathSFTTrainer
+    from . import training
+
+    say = training.sayer(training_args)
+    resume = training.resume_or_say_done(training_args, say)
+    if resume.finished:
+        return 0
+    with training_args.main_process_first(desc="reading the data"):
+        splits = training.load_splits(script_args, mixture, say)
+        train = training.convert_split(splits, script_args.dataset_train_split, "sft", script_args, say)
+        evaluation = None
+        if training_args.eval_strategy != "no":
+            evaluation = training.convert_split(splits, script_args.dataset_test_split, "sft", script_args, say)
+        if script_args.make_tiny_model and not Path(str(model_args.model_name_or_path)).exists():
+            from .tiny_model import make_tiny_model, texts_of
+
+            say(make_tiny_model(texts_of(train), model_args.model_name_or_path, training_args.max_length or 1024))
+        tokenizer = training.load_tokenizer(model_args, training_args, script_args.plain_prompts, say)
+    training.set_model_init(training_args, model_args)
+    trainer = MathSFTTrainer(
+        model=model_args.model_name_or_path,
+        args=training_args,
+        train_dataset=train,
+        eval_dataset=evaluation,
+        processing_class=tokenizer,
+        quantization_config=get_quantization_config(model_args),
+        peft_config=get_peft_config(model_args),
+    )
+    training.say_plan(trainer, [], say)
+    training.train_and_save(trainer, resume, script_args.dataset_name, say)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run("sft", sys.argv[1:]))

@@ -1,0 +1,171 @@
+"""What the training commands share: reading the data, saying what will happen, and saving what came out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..data import CHAT_TEMPLATE, Converted, convert
+from ..data.files import load
+from ..errors import ConfigError, DataError
+from .checkpoints import Resume, find_resume
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
+    from trl import DatasetMixtureConfig, ModelConfig
+
+    from .arguments import MathScriptArguments
+
+Say = Any  # a print that only the first process does
+
+
+def sayer(args: "TrainingArguments") -> Say:
+    """A `print` for the first process; the others keep quiet."""
+    return print if args.process_index == 0 else lambda *_, **__: None
+
+
+def resume_or_say_done(args: "TrainingArguments", say: Say) -> Resume:
+    """Finds the checkpoint to go on from and says so."""
+    resume = find_resume(args)
+    for remark in resume.remarks:
+        say(f"resume      {remark}")
+    if resume.finished:
+        say(
+            f"The run in {args.output_dir} is finished; nothing is left to do. Raise --max_steps to go on with it, or "
+            "give another --output_dir."
+        )
+    return resume
+
+
+def load_splits(script_args: "MathScriptArguments", mixture: "DatasetMixtureConfig", say: Say) -> dict[str, "Dataset"]:
+    """Loads the data set that the arguments name.
+
+    Raises:
+        ConfigError: no data set is named, or it is to be streamed.
+        DataError: it cannot be read.
+    """
+    if script_args.dataset_streaming or mixture.streaming:
+        raise ConfigError("Problems are counted and checked before training, which streaming rules out: leave it out.")
+    if mixture.datasets:
+        from trl import get_dataset
+
+        try:
+            return dict(get_dataset(mixture))
+        except (OSError, ValueError) as error:
+            raise DataError(f"The mixture under `datasets` cannot be loaded: {error}") from error
+    if not script_args.dataset_name:
+        raise ConfigError(
+            "Which problems? Give --dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub "
+            "(openai/gsm8k, with --dataset_config main)."
+        )
+    splits, remarks = load(script_args.dataset_name, script_args.dataset_config)
+    for remark in remarks:
+        say(f"data        {remark}")
+    return splits
+
+
+def convert_split(
+    splits: dict[str, "Dataset"],
+    split: str,
+    stage: Literal["sft", "grpo"],
+    script_args: "MathScriptArguments",
+    say: Say,
+) -> "Dataset":
+    """One split in TRL's columns; says how many rows are used and what was dropped.
+
+    Raises:
+        DataError: there is no such split, or no row of it can be used.
+    """
+    if split not in splits:
+        raise DataError(
+            f"There is no split {split!r}; there are: {', '.join(splits)}. Name one with --dataset_train_split or "
+            "--dataset_test_split."
+        )
+    converted: Converted = convert(
+        splits[split],
+        stage,
+        script_args.question_column,
+        script_args.gold_column,
+        script_args.prompt_mode,
+        script_args.plain_prompts,
+    )
+    say(f"data        {script_args.dataset_name or 'mixture'}, {split}: {converted.report()}")
+    return converted.dataset
+
+
+def load_tokenizer(model_args: "ModelConfig", args: Any, plain: bool, say: Say) -> "PreTrainedTokenizerBase":
+    """The model's tokenizer. One without a chat template gets DeepSeekMath's, which is saved with the model."""
+    from transformers import AutoTokenizer
+
+    if not model_args.model_name_or_path:
+        raise ConfigError("Which model? Give --model_name_or_path: a folder or a name on the hub.")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            model_args.model_name_or_path,
+            revision=model_args.model_revision,
+            trust_remote_code=args.trust_remote_code,
+            padding_side="left",  # what GRPO generates with; SFT pads by itself
+            truncation_side="left",
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(f"The model {model_args.model_name_or_path} cannot be loaded: {reason}") from error
+    if tokenizer.chat_template is None and not plain:
+        say("prompts     the tokenizer has no chat template: DeepSeekMath's is used and saved with the model")
+        tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def set_model_init(args: Any, model_args: "ModelConfig") -> None:
+    """Hands the model's settings to the trainer, as TRL's own scripts do."""
+    args.model_init_kwargs = {
+        "revision": model_args.model_revision,
+        "trust_remote_code": args.trust_remote_code,
+        "attn_implementation": model_args.attn_implementation,
+        "dtype": model_args.dtype,
+        **(args.model_init_kwargs or {}),
+    }
+
+
+def say_plan(trainer: "Trainer", rewards: list[str], say: Say) -> None:
+    """Says in a few lines what is about to be trained, on what, and for how long."""
+    args: Any = trainer.args
+    total = sum(parameter.numel() for parameter in trainer.model.parameters())
+    trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
+    say(f"model       {trainer.model.config._name_or_path}: {total:,} parameters, {trained:,} trained")
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    what = f"completions, {args.num_generations} a question" if rewards else "sequences"
+    say(
+        f"batch       {batch:,} {what} = {args.train_batch_size} a process x {args.gradient_accumulation_steps} "
+        f"micro-batches x {args.world_size} processes"
+    )
+    rows = len(trainer.train_dataset) * (args.num_generations if rewards else 1)
+    if args.packing if not rewards else False:
+        say(f"packing     into {rows:,} sequences of at most {args.max_length:,} tokens")
+    if rows < batch:
+        say(
+            f"warning     the data give {rows:,}, so an update sees {rows:,} and not {batch:,}: lower global_batch_size"
+        )
+    length = f"{args.max_steps:,} updates" if args.max_steps > 0 else f"{args.num_train_epochs:g} epochs"
+    say(
+        f"training    {length}, learning rate {args.learning_rate:g} ({args.lr_scheduler_type.value}), seed {args.seed}"
+    )
+    if rewards:
+        say(f"rewards     {', '.join(rewards)}")
+    say(f"output      {args.output_dir}", flush=True)
+
+
+def train_and_save(trainer: "Trainer", resume: Resume, dataset_name: str | None, say: Say) -> None:
+    """Trains, saves the model, its card and the logged figures, and closes the trackers."""
+    args = trainer.args
+    trainer.train(resume_from_checkpoint=resume.checkpoint)
+    trainer.save_model(args.output_dir)
+    trainer.save_state()
+    # A card names a data set on the hub; a local path would become a dead link.
+    on_hub = dataset_name if dataset_name and not Path(dataset_name).exists() else None
+    trainer.create_model_card(model_name=Path(str(args.output_dir)).name, dataset_name=on_hub)
+    say(f"saved       {args.output_dir} (figures of every logged step: trainer_state.json)")
+    if args.push_to_hub:
+        trainer.push_to_hub(dataset_name=on_hub)
+        say(f"pushed      https://huggingface.co/{trainer.hub_model_id}")
+    if hasattr(trainer, "end"):  # transformers >= 5.18: closes trackers and the process group
+        trainer.end()

@@ -1,0 +1,131 @@
+"""Data sets by name: a local file, a local folder with one file a split, or a name on the Hugging Face hub.
+
+JSON lines are read here and not by `datasets`: its reader gives up on a whole file for one line that was cut off, or for
+golds that are numbers in some rows and strings in others, and both are common.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_OTHER_FORMATS = {".parquet": "parquet", ".csv": "csv"}
+
+
+def read_jsonl(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """Reads a file of JSON lines (or one JSON array).
+
+    Returns:
+        `tuple`: the rows, and the numbers (from 1) of the lines that hold no JSON object.
+
+    Raises:
+        DataError: the file cannot be read as text, or holds no row.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    rows: list[dict[str, Any]] = []
+    broken: list[int] = []
+    if text.lstrip().startswith("["):
+        try:
+            cells = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{path} is no JSON: {error}. Write one object a line and name the file .jsonl."
+            ) from error
+        numbered = list(enumerate(cells, start=1))
+    else:
+        numbered = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    for number, cell in numbered:
+        try:
+            row = json.loads(cell) if isinstance(cell, str) else cell
+        except json.JSONDecodeError:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            broken.append(number)
+    if not rows:
+        raise DataError(f"{path} holds no row: it should have one JSON object a line.")
+    return rows, broken
+
+
+def to_dataset(rows: list[dict[str, Any]]) -> "Dataset":
+    """Rows as a data set. A column that is missing in some rows is None there; numbers that stand beside strings in one
+    column become strings, since a column has one type."""
+    from datasets import Dataset
+
+    columns: dict[str, list[Any]] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        cells = [row.get(name) for row in rows]
+        types = {type(cell) for cell in cells if cell is not None}
+        if str in types and len(types) > 1:
+            cells = [
+                cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
+                for cell in cells
+            ]
+        columns[name] = cells
+    try:
+        return Dataset.from_dict(columns)
+    except (ValueError, TypeError, OverflowError) as error:  # pyarrow's errors are ValueError and TypeError
+        raise DataError(f"The rows do not fit into columns of one type each: {error}") from error
+
+
+def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], list[str]]:
+    """Loads a data set by its name.
+
+    Args:
+        name (`str`):
+            A `.jsonl`, `.json`, `.parquet` or `.csv` file (it becomes the split `train`), a folder with one such file
+            a split (`train.jsonl`, `test.jsonl`), or the name of a data set on the hub.
+        config (`str`, *optional*):
+            Configuration of a data set on the hub (`main` for `openai/gsm8k`); not used for local files.
+
+    Returns:
+        `tuple`: the splits, and remarks about lines that could not be read.
+
+    Raises:
+        DataError: nothing stands there, or it cannot be read.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        files = {file.stem: file for file in sorted(path.iterdir()) if file.suffix in {".jsonl", ".json"}}
+        if not files:  # a folder of parquet files, or a clone of a hub repository: `datasets` knows its ways
+            return _load_with_datasets(str(path), None), []
+    elif path.is_file():
+        files = {"train": path}
+    elif name.startswith((".", "/", "~")) or path.suffix in {".jsonl", ".json", *_OTHER_FORMATS}:
+        raise DataError(f"There is no file or folder {name}.")
+    else:
+        return _load_with_datasets(name, config), []
+
+    splits, remarks = {}, []
+    for split, file in files.items():
+        if file.suffix in _OTHER_FORMATS:
+            splits[split] = _load_with_datasets(_OTHER_FORMATS[file.suffix], None, str(file))["train"]
+            continue
+        if file.suffix not in {".jsonl", ".json"}:
+            raise DataError(f"{file}: only .jsonl, .json, .parquet and .csv files can be read.")
+        rows, broken = read_jsonl(file)
+        if broken:
+            first = ", ".join(map(str, broken[:5])) + (", ..." if len(broken) > 5 else "")
+            remarks.append(f"{file}: {len(broken):,} lines are no JSON object and were dropped (line {first})")
+        splits[split] = to_dataset(rows)
+    return splits, remarks
+
+
+def _load_with_datasets(name: str, config: str | None, file: str | None = None) -> dict[str, "Dataset"]:
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    try:
+        loaded = load_dataset(name, name=config, data_files=file)
+    except (OSError, ValueError, DatasetsError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise DataError(f"The data set {file or name} cannot be loaded: {reason}") from error
+    return dict(loaded)

@@ -1,0 +1,66 @@
+r"""The paper's prompts, to the letter: question and instruction, no system prompt.
+
+Source: the model cards of DeepSeekMath-Instruct and DeepSeekMath-RL ("Please use chain-of-thought prompt to test ...")
+and `evaluation/data_processing/process_utils.py` of github.com/deepseek-ai/DeepSeek-Math, which adds the same four
+instructions to every zero-shot question.
+"""
+
+import re
+from typing import Literal
+
+Mode = Literal["cot", "tool"]
+
+# Model cards: "English questions: {question}\nPlease reason step by step, ...".
+COT_EN = "\nPlease reason step by step, and put your final answer within \\boxed{}."
+# Model cards: "Chinese questions: {question}\n请通过逐步推理来解答问题，...".
+COT_ZH = "\n请通过逐步推理来解答问题，并把最终答案放置于\\boxed{}中。"
+# DeepSeek-Math's harness, the "tool" test sets of Instruct and RL in English.
+TOOL_EN = (
+    "\nPlease integrate natural language reasoning with programs to solve the problem above, "
+    "and put your final answer within \\boxed{}."
+)
+# The same harness in Chinese (mgsm-zh and cmath with tools).
+TOOL_ZH = "\n请结合自然语言和Python程序语言来解答问题，并把最终答案放置于\\boxed{}中。"
+
+# DeepSeek-Math's harness: what the model reads when no chat template is in the way. The solution follows after a space.
+PLAIN_PROMPT = "User: {question}\n\nAssistant:"
+
+# The form of the published tokenizers' `chat_template` (deepseek-math-7b-*, tokenizer_config.json), for tokenizers that
+# have none. The generation prompt ends without the space that the assistant's text begins with, so that the first word
+# of an answer is one token, as it is in training.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{% if message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\n\n' }}"
+    "{% elif message['role'] == 'assistant' %}{{ 'Assistant: ' + message['content'] + eos_token }}"
+    "{% elif message['role'] == 'system' %}{{ message['content'] + '\n\n' }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
+# How the solutions end that we write out of a bare final answer, as in DeepSeek's own few-shot examples.
+FINAL_ANSWER = "Therefore, the answer is \\boxed{{{answer}}}."
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_INSTRUCTIONS: dict[tuple[Mode, bool], str] = {
+    ("cot", False): COT_EN,
+    ("cot", True): COT_ZH,
+    ("tool", False): TOOL_EN,
+    ("tool", True): TOOL_ZH,
+}
+
+
+def instruct(question: str, mode: Mode = "cot") -> str:
+    """Adds the paper's instruction to a question, in Chinese when the question has a Chinese character in it.
+
+    Args:
+        question (`str`):
+            The question; white space around it is dropped, as the harness does.
+        mode (`str`, *optional*, defaults to `"cot"`):
+            `"cot"` for chain of thought, `"tool"` for reasoning mixed with programs.
+
+    Returns:
+        `str`: the content of the user's message.
+    """
+    question = question.strip()
+    return question + _INSTRUCTIONS[mode, bool(_CHINESE.search(question))]

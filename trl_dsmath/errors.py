@@ -1,0 +1,21 @@
+"""The exceptions of the package: one root, and each class is also a standard one, so `except ValueError` still works."""
+
+
+class DsMathError(Exception):
+    """Root of every error that `trl_dsmath` raises on purpose."""
+
+
+class ConfigError(DsMathError, ValueError):
+    """A setting, or a combination of settings, that cannot work. The message holds the fix."""
+
+
+class DataError(DsMathError, ValueError):
+    """A file, a column or a row that cannot be used. The message names it and holds the fix."""
+
+
+class GradingError(DsMathError, RuntimeError):
+    """The grading workers could not be started or kept alive."""
+
+
+class MissingDependencyError(DsMathError, ImportError):
+    """An optional dependency is absent. The message names the extra to install."""

@@ -1,0 +1,274 @@
+r"""The shape of an answer: one value, a list, a tuple or interval, a set, a union, a relation, a matrix, or words.
+
+`parse_answer` reads the shape from canonical LaTeX and leaves expressions to [`latex`]; it never fails: what it cannot
+read becomes [`Words`], which equal only the same words.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .latex import MAX_LENGTH, Node, Unsupported, parse_expression
+
+MAX_ITEMS = 20_000
+
+
+@dataclass(frozen=True)
+class Value:
+    """An expression with an optional unit."""
+
+    node: Node
+    unit: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text, or mathematics that this package does not read."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Items:
+    """Answers side by side: `1, 2`; ordered when the parts have places of their own (`5; 10`)."""
+
+    items: tuple["Answer", ...]
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    r"""Answers in brackets: `(1, 2)`, `[0, 1)`, `\{1, 2\}`, `\langle 1, 2\rangle`."""
+
+    opening: str
+    closing: str
+    items: tuple["Answer", ...]
+
+
+@dataclass(frozen=True)
+class Union:
+    r"""`A \cup B`, or inequalities joined by "or"."""
+
+    parts: tuple["Answer", ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    r"""A chain such as `x = 5`, `1 < x \le 3`, `x \in A`: `len(parts) == len(signs) + 1`."""
+
+    signs: tuple[str, ...]
+    parts: tuple["Answer", ...]
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rows of answers."""
+
+    rows: tuple[tuple["Answer", ...], ...]
+
+
+Answer: TypeAlias = Value | Words | Items | Group | Union | Relation | Matrix
+
+_OPEN = {"(", "[", "{", "\\{", "\\langle"}
+_CLOSE = {")", "]", "}", "\\}", "\\rangle"}
+_PIECE = re.compile(
+    r"\\(?:begin|end)\s*\{[^{}]*\}|\\text\s*\{[^{}]*\}|\\[a-zA-Z]+|\\.|\d{1,3}(?:,\d{3})+(?!\d)|[A-Za-z]+|[\u4e00-\u9fff]+|.",
+    re.DOTALL,
+)
+_RELATIONS = {
+    "=": "=", "<": "<", ">": ">", "\\le": "<=", "\\ge": ">=", "\\neq": "!=", "\\in": "in", "\\approx": "~", "\\equiv": "==",
+    "\\subseteq": "sub", "\\subset": "sub", "\\to": "to", "\\parallel": "par", "\\perp": "perp", "\\notin": "notin", "\\sim": "sim",
+}  # fmt: skip
+_AND = {"and", "\\land", "和", "与", "及", "以及"}
+_OR = {"or", "\\lor", "或", "或者"}
+_MATRIX = re.compile(r"^\\begin\{([pbBv]?matrix|array|smallmatrix)\}(?:\s*\{[lcr|\s]*\})?(.*)\\end\{\1\}$", re.DOTALL)
+_FENCED_MATRIX = re.compile(r"^(?:\(|\[|\\\{)?\s*(\\begin\{(?:smallmatrix|array|matrix)\}.*\\end\{(?:smallmatrix|array|matrix)\})\s*(?:\)|\]|\\\})?$", re.DOTALL)
+_BUILDER = re.compile(r"^([A-Za-z])\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:)\s*(.+)$", re.DOTALL)
+
+
+def pieces(text: str) -> list[str]:
+    """Cuts canonical LaTeX into commands, words, numbers with separators and single characters."""
+    return _PIECE.findall(text)
+
+
+def _split(parts: list[str], separators) -> list[list[str]] | None:
+    """Splits at separators outside all brackets; None when there is none or the brackets do not match."""
+    out: list[list[str]] = [[]]
+    depth = 0
+    for part in parts:
+        if part in _OPEN or part.startswith("\\begin"):
+            depth += 1
+        elif part in _CLOSE or part.startswith("\\end"):
+            depth -= 1
+        if depth == 0 and _plain(part) in separators:
+            out.append([])
+        else:
+            out[-1].append(part)
+    return out if len(out) > 1 and depth == 0 else None
+
+
+def _plain(part: str) -> str:
+    return part[part.index("{") + 1 : -1].strip().lower() if part.startswith("\\text") else part
+
+
+def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
+    r"""Reads the shape of an answer.
+
+    Args:
+        text (`str`):
+            Canonical LaTeX, see [`text.normalize`].
+        thousands (`bool`, *optional*, defaults to `True`):
+            Read `1,234` as one number; inside brackets and as a second reading it is two.
+
+    Returns:
+        `Answer`: never an exception; [`Words`] for everything else.
+    """
+    text = text.strip()
+    if depth > 12 or len(text) > 40 * MAX_LENGTH:
+        return Words(text)
+    if len(text) < 30 and text.isdigit():
+        return _value(text)
+    parts = pieces(text)
+    if thousands is False:
+        parts = [piece for part in parts for piece in (re.split("(,)", part) if part[0].isdigit() else [part])]
+    parsed = _structure(parts, text, thousands, depth)
+    return parsed if parsed is not None else _value(text)
+
+
+def _join(parts: list[str]) -> str:
+    return "".join(parts).strip(" ,;")
+
+
+def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answer | None:
+    def parse(piece: list[str]) -> Answer:
+        return parse_answer(_join(piece), thousands, depth + 1)
+
+    if (split := _split(parts, {";"})) and all(_join(p) for p in split):
+        return Items(tuple(parse(p) for p in split), ordered=True)
+    if (split := _split(parts, _OR)) and all(_join(p) for p in split):
+        found = tuple(parse(p) for p in split)
+        return Union(found) if all(_is_range(a) for a in found) else _flat(found)
+    if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
+        split = [p for p in split if _join(p)]
+        if len(split) > 1:
+            return _flat(tuple(parse(p) for p in split))
+    if (split := _split(parts, {","})) and len(split) <= MAX_ITEMS:
+        split = [p for p in split if _join(p)]
+        if len(split) > 1:
+            return _labelled(_flat(tuple(parse(p) for p in split)))
+        if split:
+            return parse(split[0])
+    if (relation := _relation(parts, parse)) is not None:
+        return relation
+    if split := _split(parts, {"\\cup"}):
+        return Union(tuple(parse(p) for p in split))
+    return _brackets(parts, text, depth) or _matrix(text, depth)
+
+
+def _flat(answers: tuple[Answer, ...]) -> Items:
+    """`1, 2 and 3` is one list."""
+    flat: list[Answer] = []
+    for answer in answers:
+        flat += answer.items if isinstance(answer, Items) and not answer.ordered else (answer,)
+    return Items(tuple(flat))
+
+
+def _labelled(items: Items) -> Answer:
+    """`x = 1, 2` labels the whole list."""
+    first, rest = items.items[0], items.items[1:]
+    if isinstance(first, Relation) and first.signs == ("=",) and not any(isinstance(a, Relation) for a in rest):
+        return Relation(("=",), (first.parts[0], Items((first.parts[1], *rest))))
+    return items
+
+
+def _relation(parts: list[str], parse) -> Relation | None:
+    signs: list[str] = []
+    sides: list[list[str]] = [[]]
+    depth = 0
+    for part in parts:
+        depth += (part in _OPEN or part.startswith("\\begin")) - (part in _CLOSE or part.startswith("\\end"))
+        if depth == 0 and part in _RELATIONS:
+            if part == "=" and not _join(sides[-1]) and signs and signs[-1] in "<>":
+                signs[-1] += "="  # "<="
+                continue
+            signs.append(_RELATIONS[part])
+            sides.append([])
+        else:
+            sides[-1].append(part)
+    if not signs or depth != 0 or not all(_join(side) for side in sides):
+        return None
+    return Relation(tuple(signs), tuple(parse(side) for side in sides), _join(parts))
+
+
+def _is_range(answer: Answer) -> bool:
+    if isinstance(answer, Relation):
+        return all(sign in ("<", ">", "<=", ">=", "in", "!=") for sign in answer.signs)
+    return isinstance(answer, Group | Union) and not (isinstance(answer, Group) and answer.opening == "{")
+
+
+def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
+    parts = [part for part in parts if part != " "]
+    if len(parts) < 2 or parts[0] not in _OPEN or parts[-1] not in _CLOSE:
+        return None
+    level = 0
+    for index, part in enumerate(parts):
+        level += (part in _OPEN) - (part in _CLOSE)
+        if level == 0 and index < len(parts) - 1:
+            return None
+    if level != 0:
+        return None
+    opening, closing = parts[0].strip("\\"), parts[-1].strip("\\")
+    start, stop = text.index(parts[0]) + len(parts[0]), text.rindex(parts[-1])
+    inner = text[start:stop].strip()
+    if parts[0] == "{":
+        return parse_answer(inner, depth=depth + 1)
+    if parts[0] == "\\{":
+        if (builder := _BUILDER.match(inner)) and re.search(r"[<>=]|\\le|\\ge|\\neq", builder[2]):
+            return parse_answer(builder[2], depth=depth + 1)
+    elif opening == "langle":
+        opening, closing = "<", ">"
+    if not inner:
+        return Group(opening, closing, ()) if parts[0] == "\\{" else None
+    content = parse_answer(inner, thousands=False, depth=depth + 1)
+    if isinstance(content, Items) and not content.ordered:
+        return Group(opening, closing, content.items)
+    if isinstance(content, Relation) and isinstance(content.parts[-1], Items) and opening == "(":
+        return None
+    if parts[0] == "\\{":
+        return Group("{", "}", (content,))
+    if opening == "(" and closing == ")" and not isinstance(content, Value | Words):
+        return content
+    return None if isinstance(content, Words) and opening != "(" else content if isinstance(content, Value) else None
+
+
+def _matrix(text: str, depth: int) -> Matrix | None:
+    if fenced := _FENCED_MATRIX.match(text):
+        text = fenced[1]
+    found = _MATRIX.match(text)
+    if not found or found[1] == "vmatrix" or "\\begin" in found[2]:
+        return None
+    body = re.sub(r"\\hline|\\\\\s*$", "", found[2].strip())
+    rows = [[cell.strip() for cell in row.split("&")] for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])", body)]
+    if len({len(row) for row in rows}) != 1 or sum(map(len, rows)) > 400:
+        return None
+    return Matrix(tuple(tuple(parse_answer(cell, depth=depth + 1) for cell in row) for row in rows))
+
+
+_RATIO = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*:\s*(-?\d+(?:\.\d+)?)(?:\s*:\s*(-?\d+(?:\.\d+)?))?\s*(\\text\s*\{[^{}]*\}|[A-Za-z. ]*)$")
+
+
+def _value(text: str) -> Answer:
+    text = text.strip()
+    if re.fullmatch(r"\d{1,3}(?: \d{3})+", text):
+        text = text.replace(" ", "")
+    if found := _RATIO.match(text):
+        parts = tuple(parse_answer(part) for part in found.groups()[:3] if part is not None)
+        suffix = re.sub(r"\\text|[{}\s.]", "", found[4]).lower()
+        return Group(":", suffix, parts)
+    try:
+        node, unit = parse_expression(text)
+    except (Unsupported, RecursionError, ValueError, IndexError):
+        return Words(text)
+    return Value(node, unit, text)

@@ -1,0 +1,226 @@
+"""Grading many answers at once: golds read once, equal pairs judged once, hard pairs sent to the workers together."""
+
+import math
+import numbers
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..errors import DataError
+from ..text import normalize, read_answer, read_choice
+from .answer import Answer, Words, parse_answer
+from .compare import same_answer
+from .pool import WorkerPool
+from .verdict import Verdict
+
+TIME_LIMIT = 5.0  # seconds for one hard pair
+MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
+_PROSE_WORDS = 40  # a gold with more words than this and no marked answer is a solution without one
+_POOL = WorkerPool()
+_BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*[A-J])+")
+_NESTED_POWERS = re.compile(r"\^")
+
+
+@dataclass(frozen=True)
+class Gold:
+    """A gold answer as it was read."""
+
+    text: str  # canonical LaTeX
+    squeezed: str  # the same without blanks
+    choice: str | None
+    answer: Answer
+    other: Answer | None  # second reading of a list such as `1,234`
+
+
+@dataclass(frozen=True)
+class GoldReport:
+    """How one gold is read; `ok` is False when answers cannot be verified against it."""
+
+    gold: object
+    ok: bool
+    read_as: str | None
+    note: str
+
+
+def grade(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
+    r"""Judges answers against golds.
+
+    Args:
+        answers (`Sequence[str | None]`):
+            Completions or bare answers. From a completion the answer is read (the last `\boxed{}`, `####`, "the answer
+            is"); a text without any of these is taken as the answer itself.
+        golds (`Sequence`):
+            One gold an answer, as data sets store them: bare LaTeX, `$...$`, a solution that ends in `\boxed{}`, a GSM8K
+            answer that ends in `#### 18`, a choice letter, an integer.
+        time_limit (`float`, *optional*, defaults to `5.0`):
+            Seconds for one pair that needs computer algebra; a batch never takes more than ten times as long.
+
+    Returns:
+        `list[Verdict]`: one verdict a pair. Whatever the texts hold, no exception.
+
+    Raises:
+        DataError: the two lists differ in length.
+        GradingError: the worker processes cannot be started at all.
+    """
+    if len(answers) != len(golds):
+        raise DataError(f"{len(answers)} answers for {len(golds)} golds: give one gold an answer")
+    read = [None if text is None else text if not isinstance(text, str) else _read(text) for text in answers]
+    return judge(read, golds, time_limit)
+
+
+def _read(text: str) -> str | None:
+    found = read_answer(text)
+    if found is None and "\\boxed" not in text and "<think>" not in text and "```" not in text:
+        return text
+    return found
+
+
+def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
+    """[`grade`] for answers that have been read already: `None` where a completion gives none."""
+    verdicts: list[Verdict] = [Verdict.NO_ANSWER] * len(answers)
+    places: dict[tuple[object, str | None], list[int]] = {}
+    for index, pair in enumerate(zip(golds, answers, strict=True)):
+        try:
+            places.setdefault((pair[0], pair[1]), []).append(index)
+        except TypeError:  # a gold that is a list
+            places.setdefault((repr_gold(pair[0]), pair[1]), []).append(index)
+    hard: list[tuple[tuple[object, str | None], tuple[str, str]]] = []
+    for pair, indices in places.items():
+        verdict = _judge(*pair)
+        if isinstance(verdict, tuple):
+            hard.append((pair, verdict))
+            continue
+        for index in indices:
+            verdicts[index] = verdict
+    if hard:
+        for (pair, _), found in zip(hard, _POOL.judge([texts for _, texts in hard], time_limit), strict=True):
+            verdict = Verdict.TIMEOUT if found is None else Verdict.CORRECT if found else Verdict.WRONG
+            for index in places[pair]:
+                verdicts[index] = verdict
+    return verdicts
+
+
+def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
+    """A verdict, or the two formulas to send to a worker."""
+    reference = read_gold(gold)
+    if reference is None:
+        return Verdict.BAD_GOLD
+    if not isinstance(answer, str) or not answer or len(answer) > MAX_ANSWER + len(reference.text):
+        return Verdict.NO_ANSWER
+    text = normalize(answer)
+    if not text:
+        return Verdict.NO_ANSWER
+    if _squeeze(text) == reference.squeezed:
+        return Verdict.CORRECT
+    if reference.choice is not None:
+        choice = read_choice(answer)
+        if choice is not None:
+            return Verdict.CORRECT if choice == reference.choice else Verdict.WRONG
+    parsed = parse_answer(text)
+    found = same_answer(reference.answer, parsed)
+    if found is not True and "," in text + reference.text:
+        found = _second_reading(reference, text, parsed) or found
+    if found is None:
+        return (reference.text, text) if _computable(reference.text) and _computable(text) else Verdict.WRONG
+    return Verdict.CORRECT if found else Verdict.WRONG
+
+
+def _second_reading(gold: Gold, text: str, parsed: Answer) -> bool | None:
+    """`100,200` may be a list: equal under one reading of both sides is equal."""
+    other = parse_answer(text, thousands=False)
+    if other != parsed and same_answer(gold.answer, other):
+        return True
+    return gold.other is not None and same_answer(gold.other, parsed)
+
+
+def _squeeze(text: str) -> str:
+    text = text.replace(" ", "")
+    while text[:1] == "{" and text[-1:] == "}" and text.find("}") == len(text) - 1:
+        text = text[1:-1]
+    return text
+
+
+def repr_gold(gold: object) -> object:
+    """A list of golds stands for one answer with several parts; other unhashable things are unreadable."""
+    if isinstance(gold, list | tuple) and gold and all(isinstance(part, str | int | float) for part in gold):
+        return str(gold[0]) if len(gold) == 1 else ", ".join(map(str, gold))
+    return None
+
+
+@lru_cache(maxsize=100_000)
+def _read_gold_text(gold: str) -> Gold | None:
+    text = gold.strip()
+    marked = read_answer(text) if "\\boxed" in text or "\\fbox" in text or "####" in text else None
+    if marked is None:
+        if "\\boxed" in text or "\\fbox" in text:
+            return None  # a solution whose box is empty or never closed
+        if len(re.findall(r"[A-Za-z]{2,}|[\u4e00-\u9fff]", re.sub(r"\\[a-zA-Z]+", "", text))) > _PROSE_WORDS:
+            marked = read_answer(text)
+            if marked is None:
+                return None
+    normal = normalize(marked if marked is not None else text)
+    if not normal or not re.search(r"[\w\u4e00-\u9fff\\]", normal):
+        return None
+    choice = read_choice(normal) if _BARE_CHOICE.fullmatch(re.sub(r"\\text|[{}]", "", normal).strip()) else None
+    answer = parse_answer(normal)
+    other = parse_answer(normal, thousands=False) if "," in normal else None
+    return Gold(normal, _squeeze(normal), choice, answer, other if other != answer else None)
+
+
+def read_gold(gold: object) -> Gold | None:
+    """Reads a gold answer of any type that data sets use; `None` when there is none in it."""
+    if isinstance(gold, str):
+        return _read_gold_text(gold) if len(gold) < 100_000 else None
+    if isinstance(gold, bool) or gold is None:
+        return _read_gold_text(str(gold)) if isinstance(gold, bool) else None
+    if isinstance(gold, numbers.Real):
+        number = float(gold) if not isinstance(gold, numbers.Rational) else 0.0
+        return None if math.isnan(number) or math.isinf(number) else _read_gold_text(_plain_number(gold))
+    part = repr_gold(gold)
+    return _read_gold_text(part) if isinstance(part, str) else None
+
+
+def _plain_number(number: numbers.Real) -> str:
+    if isinstance(number, numbers.Rational):
+        return str(number)
+    return str(int(number)) if float(number).is_integer() and abs(float(number)) < 1e16 else repr(float(number))
+
+
+def _computable(text: str) -> bool:
+    """Worth a worker's time: mathematics, not prose, and of a size that a person would write."""
+    if len(text) > 400 or not re.search(r"[\\\d^=]", text) or re.search(r"\d{60}", text):
+        return False
+    if text.count("{") != text.count("}") or len(_NESTED_POWERS.findall(text)) > 30:
+        return False
+    words = re.findall(r"(?<!\\)\b[A-Za-z]{4,}", re.sub(r"\\(?:begin|end)\{[a-z]+\}", "", text))
+    return len(words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)
+
+
+def check_golds(golds: Sequence[object]) -> list[GoldReport]:
+    r"""Says of each gold of a data set, before training, whether answers can be verified against it.
+
+    A gold passes when a verbatim copy of it in a box would be judged right for the right reason: it is read as
+    mathematics, as a choice, or as a few words. Long prose, empty cells, `nan` and unclosed boxes do not pass.
+
+    Args:
+        golds (`Sequence`):
+            Golds as stored.
+
+    Returns:
+        `list[GoldReport]`: one report a gold, in order.
+    """
+    return [_report(gold) for gold in golds]
+
+
+def _report(gold: object) -> GoldReport:
+    reference = read_gold(gold)
+    if reference is None:
+        return GoldReport(gold, False, None, "no answer in it: empty, a solution without a marked answer, or not text")
+    if reference.choice is not None:
+        return GoldReport(gold, True, reference.choice, "choice")
+    if isinstance(reference.answer, Words):
+        if _computable(reference.text) and "\\" in reference.text:
+            return GoldReport(gold, True, reference.text, "left to math-verify")
+        return GoldReport(gold, True, reference.text, "words: only the same words are right")
+    return GoldReport(gold, True, reference.text, type(reference.answer).__name__.lower())

@@ -1,0 +1,334 @@
+"""Compares two answers shape by shape. `True`, `False`, or `None` where this package cannot tell and math-verify may."""
+
+import re
+from collections import Counter
+
+from .answer import Answer, Group, Items, Matrix, Relation, Union, Value, Words
+from .evaluate import TooLarge, Undefined, equal, proportional, symbols, value
+from .latex import Node, Unsupported
+from .ranges import as_ranges, same_ranges
+from .values import expand, same_value
+
+_FUNCTION_CALL = re.compile(r"^\\?[A-Za-z]+(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
+_SYNONYMS = {
+    "dne": "doesnotexist", "noexist": "doesnotexist", "nosolutions": "nosolution", "norealsolutions": "nosolution",
+    "norealsolution": "nosolution", "emptyset": "nosolution", "infinity": "infty", "infinite": "infty",
+    "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
+}  # fmt: skip
+_NUMBER_WORDS = dict(zip(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], map(str, range(13)), strict=True))
+_MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
+
+
+def same_answer(gold: Answer, answer: Answer) -> bool | None:
+    """Compares two answers; the gold may be written in any of the forms that the answer may.
+
+    Returns:
+        `True` or `False`, or `None` where one side holds mathematics that is not evaluated here.
+    """
+    gold, answer = _unwrap(gold), _unwrap(answer)
+    if isinstance(gold, Value) and isinstance(answer, Value):
+        return same_value(gold, answer)
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        related = _relations(gold, answer)
+        if related is not False:
+            return related
+    if _range_like(gold) or _range_like(answer):
+        left, right = as_ranges(gold), as_ranges(answer)
+        if left and right:
+            return same_ranges(left, right)
+    if isinstance(gold, Relation) != isinstance(answer, Relation):
+        bare_gold, bare_answer = _bare(gold, trusted=True), _bare(answer, trusted=False)
+        if bare_gold is None or bare_answer is None or (bare_gold, bare_answer) == (gold, answer):
+            return False if not _has_words(gold, answer) else None
+        return same_answer(bare_gold, bare_answer)
+    if isinstance(gold, Words) or isinstance(answer, Words):
+        return _words(gold, answer)
+    if isinstance(gold, Matrix) or isinstance(answer, Matrix):
+        return _matrices(gold, answer)
+    if isinstance(gold, Union) and isinstance(answer, Union):
+        return _unordered(gold.parts, answer.parts)
+    return _collections(gold, answer)
+
+
+def _has_words(*answers: Answer) -> bool:
+    return any(isinstance(part, Words) for answer in answers for part in ([answer] if isinstance(answer, Words) else getattr(answer, "parts", ())))
+
+
+def _unwrap(answer: Answer) -> Answer:
+    if isinstance(answer, Value):
+        return expand(answer)
+    if isinstance(answer, Group) and len(answer.items) == 1 and answer.opening in "{(":
+        return _unwrap(answer.items[0])
+    if isinstance(answer, Items):
+        items = tuple(_unwrap(item) for item in answer.items)
+        flat = tuple(x for item in items for x in (item.items if isinstance(item, Items) and not answer.ordered else (item,)))
+        return Items(flat, answer.ordered)
+    if isinstance(answer, Relation) and answer.signs == ("in",) and not isinstance(answer.parts[1], Group | Union | Words):
+        return answer.parts[1]
+    if isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Group):
+        return answer.parts[1]
+    return answer
+
+
+def _range_like(answer: Answer) -> bool:
+    """Is a set of numbers and nothing else; `(1, 2)` may be a point, so it is not."""
+    if isinstance(answer, Group):
+        return len(answer.items) == 2 and (answer.opening, answer.closing) in (("[", ")"), ("(", "]"), ("[", "]"))
+    if isinstance(answer, Items):
+        return len(answer.items) == 2 and all(isinstance(x, Relation) and x.signs[0] != "=" for x in answer.items)
+    if isinstance(answer, Words):
+        return "\\R" in answer.text or "real numbers" in answer.text
+    return isinstance(answer, Union) or (isinstance(answer, Relation) and all(sign != "=" for sign in answer.signs))
+
+
+# --- relations -------------------------------------------------------------------------------------------------------
+
+
+def _is_label(part: Answer) -> bool:
+    """`x`, `f(x)`, `\\angle ABC`, `P(A)`, `\\sin A`, `m+n`: names what follows the equals sign. `2x`, `x^2` do not."""
+    if isinstance(part, Words):
+        return True
+    if not isinstance(part, Value):
+        return isinstance(part, Group) and all(isinstance(x, Value) and symbols(x.node) for x in part.items)
+    names = symbols(part.node)
+    if part.node[0] in ("sym", "fn", "log") or _FUNCTION_CALL.match(part.text) or part.unit:
+        return bool(names) or bool(part.unit) or bool(_FUNCTION_CALL.match(part.text))
+    return len(names) >= 2
+
+
+def _bare(answer: Answer, trusted: bool) -> Answer | None:
+    """The value that a chain `label = ... = value` gives; None when it gives none or contradicts itself."""
+    if not isinstance(answer, Relation):
+        return answer
+    if any(sign not in ("=", "~") for sign in answer.signs):
+        return answer
+    parts = list(answer.parts)
+    if not _constant(parts[-1]) and _constant(parts[0]) and _is_label(parts[-1]):
+        parts.reverse()  # "5 = x"
+    last = parts[-1]
+    if trusted:
+        return last
+    for index, part in enumerate(parts[:-1]):
+        if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
+            if not _agree(part, last, approximately="~" in answer.signs):
+                return None
+        elif index == 0 and not _is_label(part):
+            return None
+    return last
+
+
+def _constant(part: Answer) -> bool:
+    return isinstance(part, Value) and not symbols(part.node)
+
+
+def _agree(part: Value, last: Value, approximately: bool) -> bool:
+    try:
+        if equal(part.node, last.node):
+            return True
+        if approximately:
+            left, right = complex(value(part.node)), complex(value(last.node))
+            return abs(left - right) <= 0.05 * max(abs(left), abs(right))
+    except (TooLarge, Undefined, Unsupported, OverflowError):
+        return False
+    return bool(same_value(last, part))
+
+
+def _relations(gold: Relation, answer: Relation) -> bool | None:
+    if len(gold.parts) == len(answer.parts) == 2:
+        pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]
+        if len(pairs) == 4 and gold.signs[0] in ("=", "<", ">", "<=", ">=", "!="):
+            return _two_sided(gold, answer)
+    if gold.signs == answer.signs and len(gold.parts) == len(answer.parts):
+        found = [same_answer(one, other) for one, other in zip(gold.parts, answer.parts, strict=True)]
+        if all(found):
+            return True
+        if None in found and False not in found:
+            return None
+    if set(gold.signs) | set(answer.signs) <= {"=", "~"} and (len(gold.parts) > 2 or len(answer.parts) > 2):
+        one, other = _bare(gold, trusted=True), _bare(answer, trusted=False)
+        if one is not None and other is not None and _compatible_labels(gold.parts[0], answer.parts[0]):
+            return same_answer(one, other)
+    return False
+
+
+def _compatible_labels(one: Answer, other: Answer) -> bool:
+    if isinstance(one, Value) and isinstance(other, Value) and one.node[0] == other.node[0] == "sym":
+        return one.node == other.node
+    return True
+
+
+def _two_sided(gold: Relation, answer: Relation) -> bool | None:
+    (a, b), (c, d) = gold.parts, answer.parts
+    assert isinstance(a, Value) and isinstance(b, Value) and isinstance(c, Value) and isinstance(d, Value)
+    sign, other = gold.signs[0], answer.signs[0]
+    left = _difference(a.node, b.node, sign)
+    right = _difference(c.node, d.node, other)
+    sign, other = sign.replace(">", "<"), other.replace(">", "<")
+    if sign != other:
+        return False
+    try:
+        if proportional(left, right, positive=sign in ("<", "<=")):
+            return True
+    except TooLarge:
+        return left == right
+    except Unsupported:
+        return None
+    if sign == "=" and _is_label(a) and _is_label(c):
+        functions = [part.text == "y" or bool(_FUNCTION_CALL.match(part.text)) for part in (a, c)]
+        if a.node == c.node or all(functions):
+            return same_value(b, d)
+        if _constant(b) and _constant(d) and a.node[0] != "sym" and c.node[0] != "sym":
+            return same_value(b, d)
+    return False
+
+
+def _difference(left: Node, right: Node, sign: str) -> Node:
+    return ("add", right, ("neg", left)) if ">" in sign else ("add", left, ("neg", right))
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def plain_words(text: str) -> str:
+    r"""`\text{ The Monday. }` -> `monday`."""
+    text = re.sub(r"\\text|[{}$\\]", " ", text).lower()
+    text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_\s-]+", "", text)
+    return _SYNONYMS.get(text, text)
+
+
+def _words(gold: Answer, answer: Answer) -> bool | None:
+    one, other = (plain_words(side.text) if isinstance(side, Words | Value) else None for side in (gold, answer))
+    if one is not None and other is not None:
+        if one and one == other:
+            return True
+        if _NUMBER_WORDS.get(one, one) == _NUMBER_WORDS.get(other, other) and one:
+            return True
+    return None
+
+
+# --- collections -----------------------------------------------------------------------------------------------------
+
+
+def _matrices(gold: Answer, answer: Answer) -> bool | None:
+    if isinstance(gold, Matrix) and isinstance(answer, Matrix):
+        if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
+            return False
+        return _ordered([x for row in gold.rows for x in row], [x for row in answer.rows for x in row])
+    matrix, other = (gold, answer) if isinstance(gold, Matrix) else (answer, gold)
+    assert isinstance(matrix, Matrix)
+    if isinstance(other, Group) and other.opening in "(<" and 1 in (len(matrix.rows), len(matrix.rows[0])):
+        return _ordered([x for row in matrix.rows for x in row], other.items)  # a vector
+    return False if not isinstance(other, Value) else None
+
+
+def _collections(gold: Answer, answer: Answer) -> bool | None:
+    one, other = _members(gold), _members(answer)
+    if one is None or other is None:
+        return _ratio_as_fraction(gold, answer)
+    (kind, items), (other_kind, other_items) = one, other
+    if ":" in (kind, other_kind):
+        return _ratios(gold, answer) if kind == other_kind else False
+    if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
+        return _long(items, other_items, sets="{" in (kind, other_kind))
+    if {kind, other_kind} <= {"{", "list"}:
+        return _unordered(_unlabel(items)[1], _unlabel(other_items)[1]) if _labels_differ(items, other_items) else _unordered(
+            items, other_items, distinct=kind == other_kind == "{"
+        )
+    if kind != other_kind and not {kind, other_kind} <= {"(", "<", "list", "ordered"}:
+        if {kind, other_kind} == {"{", "ordered"}:
+            return _unordered(items, other_items)
+        return False
+    labels, items = _unlabel(items)
+    other_labels, other_items = _unlabel(other_items)
+    if kind != other_kind and (labels or other_labels) and not (labels and other_labels):
+        items, other_items = (_by_label(x, y) for x, y in ((labels, items), (other_labels, other_items)))
+    return _ordered(items, other_items)
+
+
+def _members(answer: Answer) -> tuple[str, tuple[Answer, ...]] | None:
+    if isinstance(answer, Items):
+        return ("ordered" if answer.ordered else "list"), answer.items
+    if isinstance(answer, Group):
+        kind = answer.opening if answer.opening in "{<:" or answer.opening + answer.closing == "()" else answer.opening + answer.closing
+        return kind, answer.items
+    return None
+
+
+def _unlabel(items: tuple[Answer, ...]) -> tuple[list[str], tuple[Answer, ...]]:
+    """Labels and values of `x = 1, y = 2`; no labels unless every item has one."""
+    if items and all(isinstance(x, Relation) and x.signs == ("=",) and _is_label(x.parts[0]) for x in items):
+        relations = [x for x in items if isinstance(x, Relation)]
+        return [getattr(x.parts[0], "text", "") for x in relations], tuple(x.parts[1] for x in relations)
+    return [], items
+
+
+def _by_label(labels: list[str], items: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    return tuple(x for _, x in sorted(zip(labels, items, strict=True), key=lambda pair: pair[0])) if labels else items
+
+
+def _labels_differ(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
+    return bool(_unlabel(items)[0]) != bool(_unlabel(other)[0])
+
+
+def _ordered(items, other) -> bool | None:
+    if len(items) != len(other):
+        return False
+    found = [same_answer(one, two) for one, two in zip(items, other, strict=True)]
+    return False if False in found else None if None in found else True
+
+
+def _unordered(items, other, distinct: bool = False) -> bool | None:
+    if distinct:
+        items, other = _distinct(items), _distinct(other)
+    if len(items) != len(other):
+        return False
+    left, unsure = list(other), False
+    for one in items:
+        for index, two in enumerate(left):
+            found = same_answer(one, two)
+            if found:
+                del left[index]
+                break
+            unsure = unsure or found is None
+        else:
+            return None if unsure else False
+    return True
+
+
+def _distinct(items) -> list[Answer]:
+    kept: list[Answer] = []
+    for item in items:
+        if not any(same_answer(item, other) for other in kept):
+            kept.append(item)
+    return kept
+
+
+def _long(items, other, sets: bool) -> bool:
+    """Thousands of elements: exact values only, in linear time."""
+    try:
+        one, two = (Counter(value(x.node) for x in side if isinstance(x, Value)) for side in (items, other))
+    except (TooLarge, Undefined, Unsupported):
+        return False
+    if sum(one.values()) != len(items) or sum(two.values()) != len(other):
+        return False
+    return set(one) == set(two) if sets else one == two
+
+
+def _ratios(gold: Answer, answer: Answer) -> bool | None:
+    assert isinstance(gold, Group) and isinstance(answer, Group)
+    same = _ordered(gold.items, answer.items)
+    if same or len(gold.items) != len(answer.items):
+        return same and (not gold.closing or not answer.closing or gold.closing == answer.closing)
+    if gold.closing or answer.closing or any(len(getattr(group.items[1], "text", "")) > 1 and len(group.items) == 2 for group in (gold, answer)):
+        return False  # a time of day: 3:45 is not 1:15
+    numbers = [[value(x.node) for x in group.items if isinstance(x, Value)] for group in (gold, answer)]
+    return all(a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True)) if all(n[0] for n in numbers) else False
+
+
+def _ratio_as_fraction(gold: Answer, answer: Answer) -> bool | None:
+    ratio, other = (gold, answer) if isinstance(gold, Group) else (answer, gold)
+    if isinstance(ratio, Group) and ratio.opening == ":" and not ratio.closing and len(ratio.items) == 2 and isinstance(other, Value):
+        top, bottom = ratio.items
+        if isinstance(top, Value) and isinstance(bottom, Value):
+            return same_value(other, Value(("div", top.node, bottom.node)))
+    return False

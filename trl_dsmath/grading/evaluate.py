@@ -1,0 +1,389 @@
+"""Are two expressions equal? Exactly where the arithmetic is rational, at 50 and 100 digits where it is not.
+
+Variables get fixed pseudo-random values, rational so that polynomials are compared exactly (two different ones agree at
+a random point with a probability near zero). Every size is bounded before it is computed: whatever a model writes, one
+comparison costs milliseconds.
+"""
+
+import math
+import random
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from .latex import Node, Unsupported
+
+MAX_BITS = 20_000  # of an exact integer; larger powers are held as high-precision floats
+MAX_EXPONENT = 1 << 50  # of a high-precision float, in bits
+MAX_TERMS = 2_000  # of a sum or product
+DIGITS = (50, 100)
+POINTS = 5  # the first three are positive, the others change signs
+
+Number = Any  # Fraction, mpmath.mpf or mpmath.mpc
+
+
+class TooLarge(Exception):
+    """A value too large to be an answer anyone would write out, such as a power tower."""
+
+
+class Undefined(Exception):
+    """Division by zero, infinity minus infinity and the like."""
+
+
+@lru_cache(maxsize=4096)
+def _sample(name: str, point: int) -> Fraction:
+    value = Fraction(random.Random(f"{name}:{point}").randint(1100, 2900), 1009)
+    if point >= 3 and random.Random(f"sign {name}:{point}").random() < 0.6:
+        value = -value
+    return value
+
+
+class _Evaluator:
+    def __init__(self, digits: int, point: int, fixed: dict[str, Number] | None = None, log10: bool = False) -> None:
+        self.mp = _context(digits)
+        self.point = point
+        self.fixed = fixed or {}
+        self.log10 = log10
+
+    def float(self, value: Number) -> Number:
+        if isinstance(value, Fraction):
+            return self.mp.mpf(value.numerator) / value.denominator
+        return value
+
+    def check(self, value: Number) -> Number:
+        if isinstance(value, Fraction):
+            return value
+        if self.mp.isnan(value):
+            raise Undefined
+        if not self.mp.isinf(value) and value != 0 and abs(self.mp.mag(value)) > MAX_EXPONENT:
+            raise TooLarge
+        return value
+
+    def __call__(self, node: Node) -> Number:
+        return self.check(getattr(self, "_" + node[0])(*node[1:]))
+
+    def _num(self, value: Fraction) -> Number:
+        return value
+
+    def _inf(self) -> Number:
+        return self.mp.inf
+
+    def _sym(self, name: str) -> Number:
+        if name in self.fixed:
+            return self.fixed[name]
+        if name == "pi":
+            return +self.mp.pi
+        if name == "e":
+            return +self.mp.e
+        if name == "i":
+            return self.mp.mpc(0, 1)
+        return _sample(name, self.point)
+
+    def _both(self, a: Node, b: Node) -> tuple[Number, Number]:
+        left, right = self(a), self(b)
+        if isinstance(left, Fraction) and isinstance(right, Fraction):
+            return left, right
+        return self.float(left), self.float(right)
+
+    def _add(self, a: Node, b: Node) -> Number:
+        left, right = self._both(a, b)
+        return left + right
+
+    def _neg(self, a: Node) -> Number:
+        return -self(a)
+
+    def _mul(self, a: Node, b: Node) -> Number:
+        left, right = self._both(a, b)
+        if isinstance(left, Fraction) and _bits(left) + _bits(right) > MAX_BITS:
+            return self.float(left) * self.float(right)
+        return left * right
+
+    def _div(self, a: Node, b: Node) -> Number:
+        left, right = self._both(a, b)
+        if right == 0:
+            raise Undefined
+        return left / right
+
+    def _pct(self, a: Node) -> Number:
+        return self._div(a, ("num", Fraction(100)))
+
+    def _pow(self, a: Node, b: Node) -> Number:
+        base, exponent = self(a), self(b)
+        if isinstance(exponent, Fraction) and exponent.denominator == 1:
+            power = exponent.numerator
+            if base == 0 and power < 0:
+                raise Undefined
+            if isinstance(base, Fraction):
+                if abs(power) * _bits(base) <= MAX_BITS:
+                    return base**power
+                base = self.float(base)
+            self._guard_power(base, power)
+            return base**power
+        return self._real_power(base, exponent)
+
+    def _guard_power(self, base: Number, exponent: Number) -> None:
+        if base == 0 or self.mp.isinf(base):
+            return
+        size = abs(self.mp.mag(base)) + 1
+        if abs(self.float(exponent)) * size > MAX_EXPONENT:
+            raise TooLarge
+
+    def _real_power(self, base: Number, exponent: Number) -> Number:
+        base_float = self.float(base)
+        if base_float == 0:
+            if self.mp.re(self.float(exponent)) > 0:
+                return Fraction(0)
+            raise Undefined
+        self._guard_power(base_float, exponent)
+        # an odd root of a negative number is real, as in school: (-8)^{1/3} = -2
+        if isinstance(exponent, Fraction) and exponent.denominator % 2 == 1 and self.mp.im(base_float) == 0 and base_float < 0:
+            magnitude = (-base_float) ** self.float(Fraction(exponent))
+            return -magnitude if exponent.numerator % 2 else magnitude
+        return base_float ** self.float(exponent)
+
+    def _root(self, degree: Node, a: Node) -> Number:
+        order, value = self(degree), self(a)
+        if order == 0:
+            raise Undefined
+        if isinstance(value, Fraction) and order == 2 and value >= 0:
+            top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
+            if top * top == value.numerator and bottom * bottom == value.denominator:
+                return Fraction(top, bottom)
+        exponent = 1 / order if isinstance(order, Fraction) else 1 / self.float(order)
+        return self._real_power(value, exponent)
+
+    def _fact(self, a: Node) -> Number:
+        value = self(a)
+        if isinstance(value, Fraction) and value.denominator == 1:
+            if value < 0:
+                raise Undefined
+            if value <= 1000:
+                return Fraction(math.factorial(value.numerator))
+        number = self.float(value)
+        if abs(number) > 1e12:
+            raise TooLarge
+        return self.mp.gamma(number + 1)
+
+    def _binom(self, n: Node, k: Node) -> Number:
+        top, bottom = self(n), self(k)
+        whole = all(isinstance(x, Fraction) and x.denominator == 1 for x in (top, bottom))
+        if whole and 0 <= top <= 1000 and bottom >= 0:
+            return Fraction(math.comb(top.numerator, bottom.numerator))
+        if abs(self.float(top)) > 1e12 or abs(self.float(bottom)) > 1e12:
+            raise TooLarge
+        return self.mp.binomial(self.float(top), self.float(bottom))
+
+    def _log(self, base: Node | None, a: Node) -> Number:
+        value = self.float(self(a))
+        if value == 0:
+            raise Undefined
+        if base is None:
+            return self.mp.log(value) / (self.mp.log(10) if self.log10 else 1)
+        bottom = self.float(self(base))
+        if bottom in (0, 1):
+            raise Undefined
+        return self.mp.log(value) / self.mp.log(bottom)
+
+    def _fn(self, name: str, a: Node) -> Number:
+        value = self(a)
+        if name == "abs":
+            return abs(value)
+        if name in ("floor", "ceil"):
+            number = value if isinstance(value, Fraction) else self.mp.re(value)
+            if not isinstance(number, Fraction) and abs(number) > 10**DIGITS[0]:
+                raise TooLarge
+            return Fraction(int(math.floor(number) if name == "floor" else math.ceil(number)))
+        number = self.float(value)
+        if self.mp.isinf(number):
+            raise Undefined
+        if name in ("exp", "sinh", "cosh", "tanh", "coth"):
+            if abs(number) > MAX_EXPONENT:
+                raise TooLarge
+        elif number != 0 and self.mp.mag(number) > 400:
+            raise TooLarge
+        function = getattr(self.mp, _MPMATH_NAMES.get(name, name))
+        try:
+            return function(number)
+        except (ZeroDivisionError, ValueError) as error:  # a pole
+            raise Undefined from error
+
+    def _sum(self, variable: str, low: Node, high: Node, body: Node) -> Number:
+        return self._series(variable, low, high, body, "sum")
+
+    def _prod(self, variable: str, low: Node, high: Node, body: Node) -> Number:
+        return self._series(variable, low, high, body, "prod")
+
+    def _series(self, variable: str, low: Node, high: Node, body: Node, kind: str) -> Number:
+        first, last = self(low), self(high)
+        if not (isinstance(first, Fraction) and isinstance(last, Fraction)) or first.denominator * last.denominator != 1:
+            raise Unsupported("a series that does not end")
+        if last - first > MAX_TERMS:
+            raise TooLarge
+        total: Number = Fraction(0 if kind == "sum" else 1)
+        outer = self.fixed
+        for index in range(first.numerator, last.numerator + 1):
+            self.fixed = {**outer, variable: Fraction(index)}
+            term = self(body)
+            if not (isinstance(total, Fraction) and isinstance(term, Fraction)):
+                total, term = self.float(total), self.float(term)
+            total = self.check(total + term if kind == "sum" else total * term)
+            if isinstance(total, Fraction) and _bits(total) > MAX_BITS:
+                total = self.float(total)
+        self.fixed = outer
+        return total
+
+    def _based(self, digits: str, base: Node) -> Number:
+        raise Unsupported("a number with a base is compared by its digits")
+
+    def _pm(self, *_: object) -> Number:
+        raise Unsupported("plus-minus stands for two values")
+
+
+_MPMATH_NAMES = {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",
+    "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _context(digits: int):
+    import mpmath
+
+    context = mpmath.MPContext()  # a private context: the caller's mpmath precision is left alone
+    context.dps = digits
+    return context
+
+
+def _bits(value: Fraction) -> int:
+    return value.numerator.bit_length() + value.denominator.bit_length()
+
+
+def symbols(node: object) -> set[str]:
+    """Names of the free variables of a tree."""
+    if not isinstance(node, tuple):
+        return set()
+    if node and node[0] == "sym":
+        return set() if node[1] in ("pi", "e", "i") else {node[1]}
+    found = set().union(*(symbols(part) for part in node[1:])) if len(node) > 1 else set()
+    return found - {node[1]} if node and node[0] in ("sum", "prod") else found
+
+
+def contains(node: object, *names: str) -> bool:
+    """Whether a tree holds a node of one of these kinds, or a function of that name."""
+    if not isinstance(node, tuple) or not node:
+        return False
+    return node[0] in names or (node[0] == "fn" and node[1] in names) or any(contains(part, *names) for part in node[1:])
+
+
+def value(node: Node, point: int = 0, digits: int = DIGITS[0], log10: bool = False) -> Number:
+    """Value of a tree at sample point `point`: a `Fraction` where the arithmetic is rational, else an mpmath number.
+
+    Raises:
+        TooLarge: the value, or one on the way to it, is beyond every bound.
+        Undefined: the expression has no value there.
+        Unsupported: it holds something that is not evaluated here.
+    """
+    try:
+        return _Evaluator(digits, point, log10=log10)(node)
+    except (OverflowError, ZeroDivisionError, ValueError, RecursionError) as error:
+        raise Undefined from error
+
+
+def close(a: Number, b: Number, digits: int) -> bool:
+    """Equality of two values up to the last few of `digits` digits; exact for two fractions."""
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a == b
+    context = _context(digits)
+    a, b = (context.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x for x in (a, b))
+    if context.isinf(a) or context.isinf(b):
+        return a == b
+    return abs(a - b) <= max(abs(a), abs(b)) * context.mpf(10) ** -(digits - 12)
+
+
+def _equal_at(a: Node, b: Node, point: int, log10: bool) -> bool:
+    low, high = DIGITS
+    left, right = value(a, point, low, log10), value(b, point, low, log10)
+    if isinstance(left, Fraction) and isinstance(right, Fraction):
+        return left == right
+    if close(left, right, low):
+        return close(value(a, point, high, log10), value(b, point, high, log10), high)
+    # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
+    if not (_looks_zero(left) and _looks_zero(right)):
+        return False
+    return _is_zero(left, value(a, point, high, log10)) and _is_zero(right, value(b, point, high, log10))
+
+
+def _looks_zero(number: Number) -> bool:
+    return number == 0 or (not isinstance(number, Fraction) and abs(number) < 10.0 ** -(DIGITS[0] - 15))
+
+
+def _is_zero(low: Number, high: Number) -> bool:
+    return high == 0 or (not isinstance(high, Fraction) and abs(high) < abs(low) * 10.0 ** -(DIGITS[1] - DIGITS[0] - 20))
+
+
+def equal(a: Node, b: Node) -> bool:
+    """Whether two expressions are equal for all values of their variables.
+
+    Where a radical or a logarithm of a variable occurs and no absolute value, variables are taken as positive, as
+    textbooks do; otherwise both signs are tried.
+
+    Raises:
+        TooLarge, Unsupported: see [`value`].
+    """
+    logs = contains(a, "log") or contains(b, "log")
+    if _equal(a, b, log10=False):
+        return True
+    return logs and _equal(a, b, log10=True)
+
+
+def _equal(a: Node, b: Node, log10: bool) -> bool:
+    names = symbols(a) | symbols(b)
+    if not names:
+        try:
+            return _equal_at(a, b, 0, log10)
+        except Undefined:
+            return False
+    restricted = any(contains(node, "root", "log") or _fractional_power(node) for node in (a, b))
+    absolute = contains(a, "abs") or contains(b, "abs")
+    points = range(POINTS if absolute or not restricted else 3)
+    compared = 0
+    for point in points:
+        try:
+            if not _equal_at(a, b, point, log10):
+                return False
+            compared += 1
+        except Undefined:
+            continue
+    return compared > 0
+
+
+def _fractional_power(node: object) -> bool:
+    if not isinstance(node, tuple) or not node:
+        return False
+    if node[0] == "pow" and not (node[2][0] == "num" and node[2][1].denominator == 1) and not symbols(node[2]):
+        return True
+    return any(_fractional_power(part) for part in node[1:])
+
+
+def proportional(a: Node, b: Node, positive: bool = False) -> bool:
+    """Whether `a = c b` with one constant `c != 0` (`c > 0` if `positive`): the same equation, or inequality, `= 0`."""
+    ratio = None
+    for point in range(POINTS):
+        try:
+            left, right = value(a, point), value(b, point)
+        except Undefined:
+            continue
+        if left == 0 or right == 0:
+            if left == right:
+                continue
+            return False
+        context = _context(DIGITS[0])
+        left, right = (context.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x for x in (left, right))
+        here = left / right
+        if ratio is None:
+            ratio = here
+        elif not close(ratio, here, DIGITS[0]):
+            return False
+    if ratio is None:
+        return False
+    return not positive or (_context(DIGITS[0]).im(ratio) == 0 and ratio > 0)

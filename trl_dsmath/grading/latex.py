@@ -1,0 +1,459 @@
+r"""A small parser from canonical LaTeX (see `text.normalize`) to expression trees.
+
+It reads what stands in answers: numbers, radicals, powers, fractions, functions, sums and products with numeric
+bounds. Anything else raises [`Unsupported`] and is left to math-verify. Nothing is evaluated here, and no text is ever
+handed to Python's own parser.
+
+Trees are tuples: `("num", Fraction)`, `("sym", name)`, `("add", a, b)`, `("neg", a)`, `("mul", a, b)`, `("div", a, b)`,
+`("pow", a, b)`, `("root", degree, a)`, `("fn", name, a)`, `("log", base, a)`, `("binom", n, k)`, `("fact", a)`,
+`("pct", a)`, `("pm", sign, a, b)`, `("sum" | "prod", variable, low, high, body)`, `("based", digits, base)`, `("inf",)`.
+"""
+
+import re
+from fractions import Fraction
+
+from .units import UNITS
+
+Node = tuple
+MAX_LENGTH = 2000
+MAX_DEPTH = 40
+MAX_DIGITS = 4000  # longer integers are compared as text; Python's int() is quadratic
+
+
+class Unsupported(Exception):
+    """The text is not an expression of this small language. Never leaves the grading package."""
+
+
+FUNCTIONS = {
+    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth",
+    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "asin", "acos", "atan",
+}  # fmt: skip
+_CONSTANT_WORDS = {"pi": ("sym", "pi"), "infinity": ("inf",), "inf": ("inf",), "infty": ("inf",)}
+_GREEK = {
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho",
+    "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi",
+    "Psi", "Omega", "ell", "hbar", "nabla", "partial", "aleph",
+}  # fmt: skip
+_ACCENTS = {"vec", "hat", "widehat", "bar", "tilde", "dot", "ddot", "overrightarrow", "overleftarrow", "overline", "angle", "triangle"}
+# Words that turn "5 or more" and "not 5" into something other than the number 5.
+STOP_WORDS = set(
+    ["or", "not", "and", "less", "more", "least", "most", "if", "when", "where", "remainder", "r", "except", "than", "over", "under", "between", "but", "no", "neither", "only", "mod"]
+) | {"或", "不", "余", "和"}
+_PREFIXES = {"about", "approximately", "approx", "exactly", "rs", "usd", "us", "约", "共", "大约", "rmb", "cny", "$"}
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<repeating>\d*\.\d*\\(?:overline|dot|bar)\s*\{?\d+\}?(?:\\dot\s*\{?\d\}?)?)
+    | (?P<number>(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)?\.\d+(?:[eE][+-]?\d+)?|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+\.?)(?:[eE][+-]?\d+)?)
+    | \\text\s*\{(?P<text>[^{}]*)\}
+    | \\(?P<command>[a-zA-Z]+)
+    | (?P<escaped>\\[^a-zA-Z])
+    | (?P<cjk>[\u3000-\u303f\u4e00-\u9fff]+)
+    | (?P<word>[A-Za-z]+)
+    | (?P<sign>.)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def tokenize(text: str) -> list[tuple[str, str]]:
+    """Cuts canonical LaTeX into `(kind, value)` pairs; kinds: num, rep, sym, fn, cmd, text, op."""
+    tokens: list[tuple[str, str]] = []
+    for found in _TOKEN.finditer(text):
+        kind, value = found.lastgroup, found[found.lastgroup or 0]
+        if kind == "number":
+            tokens.append(("num", value.replace(",", "")))
+        elif kind == "repeating":
+            tokens.append(("rep", value))
+        elif kind == "command":
+            if value in FUNCTIONS and value != "sqrt":
+                tokens.append(("fn", value))
+            elif value in _GREEK:
+                tokens.append(("sym", value))
+            else:
+                tokens.append(("cmd", value))
+        elif kind == "escaped":
+            tokens.append(("op", value))
+        elif kind in ("word", "text", "cjk"):
+            tokens += _word(value.strip(), tokens, quoted=kind != "word")
+        elif value.strip():
+            tokens.append(("op", value))
+    return tokens
+
+
+def _word(word: str, before: list[tuple[str, str]], quoted: bool) -> list[tuple[str, str]]:
+    """A run of letters: a function, a unit, a word, or a product of one-letter variables."""
+    if not word:
+        return []
+    after_value = bool(before) and (before[-1][0] in ("num", "rep") or before[-1][1] in (")", "}", "%", "\\circ"))
+    if word in _CONSTANT_WORDS:
+        return [("cmd", word)]
+    if word in FUNCTIONS:
+        return [("cmd", "sqrt") if word == "sqrt" else ("fn", word)]
+    if quoted:
+        if word in ("i", "e", "d") or (len(word) == 1 and not after_value and word.isascii() and word.isalpha()):
+            return [("sym", word)]
+        return [("text", word)]
+    if len(word) == 1:
+        return [("sym", word)]
+    if (word.lower() in UNITS and after_value) or word.lower() in STOP_WORDS or word.lower() in _PREFIXES:
+        return [("text", word)]
+    for name in ("arcsin", "arccos", "arctan", "sqrt", "sin", "cos", "tan", "ln", "log", "pi", "exp"):  # "2sqrt(3)", "sinx"
+        if word.startswith(name) and len(word) <= len(name) + 1:
+            rest = _word(word[len(name) :], [], quoted)
+            return [("fn", name) if name in FUNCTIONS and name != "sqrt" else ("cmd", name), *rest]
+    if len(word) >= 4 and not word.isupper():
+        return [("text", word)]
+    return [("sym", letter) for letter in word]
+
+
+class _Parser:
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.bars = 0
+
+    def peek(self) -> tuple[str, str]:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
+
+    def take(self, value: str | None = None) -> tuple[str, str]:
+        token = self.peek()
+        if token[0] == "end" or (value is not None and token[1] != value):
+            raise Unsupported(f"expected {value or 'more'}")
+        self.at += 1
+        return token
+
+    def sum(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unsupported("too deeply nested")
+        kind, value = self.peek()
+        if value in ("+", "-") and kind == "op":
+            self.at += 1
+            node = self.product()
+            node = ("neg", node) if value == "-" else node
+        elif value in ("pm", "mp"):
+            self.at += 1
+            node = ("pm", value, ("num", Fraction(0)), self.product())
+        else:
+            node = self.product()
+        while True:
+            kind, value = self.peek()
+            if kind == "op" and value in "+-":
+                self.at += 1
+                right = self.product()
+                node = ("add", node, right if value == "+" else ("neg", right))
+            elif value in ("pm", "mp") and kind == "cmd":
+                self.at += 1
+                node = ("pm", value, node, self.product())
+            else:
+                self.depth -= 1
+                return node
+
+    def product(self) -> Node:
+        node = self.signed()
+        while True:
+            kind, value = self.peek()
+            if (kind == "op" and value == "*") or (kind == "cmd" and value in ("cdot", "times")):
+                self.at += 1
+                node = ("mul", node, self.signed())
+            elif (kind == "op" and value == "/") or (kind == "cmd" and value == "div"):
+                if self.tokens[self.at + 1 : self.at + 2] and self.tokens[self.at + 1][0] == "text":
+                    return node  # a unit such as "5 /hour" follows
+                self.at += 1
+                node = ("div", node, self.signed())
+            elif self._starts_factor():
+                node = ("mul", node, self.power())
+            else:
+                return node
+
+    def _starts_factor(self) -> bool:
+        kind, value = self.peek()
+        if kind in ("num", "rep", "sym", "fn"):
+            return True
+        if kind == "cmd":
+            return value in _PREFIX_COMMANDS
+        return (kind == "op" and value in ("(", "[", "{")) or (value == "|" and not self.bars)
+
+    def signed(self) -> Node:
+        kind, value = self.peek()
+        if kind == "op" and value in "+-":
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise Unsupported("too many signs")
+            self.at += 1
+            node = self.signed()
+            self.depth -= 1
+            return ("neg", node) if value == "-" else node
+        return self.power()
+
+    def power(self) -> Node:
+        node = self.postfix(self.atom())
+        if self.peek() == ("op", "^"):
+            following = self.tokens[self.at + 1 : self.at + 3]
+            if following and following[0] == ("cmd", "circ"):
+                return node  # degrees: a unit, read by the caller
+            self.at += 1
+            node = self.postfix(("pow", node, self.argument()))
+            if self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]:
+                raise Unsupported("double superscript")
+        return node
+
+    def postfix(self, node: Node) -> Node:
+        while self.peek() in (("op", "!"), ("op", "%")):
+            node = ("fact" if self.take()[1] == "!" else "pct", node)
+        return node
+
+    def argument(self) -> Node:
+        """What follows `^`, `\\sqrt` or `\\frac`: a group, or one token (a whole number counts as one)."""
+        kind, value = self.peek()
+        if value == "{" and kind == "op":
+            return self.group("{", "}")
+        if kind == "op" and value in "+-":
+            self.at += 1
+            node = self.atom()
+            return ("neg", node) if value == "-" else node
+        return self.atom()
+
+    def fraction_part(self) -> Node:
+        r"""`\frac12`: TeX takes one character, so a number gives its first digit and keeps the rest."""
+        kind, value = self.peek()
+        if kind == "num" and value.isdigit() and len(value) > 1:
+            self.tokens[self.at] = ("num", value[1:])
+            return ("num", Fraction(int(value[0])))
+        return self.argument()
+
+    def group(self, opening: str, closing: str) -> Node:
+        self.take(opening)
+        bars, self.bars = self.bars, 0
+        node = self.sum()
+        self.bars = bars
+        self.take(closing)
+        return node
+
+    def symbol(self, name: str) -> Node:
+        while True:
+            if self.peek() == ("op", "_"):
+                self.at += 1
+                if self.peek() == ("op", "{"):
+                    end = self.at
+                    while end < len(self.tokens) and self.tokens[end] != ("op", "}"):
+                        end += 1
+                    name += "_" + "".join(value for _, value in self.tokens[self.at + 1 : end])
+                    self.at = min(end + 1, len(self.tokens))
+                else:
+                    name += "_" + self.take()[1]
+            elif self.peek() == ("op", "'"):
+                self.at += 1
+                name += "'"
+            else:
+                return ("sym", name)
+
+    def atom(self) -> Node:
+        kind, value = self.take()
+        if kind == "num":
+            return self._number(value)
+        if kind == "rep":
+            return ("num", _repeating(value))
+        if kind == "sym":
+            return self.symbol(value)
+        if kind == "fn":
+            return self._function(value)
+        if kind == "op":
+            if value in ("(", "[", "{"):
+                self.at -= 1
+                return self.group(value, {"(": ")", "[": "]", "{": "}"}[value])
+            if value == "|":
+                self.bars += 1
+                node = self.sum()
+                self.bars -= 1
+                self.take("|")
+                return ("fn", "abs", node)
+        if kind == "cmd" and value in _PREFIX_COMMANDS:
+            return _PREFIX_COMMANDS[value](self)
+        raise Unsupported(f"cannot read {value!r}")
+
+    def _number(self, digits: str) -> Node:
+        if len(digits) > MAX_DIGITS:
+            raise Unsupported("number too long")
+        mantissa, _, exponent = digits.lower().partition("e")
+        if exponent and abs(int(exponent)) > MAX_DIGITS:
+            raise Unsupported("exponent too large")
+        node: Node = ("num", Fraction(digits.rstrip(".") if not exponent else mantissa.rstrip(".") + "e" + exponent))
+        if self.peek() == ("op", "_"):
+            self.at += 1
+            base = self.argument()
+            return ("based", digits.lstrip("0") or "0", base)
+        if digits.isdigit():
+            mixed = self._mixed(int(digits))
+            if mixed is not None:
+                return mixed
+        return node
+
+    def _mixed(self, whole: int) -> Node | None:
+        r"""`3\frac{1}{2}` and `3 1/2` are mixed numbers, not products."""
+        values = [value for _, value in self.tokens[self.at : self.at + 7]]
+        if values[:2] == ["frac", "{"] and values[3:5] == ["}", "{"] and values[6:] == ["}"]:
+            top, bottom, length = values[2], values[5], 7
+        elif values[:1] == ["frac"] and len(values) > 1 and values[1].isdigit() and len(values[1]) == 2:
+            top, bottom, length = values[1][0], values[1][1], 2
+        elif len(values) > 2 and values[1] == "/" and values[0].isdigit() and values[2].isdigit():
+            top, bottom, length = values[0], values[2], 3
+        else:
+            return None
+        if not (top.isdigit() and bottom.isdigit()) or len(bottom) > 6 or not 0 < int(top) < int(bottom):
+            return None
+        self.at += length
+        return ("num", whole + Fraction(int(top), int(bottom)))
+
+    def _function(self, name: str) -> Node:
+        base: Node | None = None
+        exponent: Node | None = None
+        while self.peek() in (("op", "_"), ("op", "^")):
+            if self.take()[1] == "_":
+                base = self.argument()
+            else:
+                exponent = self.argument()
+        kind, value = self.peek()
+        if value in ("(", "[") and kind == "op":
+            argument = self.group(value, ")" if value == "(" else "]")
+            if exponent is None and self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]:
+                self.at += 1
+                exponent = self.argument()
+        else:
+            argument = self.signed()
+            while self._starts_factor() and self.peek()[0] != "fn":
+                argument = ("mul", argument, self.power())
+        if self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] == [("cmd", "circ")]:
+            self.at += 2
+            argument = ("mul", argument, ("div", ("sym", "pi"), ("num", Fraction(180))))
+        if exponent == ("neg", ("num", Fraction(1))):
+            name, exponent = "arc" + name, None
+            if name not in FUNCTIONS:
+                raise Unsupported(name)
+        if name in ("log", "lg", "ln"):
+            # a bare \\log is natural or decimal, as the comparison needs; \\ln and \\lg are what they say
+            usual = {"ln": ("sym", "e"), "lg": ("num", Fraction(10))}
+            node: Node = ("log", base if base is not None else usual.get(name), argument)
+        else:
+            node = ("fn", name, argument)
+        return node if exponent is None else ("pow", node, exponent)
+
+    def frac(self) -> Node:
+        return ("div", self.fraction_part(), self.fraction_part())
+
+    def sqrt(self) -> Node:
+        degree: Node = ("num", Fraction(2))
+        if self.peek() == ("op", "["):
+            degree = self.group("[", "]")
+        if self.peek() == ("op", "("):
+            return ("root", degree, self.group("(", ")"))
+        return ("root", degree, self.fraction_part())
+
+    def binom(self) -> Node:
+        return ("binom", self.fraction_part(), self.fraction_part())
+
+    def accent(self) -> Node:
+        name = self.tokens[self.at - 1][1]
+        if self.peek() == ("op", "{"):
+            self.at += 1
+            while self.peek() != ("op", "}"):
+                name += " " + self.take()[1]
+            self.at += 1
+        else:
+            name += " " + self.take()[1]
+        return self.symbol(name)
+
+    def floor(self) -> Node:
+        name = self.tokens[self.at - 1][1]
+        node = self.sum()
+        self.take("rfloor" if name == "lfloor" else "rceil")
+        return ("fn", "floor" if name == "lfloor" else "ceil", node)
+
+    def series(self) -> Node:
+        name = self.tokens[self.at - 1][1]
+        low = high = variable = None
+        while self.peek() in (("op", "_"), ("op", "^")):
+            if self.take()[1] == "^":
+                high = self.argument()
+                continue
+            self.take("{")
+            variable = self.take()[1]
+            self.take("=")
+            low = self.sum()
+            self.take("}")
+        if variable is None or low is None or high is None:
+            raise Unsupported("a sum without bounds")
+        return (name, variable, low, high, self.product())
+
+
+_PREFIX_COMMANDS = {
+    "frac": _Parser.frac, "sqrt": _Parser.sqrt, "binom": _Parser.binom, "lfloor": _Parser.floor, "lceil": _Parser.floor,
+    "sum": _Parser.series, "prod": _Parser.series, "pi": lambda _: ("sym", "pi"), "infty": lambda _: ("inf",),
+    "infinity": lambda _: ("inf",), "inf": lambda _: ("inf",), "imath": lambda _: ("sym", "i"),
+    **dict.fromkeys(_ACCENTS, _Parser.accent),
+}  # fmt: skip
+
+
+def _repeating(text: str) -> Fraction:
+    r"""`0.1\overline{6}` and `0.\dot{3}` as exact fractions."""
+    whole, _, rest = text.partition(".")
+    fixed = re.match(r"\d*", rest)[0]  # type: ignore[index]
+    period = "".join(re.findall(r"\d+", rest[len(fixed) :]))
+    scale = 10 ** len(fixed)
+    return int(whole or 0) + Fraction(int(fixed or 0), scale) + Fraction(int(period), scale * (10 ** len(period) - 1))
+
+
+def parse_expression(text: str) -> tuple[Node, str]:
+    r"""Parses one expression with an optional unit.
+
+    Args:
+        text (`str`):
+            Canonical LaTeX, e.g. `"3\\sqrt{2}\\text{ cm}^2"`.
+
+    Returns:
+        `tuple`: the tree and the unit as text (`"cm^2"`, `"degree"`, `""`).
+
+    Raises:
+        Unsupported: the text is something else.
+    """
+    if len(text) > MAX_LENGTH and not text.isdigit():
+        raise Unsupported("too long")
+    tokens = tokenize(text)
+    prefix = ""
+    while tokens and (tokens[0] == ("op", "\\$") or (tokens[0][0] == "text" and tokens[0][1].lower().strip(" .") in _PREFIXES)):
+        prefix = "dollar" if tokens[0][1] == "\\$" else prefix
+        tokens = tokens[1:]
+    if len(tokens) > 1 and tokens[0] == ("op", "-") and tokens[1] == ("op", "\\$"):
+        prefix, tokens = "dollar", [tokens[0], *tokens[2:]]
+    tokens = [token for token in tokens if token != ("op", "\\$")]
+    if not tokens:
+        raise Unsupported("empty")
+    parser = _Parser(tokens)
+    node = parser.sum()
+    unit = _unit(tokens[parser.at :])
+    return node, unit or prefix
+
+
+def _unit(tokens: list[tuple[str, str]]) -> str:
+    unit = ""
+    for kind, value in tokens:
+        if kind == "text":
+            words = re.findall(r"[a-z]+|[\u4e00-\u9fff]", value.lower())
+            if any(word in STOP_WORDS for word in words) or any(char.isdigit() for char in value):
+                raise Unsupported("words that are no unit")
+            unit += " " + value if unit and unit[-1].isalnum() else value
+        elif (kind, value) in (("cmd", "circ"),):
+            unit += "degree"
+        elif (kind == "op" and value in "^/{}().") or (kind == "num" and value in ("2", "3")):
+            unit += value
+        elif kind == "sym" and value in ("C", "F") and unit.endswith("degree"):
+            unit = unit[: -len("degree")] + "°" + value
+        elif kind == "sym" and unit:  # "5 m/s" after a unit, "30^\circ N"
+            unit += value
+        elif kind == "cmd" and value in ("cdot", "times") and unit:
+            unit += " "
+        else:
+            raise Unsupported(f"cannot read {value!r}")
+    return unit.replace("^degree", "degree").replace("^°", "°").strip(" {}")

@@ -1,0 +1,144 @@
+r"""Sets of real numbers as sorted intervals: `[2, \infty)`, `x \ge 2`, `\{1\} \cup (2, 3]`, `x \neq 3`, `\R`."""
+
+import re
+from dataclasses import dataclass
+from functools import cmp_to_key
+
+from .answer import Answer, Group, Items, Relation, Union, Value, Words, parse_answer
+from .evaluate import TooLarge, Undefined, close, equal, symbols, value
+from .latex import Node, Unsupported
+
+_INFINITY: Node = ("inf",)
+_MINUS_INFINITY: Node = ("neg", ("inf",))
+_REALS = re.compile(r"^(?:\\R|\\text\{\s*(?:all )?real numbers\s*\}|all real numbers)\s*(?:(?:\\setminus|-)\s*(\\\{.*\\\}))?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Range:
+    """One interval; `low` and `high` are trees."""
+
+    low: Node
+    high: Node
+    low_closed: bool
+    high_closed: bool
+
+
+def as_ranges(answer: Answer) -> list[Range] | None:
+    """Reads an answer as a set of real numbers; None when it is none."""
+    if isinstance(answer, Words) and (found := _REALS.match(answer.text)):
+        if found[1] is None:
+            return [Range(_MINUS_INFINITY, _INFINITY, False, False)]
+        return _without(_points(parse_answer(found[1])))
+    if isinstance(answer, Group):
+        if answer.opening == "{":
+            return _points(answer)
+        if len(answer.items) == 2 and answer.opening in "([" and answer.closing in ")]":
+            low, high = answer.items
+            if isinstance(low, Value) and isinstance(high, Value):
+                return [Range(low.node, high.node, answer.opening == "[", answer.closing == "]")]
+        return None
+    if isinstance(answer, Relation):
+        return _from_relation(answer)
+    if isinstance(answer, Union):
+        parts = [as_ranges(part) for part in answer.parts]
+        return _merge([one for part in parts if part is not None for one in part]) if None not in parts else None
+    if isinstance(answer, Items) and len(answer.items) == 2:
+        first, second = (as_ranges(item) if isinstance(item, Relation) else None for item in answer.items)
+        if first and second and len(first) == len(second) == 1:
+            return _bounded(first[0], second[0]) or _merge([*first, *second])
+    return None
+
+
+def _points(answer: Answer) -> list[Range] | None:
+    if not isinstance(answer, Group) or not all(isinstance(item, Value) for item in answer.items):
+        return None
+    return [Range(item.node, item.node, True, True) for item in answer.items if isinstance(item, Value)]
+
+
+def _without(points: list[Range] | None) -> list[Range] | None:
+    if points is None:
+        return None
+    edges = [_MINUS_INFINITY, *(point.low for point in _sorted(points)), _INFINITY]
+    return [Range(low, high, False, False) for low, high in zip(edges, edges[1:], strict=False)]
+
+
+def _bounded(first: Range, second: Range) -> list[Range] | None:
+    """`x > 1, x < 3` as one interval."""
+    if first.low == _MINUS_INFINITY:
+        first, second = second, first
+    if first.high == _INFINITY and second.low == _MINUS_INFINITY and _order(first.low, second.high) < 0:
+        return [Range(first.low, second.high, first.low_closed, second.high_closed)]
+    return None
+
+
+def _from_relation(answer: Relation) -> list[Range] | None:
+    parts = answer.parts
+    if answer.signs == ("in",):
+        return as_ranges(parts[1])
+    if not all(isinstance(part, Value) for part in parts):
+        return None
+    nodes = [part.node for part in parts if isinstance(part, Value)]
+    lone = [node[0] == "sym" and bool(symbols(node)) for node in nodes]
+    if answer.signs == ("!=",) and lone[0]:
+        return _without([Range(nodes[1], nodes[1], True, True)])
+    signs = answer.signs
+    if all(sign in (">", ">=") for sign in signs):
+        nodes, lone, signs = nodes[::-1], lone[::-1], tuple(sign.replace(">", "<") for sign in signs[::-1])
+    if not all(sign in ("<", "<=") for sign in signs):
+        return None
+    closed = [sign == "<=" for sign in signs]
+    if len(nodes) == 3 and lone == [False, True, False]:
+        return [Range(nodes[0], nodes[2], closed[0], closed[1])]
+    if len(nodes) == 2 and lone == [True, False]:
+        return [Range(_MINUS_INFINITY, nodes[1], False, closed[0])]
+    if len(nodes) == 2 and lone == [False, True]:
+        return [Range(nodes[0], _INFINITY, closed[0], False)]
+    return None
+
+
+def _order(a: Node, b: Node) -> int:
+    left, right = value(a), value(b)
+    if close(left, right, 40):
+        return 0
+    return -1 if left < right else 1
+
+
+def _sorted(ranges: list[Range]) -> list[Range]:
+    return sorted(ranges, key=cmp_to_key(lambda one, other: _order(one.low, other.low) or other.low_closed - one.low_closed))
+
+
+def _merge(ranges: list[Range]) -> list[Range]:
+    """Joins intervals that touch, so that `[1,2) \\cup [2,3]` is `[1,3]`."""
+    try:
+        merged: list[Range] = []
+        for one in _sorted(ranges):
+            if merged:
+                last = merged[-1]
+                gap = _order(last.high, one.low)
+                if gap > 0 or (gap == 0 and (last.high_closed or one.low_closed)):
+                    end = _order(last.high, one.high)
+                    high = last if end > 0 or (end == 0 and last.high_closed) else one
+                    merged[-1] = Range(last.low, high.high, last.low_closed, high.high_closed)
+                    continue
+            merged.append(one)
+        return merged
+    except (TooLarge, Undefined, Unsupported, TypeError):
+        return ranges
+
+
+def same_ranges(gold: list[Range], answer: list[Range]) -> bool:
+    """Whether two sets of real numbers are equal, whatever the order of their parts."""
+    gold, answer = _merge(gold), _merge(answer)
+    if len(gold) != len(answer):
+        return False
+    try:
+        return all(
+            (one.low_closed, one.high_closed) == (other.low_closed, other.high_closed)
+            and equal(one.low, other.low)
+            and equal(one.high, other.high)
+            for one, other in zip(gold, answer, strict=True)
+        )
+    except (TooLarge, Undefined, Unsupported):
+        return False
+
+

@@ -1,0 +1,137 @@
+"""Is one value the other? Units, percentages, bases, roundings and names of constants, on top of exact equality."""
+
+import re
+from fractions import Fraction
+
+from .answer import Items, Value
+from .evaluate import TooLarge, Undefined, contains, equal, symbols, value
+from .latex import Node, Unsupported
+from .units import resolve
+
+_DECIMAL = re.compile(r"-?\d*\.(\d+)")
+_ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
+_CONSTANT = re.compile(r"[CcKkAB](?:_?\d)?$")  # names people give to constants of integration
+
+
+def expand(answer: Value) -> Value | Items:
+    r"""`a \pm b` stands for two values."""
+    if not contains(answer.node, "pm"):
+        return answer
+    return Items(tuple(Value(_choose(answer.node, sign), answer.unit, f"{answer.text} ({sign})") for sign in (1, -1)))
+
+
+def _choose(node: object, sign: int):
+    if not isinstance(node, tuple) or not node:
+        return node
+    if node[0] == "pm":
+        left, right = _choose(node[2], sign), _choose(node[3], sign)
+        return ("add", left, right if (sign > 0) == (node[1] == "pm") else ("neg", right))
+    return tuple(_choose(part, sign) for part in node)
+
+
+def same_value(gold: Value, answer: Value) -> bool | None:
+    """Compares two values.
+
+    Returns:
+        `True` or `False`, or `None` when the expressions hold something that is not evaluated here.
+    """
+    if "based" in (gold.node[0], answer.node[0]):
+        return _same_base(gold.node, answer.node)
+    scaled = _same_unit(gold, answer)
+    if scaled is None:
+        return False
+    left, right = scaled
+    if _percentages(left, right):
+        return _same_percent(left, right)
+    try:
+        return equal(left, right) or _renamed(left, right) or _rounded(gold, answer)
+    except TooLarge:
+        return left == right
+    except Undefined:
+        return False
+    except Unsupported:
+        return None
+
+
+def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
+    """Both trees in one unit; None when the units contradict each other."""
+    if not gold.unit or not answer.unit:
+        return gold.node, answer.node
+    one, other = resolve(gold.unit), resolve(answer.unit)
+    if one is None or other is None:
+        return gold.node, answer.node
+    if one[0] != other[0]:
+        return None
+    if one[1] == other[1]:
+        return gold.node, answer.node
+    return ("mul", ("num", one[1]), gold.node), ("mul", ("num", other[1]), answer.node)
+
+
+def _percentages(gold: Node, answer: Node) -> bool:
+    return (gold[0] == "pct") != (answer[0] == "pct")
+
+
+def _same_percent(gold: Node, answer: Node) -> bool | None:
+    """One side says percent: `28%` answers 28 and 0.28, but `2800%` does not answer 28."""
+    percent, plain = (gold[1], answer) if gold[0] == "pct" else (answer[1], gold)
+    try:
+        if equal(percent, plain):
+            return True
+        number = value(plain)
+        if not isinstance(number, Fraction) or symbols(plain) or (number.denominator == 1 and abs(number) > 1) or abs(number) >= 10:
+            return False
+        return equal(("div", percent, ("num", Fraction(100))), plain)
+    except (TooLarge, Undefined):
+        return False
+    except Unsupported:
+        return None
+
+
+def _same_base(gold: Node, answer: Node) -> bool:
+    """`204_5` and `204` agree (the question names the base); `204_5` and `204_6` do not."""
+
+    def read(node: Node) -> tuple[str, Node | None]:
+        if node[0] == "based":
+            return node[1], node[2]
+        if node[0] == "num" and node[1].denominator == 1:
+            return str(node[1]), None
+        return "", None
+
+    (digits, base), (other_digits, other_base) = read(gold), read(answer)
+    return digits == other_digits != "" and (base is None or other_base is None or base == other_base)
+
+
+def _rounded(gold: Value, answer: Value) -> bool:
+    """A decimal with six places or more answers an exact value that it rounds."""
+    decimals = [_DECIMAL.fullmatch(side.text.strip(" $")) for side in (gold, answer)]
+    found = decimals[0] or decimals[1]
+    if found is None or (decimals[0] and decimals[1]) or len(found[1]) < _ROUNDED_PLACES:
+        return False
+    if symbols(gold.node) or symbols(answer.node):
+        return False
+    left, right = (value(side.node, digits=100) for side in (gold, answer))
+    error = abs(float(left - right)) if isinstance(left, Fraction) and isinstance(right, Fraction) else abs(_float(left) - _float(right))
+    return error <= 1.01 * 10.0 ** -len(found[1]) and error < 1e-6 * max(abs(_float(right)), 1e-12)
+
+
+def _float(number) -> float:
+    return abs(complex(number)) if not isinstance(number, Fraction) else float(number)
+
+
+def _renamed(gold: Node, answer: Node) -> bool:
+    """Constants of integration may be called `C`, `c` or `C_1`."""
+    names, other = symbols(gold), symbols(answer)
+    missing, extra = sorted(names - other), sorted(other - names)
+    if not missing or len(missing) != len(extra) or len(missing) > 4:
+        return False
+    if not all(_CONSTANT.match(name) for name in (*missing, *extra)):
+        return False
+    return equal(gold, _rename(answer, dict(zip(extra, missing, strict=True))))
+
+
+def _rename(node: object, names: dict[str, str]):
+    if not isinstance(node, tuple) or not node:
+        return node
+    if node[0] == "sym":
+        return ("sym", names.get(node[1], node[1]))
+    return tuple(_rename(part, names) for part in node)

@@ -1,0 +1,106 @@
+"""GRPO with the paper's values as defaults."""
+
+from dataclasses import dataclass, field
+
+from trl import GRPOConfig
+
+from ..data.batch import accumulation_steps, check_batch, processes_at_start
+from ..errors import ConfigError
+from ..paper import GRPO_STAGE
+
+
+@dataclass
+class DeepSeekMathGRPOConfig(GRPOConfig):
+    r"""
+    Configuration class for the [`DeepSeekMathGRPOTrainer`]: [`~trl.GRPOConfig`] with the values of DeepSeekMath-RL.
+
+    Only what differs from [`~trl.GRPOConfig`], or is kept against a later change of it, is listed.
+
+    Parameters:
+        learning_rate (`float`, *optional*, defaults to `1e-6`):
+            Source: §4.2. It is the one for all weights of a 7B model; see docs/grpo.md for LoRA and for small models.
+        lr_scheduler_type (`str`, *optional*, defaults to `"constant"`):
+            The paper names no schedule for this stage; TRL's is `"linear"`. See docs/differences.md.
+        beta (`float`, *optional*, defaults to `0.04`):
+            Coefficient of the KL term. Source: §4.2.
+        num_generations (`int`, *optional*, defaults to `64`):
+            Outputs of one question, the group. Source: §4.2.
+        max_completion_length (`int`, *optional*, defaults to `1024`):
+            Source: §4.2.
+        global_batch_size (`int` or `None`, *optional*, defaults to `1024`):
+            Completions of one update over all processes, i.e. 16 questions with 64 outputs each. Source: §4.2. `None`:
+            not checked, as in TRL.
+        gradient_accumulation_steps (`int` or `None`, *optional*):
+            If `None`, derived: `global_batch_size / (per_device_train_batch_size * processes)`.
+        num_iterations (`int`, *optional*, defaults to `1`):
+            Updates of one batch of samples. Source: §4.2, "a single update following each exploration stage".
+        loss_type (`str`, *optional*, defaults to `"grpo"`):
+            Mean over the tokens of an output, then over outputs. Source: equation 3.
+        scale_rewards (`str`, *optional*, defaults to `"group"`):
+            Rewards divided by the group's standard deviation. Source: §4.1.2.
+        temperature (`float`, *optional*, defaults to `1.0`):
+            Sampling from the policy itself, as the objective assumes; the paper names no other.
+        use_bias_correction_kl (`bool`, *optional*, defaults to `False`):
+            `True`, TRL's default, multiplies the KL term by the ratio, which changes its gradient even where the ratio
+            is 1. Source: equation 4, which has no such factor.
+
+    Raises:
+        ConfigError: the global batch cannot be divided, or holds broken groups.
+    """
+
+    learning_rate: float = field(
+        default=GRPO_STAGE.learning_rate, metadata={"help": "Learning rate (DeepSeekMath §4.2)."}
+    )
+    lr_scheduler_type: str = field(
+        default="constant", metadata={"help": "Schedule of the learning rate (the paper names none)."}
+    )
+    beta: float = field(
+        default=GRPO_STAGE.kl_coefficient, metadata={"help": "Coefficient of the KL term (DeepSeekMath §4.2)."}
+    )
+    num_generations: int | None = field(
+        default=GRPO_STAGE.group_size, metadata={"help": "Outputs of one question, the group (DeepSeekMath §4.2)."}
+    )
+    max_completion_length: int | None = field(
+        default=GRPO_STAGE.max_completion_length,
+        metadata={"help": "Longest completion in tokens (DeepSeekMath §4.2)."},
+    )
+    global_batch_size: int | None = field(
+        default=GRPO_STAGE.batch_size,
+        metadata={"help": "Completions of one update over all processes (DeepSeekMath §4.2); none: not checked."},
+    )
+    gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_size when left out."}
+    )
+    num_iterations: int = field(
+        default=GRPO_STAGE.updates_per_exploration,
+        metadata={"help": "Updates of one batch of samples (DeepSeekMath §4.2: a single one)."},
+    )
+    loss_type: str = field(
+        default="grpo", metadata={"help": "Form of the loss (DeepSeekMath equation 3: `grpo`). See `GRPOConfig`."}
+    )
+    scale_rewards: str = field(
+        default="group",
+        metadata={"help": "What rewards are divided by (DeepSeekMath §4.1.2: `group`). See `GRPOConfig`."},
+    )
+    temperature: float = field(default=1.0, metadata={"help": "Temperature of sampling (the paper names none)."})
+    use_bias_correction_kl: bool = field(
+        default=False,
+        metadata={"help": "Whether to multiply the KL term by the ratio (DeepSeekMath equation 4 does not)."},
+    )
+
+    def __post_init__(self) -> None:
+        self.gradient_accumulation_steps = accumulation_steps(
+            self.global_batch_size,
+            self.per_device_train_batch_size,
+            processes_at_start(),
+            self.gradient_accumulation_steps,
+        )
+        batch = self.gradient_accumulation_steps * self.per_device_train_batch_size * processes_at_start()
+        if self.num_generations and batch % self.num_generations:
+            whole = max(1, round(batch / self.num_generations)) * self.num_generations
+            raise ConfigError(
+                f"The batch ({batch} completions) is no multiple of num_generations ({self.num_generations}): groups "
+                f"would be broken. Set global_batch_size to {whole}, or num_generations to a divisor of {batch}."
+            )
+        super().__post_init__()
+        check_batch(self.global_batch_size, self.gradient_accumulation_steps, self.train_batch_size, self.world_size)

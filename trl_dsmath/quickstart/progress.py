@@ -1,0 +1,105 @@
+"""What the terminal shows while the quickstart runs: stage, time left, the figure so far; and nothing of the libraries."""
+
+import logging
+import shutil
+import sys
+import time
+import warnings
+
+BAR = 20
+
+
+def silence_libraries() -> None:
+    """Turns off the warnings, progress bars and log lines of torch, transformers, datasets and TRL.
+
+    All of it is about choices that the quickstart makes on purpose, and would bury the few lines that a reader wants.
+    """
+    import datasets
+    import transformers
+
+    warnings.simplefilter("ignore")
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    datasets.utils.logging.set_verbosity_error()
+    for name in ("trl", "accelerate", "torch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def in_words(seconds: float) -> str:
+    """`95.2` as `"1 min 35 s"`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class Progress:
+    """
+    One line a stage: drawn over again on a terminal, at every fifth of the way in a file or pipe.
+
+    Args:
+        plan (`dict[str, float]`):
+            The stages that will run, and how long each takes on the machine where the quickstart was measured. The
+            figures are only used for their proportions: how fast this machine is, is seen as it runs.
+        numbers (`dict[str, int]`):
+            Number of each stage, of all stages.
+    """
+
+    def __init__(self, plan: dict[str, float], numbers: dict[str, int]) -> None:
+        self._plan = plan
+        self._numbers = numbers
+        self._terminal = sys.stdout.isatty()
+        self._done_planned = 0.0
+        self._done_seconds = 0.0
+        self._stage = ""
+        self._started = 0.0
+        self._start_at = 0.0
+        self._shown = 0
+
+    def start(self, stage: str, at: float = 0.0) -> None:
+        """Begins a stage, at a fraction of it when it goes on from a checkpoint."""
+        self._stage, self._started, self._start_at, self._shown = stage, time.monotonic(), at, -1
+        self.update(at, "starting")
+
+    def update(self, fraction: float, figure: str) -> None:
+        """Shows how far the stage is (0 to 1) and its figure so far."""
+        fifth = int(fraction * 5)
+        if not self._terminal and fifth == self._shown:
+            return
+        self._shown = fifth
+        full = round(fraction * BAR)
+        bar = "█" * full + "░" * (BAR - full)
+        self._line(f"{self._head()} {bar} {fraction:4.0%}  {self._left(fraction):<24} {figure}")
+
+    def finish(self, text: str) -> None:
+        """Ends a stage with its result; the line stays."""
+        seconds = time.monotonic() - self._started
+        self._done_seconds += seconds
+        self._done_planned += self._plan[self._stage] * (1 - self._start_at)
+        self._line(f"{self._head()} {text}  ({in_words(seconds)})", last=True)
+
+    def note(self, stage: str, text: str) -> None:
+        """Shows a line about a stage that does not run."""
+        self._stage = stage
+        self._line(f"{self._head()} {text}", last=True)
+
+    def _head(self) -> str:
+        return f"  {self._numbers[self._stage]}/{len(self._numbers)} {self._stage:<9}"
+
+    def _left(self, fraction: float) -> str:
+        elapsed = time.monotonic() - self._started
+        if fraction <= self._start_at or elapsed < 1:
+            return ""
+        planned = self._plan[self._stage]
+        stage_left = elapsed * (1 - fraction) / (fraction - self._start_at)
+        done = self._done_planned + planned * (fraction - self._start_at)
+        stages = list(self._plan)
+        later = sum(self._plan[stage] for stage in stages[stages.index(self._stage) + 1 :])
+        total_left = stage_left + later * (self._done_seconds + elapsed) / done
+        return f"{in_words(stage_left)} left, {in_words(total_left)} in all"
+
+    def _line(self, text: str, last: bool = False) -> None:
+        if not self._terminal:
+            print(text.rstrip(), flush=True)
+            return
+        width = min(100, shutil.get_terminal_size().columns - 1)
+        print("\r" + text[:width].ljust(width), end="\n" if last else "", flush=True)

@@ -1,0 +1,82 @@
+"""The outcome reward of the paper: is the boxed answer right?"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from ..errors import DataError
+from ..grading.batch import judge
+from ..grading.verdict import Verdict
+from ..text import read_answer
+from .completions import Completion, completion_text
+
+GOLD_COLUMNS = ("solution", "answer", "gold", "golden", "ground_truth", "label", "target", "final_answer")
+
+
+def boxed_accuracy_reward(
+    completions: Sequence[Completion],
+    solution: Sequence[object] | None = None,
+    log_extra: Callable[[str, list], None] | None = None,
+    log_metric: Callable[[str, float], None] | None = None,
+    **columns: object,
+) -> list[float | None]:
+    r"""
+    Reward function that gives 1.0 for a right final answer and 0.0 for a wrong one or none.
+
+    The answer is the last `\boxed{}` of the completion (or `#### 18`, "the answer is ..."), outside thinking, code and
+    the output of tools. It is compared with the gold exactly, never by a prefix of it, in bounded time, from any thread.
+
+    Args:
+        completions (`list[str]` or `list[list[dict]]`):
+            Completions as strings or as messages (several after tool use).
+        solution (`list`, *optional*):
+            Gold answers as the data set stores them. When the data set calls the column otherwise, the first of
+            `answer`, `gold`, `golden`, `ground_truth`, `label`, `target`, `final_answer` is taken.
+        log_extra (`callable`, *optional*):
+            Given by the trainer; adds the answer that was read and its verdict to the completions table.
+        log_metric (`callable`, *optional*):
+            Given by the trainer; logs the share of each verdict as `verdict/<name>`.
+        **columns:
+            The other columns of the data set.
+
+    Returns:
+        `list[float | None]`: 1.0, 0.0, or `None` where the gold cannot be read: TRL skips those.
+
+    Raises:
+        DataError: no column holds the gold.
+
+    Source: §4.2 of the paper trains with a reward model; the rule-based reward is that of DeepSeek-R1 (arXiv
+    2501.12948, §2.2.2).
+
+    Example:
+    ```python
+    >>> from trl_dsmath.rewards import boxed_accuracy_reward
+
+    >>> boxed_accuracy_reward([r"So it is \boxed{\frac{2}{4}}.", r"\boxed{2}"], solution=[r"\frac12", r"2\sqrt{3}"])
+    [1.0, 0.0]
+    ```
+    """
+    golds = solution if solution is not None else _gold_column(columns)
+    if len(golds) != len(completions):
+        raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
+    answers = [read_answer(completion_text(completion)) for completion in completions]
+    verdicts = judge(answers, golds)
+    if log_extra is not None:
+        log_extra("gold", [str(gold) for gold in golds])
+        log_extra("answer", [answer if answer is not None else "" for answer in answers])
+        log_extra("verdict", [str(verdict) for verdict in verdicts])
+    if log_metric is not None and verdicts:
+        counts = Counter(verdicts)
+        for verdict in Verdict:
+            log_metric(f"verdict/{verdict}", counts[verdict] / len(verdicts))
+    return [verdict.reward for verdict in verdicts]
+
+
+def _gold_column(columns: dict) -> Sequence[object]:
+    for name in GOLD_COLUMNS:
+        if columns.get(name) is not None:
+            return columns[name]
+    found = ", ".join(sorted(name for name, value in columns.items() if isinstance(value, list))) or "none"
+    raise DataError(
+        f"no column with the gold answers: call it one of {', '.join(GOLD_COLUMNS)} "
+        f"(`dataset.rename_column(..., 'solution')`); columns found: {found}"
+    )

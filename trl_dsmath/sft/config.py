@@ -1,0 +1,83 @@
+"""SFT with the paper's values as defaults."""
+
+from dataclasses import dataclass, field
+
+from trl import SFTConfig
+
+from ..data.batch import accumulation_steps, check_batch, processes_at_start
+from ..errors import ConfigError
+from ..paper import SFT_STAGE
+
+
+@dataclass
+class MathSFTConfig(SFTConfig):
+    r"""
+    Configuration class for the [`MathSFTTrainer`]: [`~trl.SFTConfig`] with the values of DeepSeekMath-Instruct.
+
+    Only what differs from [`~trl.SFTConfig`] is listed.
+
+    Parameters:
+        learning_rate (`float`, *optional*, defaults to `5e-5`):
+            Constant learning rate. Source: §3.2. It is the one for all weights of a 7B model; see docs/sft.md for LoRA
+            and for small models.
+        lr_scheduler_type (`str`, *optional*, defaults to `"constant"`):
+            Source: §3.2.
+        max_steps (`int`, *optional*, defaults to `500`):
+            Source: §3.2. Set it to -1 to count epochs.
+        max_length (`int`, *optional*, defaults to `4096`):
+            Source: §3.2, examples are concatenated "until reaching a maximum context length of 4K tokens".
+        packing (`bool`, *optional*, defaults to `True`):
+            Source: §3.2. With TRL's `bfd`, examples stay whole and do not see each other.
+        shuffle_dataset (`bool`, *optional*, defaults to `True`):
+            Source: §3.2, "randomly concatenated".
+        global_batch_size (`int` or `None`, *optional*, defaults to `256`):
+            Rows (packed sequences) of one update over all processes. Source: §3.2. `None`: not checked, as in TRL.
+        gradient_accumulation_steps (`int` or `None`, *optional*):
+            If `None`, derived: `global_batch_size / (per_device_train_batch_size * processes)`.
+
+    Raises:
+        ConfigError: the global batch cannot be divided, or settings contradict each other.
+    """
+
+    learning_rate: float = field(
+        default=SFT_STAGE.learning_rate, metadata={"help": "Constant learning rate (DeepSeekMath §3.2)."}
+    )
+    lr_scheduler_type: str = field(
+        default=SFT_STAGE.lr_scheduler_type, metadata={"help": "Schedule of the learning rate (DeepSeekMath §3.2)."}
+    )
+    max_steps: int = field(
+        default=SFT_STAGE.max_steps,
+        metadata={"help": "Number of updates (DeepSeekMath §3.2). -1: `num_train_epochs` counts instead."},
+    )
+    max_length: int | None = field(
+        default=SFT_STAGE.max_length, metadata={"help": "Tokens of a packed sequence (DeepSeekMath §3.2)."}
+    )
+    packing: bool = field(
+        default=True, metadata={"help": "Whether to pack examples into sequences of max_length (DeepSeekMath §3.2)."}
+    )
+    shuffle_dataset: bool = field(
+        default=True,
+        metadata={"help": "Whether to shuffle before packing: 'randomly concatenated' (DeepSeekMath §3.2)."},
+    )
+    global_batch_size: int | None = field(
+        default=SFT_STAGE.batch_size,
+        metadata={"help": "Rows of one update over all processes (DeepSeekMath §3.2); none: not checked."},
+    )
+    gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_size when left out."}
+    )
+
+    def __post_init__(self) -> None:
+        if self.max_steps > 0 and self.num_train_epochs != type(self).num_train_epochs:
+            raise ConfigError(
+                f"num_train_epochs ({self.num_train_epochs}) has no effect while max_steps is {self.max_steps} (the "
+                "paper's form). Set max_steps to -1 to count epochs."
+            )
+        self.gradient_accumulation_steps = accumulation_steps(
+            self.global_batch_size,
+            self.per_device_train_batch_size,
+            processes_at_start(),
+            self.gradient_accumulation_steps,
+        )
+        super().__post_init__()
+        check_batch(self.global_batch_size, self.gradient_accumulation_steps, self.train_batch_size, self.world_size)

@@ -1,0 +1,7 @@
+"""Pure functions on text: reading an answer out of a completion and writing it in one canonical form."""
+
+from .answers import read_answer, read_choice
+from .boxed import last_boxed, visible_text
+from .normalize import normalize
+
+__all__ = ["last_boxed", "normalize", "read_answer", "read_choice", "visible_text"]

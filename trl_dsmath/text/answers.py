@@ -1,0 +1,64 @@
+r"""Where the answer of a completion stands: the box, GSM8K's `####`, or a sentence that announces it."""
+
+import re
+
+from .boxed import last_boxed, visible_text
+
+_HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
+_SENTENCE = re.compile(
+    r"(?:\banswer(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|故选|应选)"
+    r"[:：\s*]*(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
+    r"(?=[.。!]?\**\s*(?:$|\n)|[.。]\s|,?\s+I\s+hope)",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(
+    r"""[\s$(（\[{*"'“]*(?:\\(?:text|mathrm|mathbf|textbf|mbox|rm|bf|mathbb)\s*\{?\s*)?[\s(（\[*]*
+        (?:(?:option|choice|answer|选项|选|答案)\s*(?:is|是|为)?\s*[:：]?\s*)?[(（\[*]*
+        ([A-J])
+        (?:(?=\s*[)）\]}.:：、，,*$"'”]|\s*$|\s*\\|\s+[\d$(-]|\s+\w{2,}|[\u4e00-\u9fff]))""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SEVERAL = re.compile(r"[\s$()（）\[\]{}*.,，、;&]*|\s*(?:and|or|和|或)\s*", re.IGNORECASE)
+_LETTERS_ONLY = re.compile(r"(?:\\text\s*\{|[\s$()（）\[\]{}*.,，、;&]|\b(?:and|or)\b|[和或]|[A-J](?![a-z]))+")
+
+
+def read_answer(text: str) -> str | None:
+    r"""Reads the final answer out of a completion.
+
+    Looks for, in this order: the last balanced `\boxed{}`; the last `#### 18`; the last sentence of the form "the
+    answer is ...", "答案是...". Text before `</think>`, in an unfinished `<think>`, in Python code and in the output of
+    an interpreter does not count.
+
+    Args:
+        text (`str`):
+            The completion.
+
+    Returns:
+        `str` or `None`: the answer as it was written, or `None` when the completion gives none.
+    """
+    text = visible_text(text)
+    boxed = last_boxed(text)
+    if boxed is not None:
+        return boxed
+    if "####" in text and (found := _HASHES.findall(text)):
+        return found[-1].strip()
+    last = None
+    for last in _SENTENCE.finditer(text[-2000:]):
+        pass
+    return last[1].strip(" *:：") or None if last else None
+
+
+def read_choice(text: str) -> str | None:
+    r"""Reads the letter, A to J, of a multiple-choice answer: `B`, `(B)`, `\text{B}`, `B. 30\%`, `选B`.
+
+    Several letters (`A, C`, `A and C`, `AC`) are returned sorted as one string; None when the text is no choice.
+    """
+    text = text.strip()
+    if len(text) == 1:
+        return text.upper() if text.upper() in "ABCDEFGHIJ" else None
+    if len(text) < 40 and _LETTERS_ONLY.fullmatch(text) and not re.search(r"[A-J]\s*\(", text):
+        letters = re.findall(r"(?<![a-z\\])[A-J](?![a-z])", text)
+        if letters:
+            return "".join(sorted(set(letters)))
+    found = _LETTER.match(text)
+    return found[1].upper() if found else None

@@ -1,0 +1,121 @@
+r"""One canonical spelling for the many ways to write the same formula.
+
+Only spelling changes here (`\dfrac` to `\frac`, full-width digits to ASCII, `\left(` to `(`): nothing is computed and
+nothing that could carry meaning is dropped. Two texts with the same normal form are the same answer.
+"""
+
+import re
+
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_CHARS = {
+    **_FULL_WIDTH,
+    **dict.fromkeys(map(ord, "−–—﹣‐‑‒―"), "-"),
+    **dict.fromkeys(map(ord, "\u200b\u200c\u200d\ufeff\u2060"), ""),
+    **dict.fromkeys([*range(0x20), 0x7F, 0xA0, 0x3000, *range(0x2000, 0x200B), 0x202F], " "),
+    **{ord(a): b for a, b in zip("「」『』【】〔〕［］、。；", '""""[][][],.;', strict=True)},
+    **{ord(a): b for a, b in zip("‘’“”′ʼ", "''\"\"''", strict=True)},
+    **{
+        ord(char): text
+        for char, text in {
+            "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*", "∕": "/", "⁄": "/",
+            "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt", "∛": r"\sqrt[3]", "±": r"\pm ", "∓": r"\mp ",
+            "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ",
+            "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\R ", "∖": r"\setminus ",
+            "→": r"\to ", "°": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}", "€": "", "£": "", "¥": "",
+            "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ",
+            "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ω": r"\omega ", "Δ": r"\Delta ",
+            "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
+            "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "…": r"\dots ", "⋯": r"\dots ", "∠": r"\angle ", "△": r"\triangle ",
+            "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
+        }.items()
+    },
+}  # fmt: skip
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+")
+_SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
+
+# Commands that only change how a formula looks.
+_SPACES = re.compile(r"\\(?:quad|qquad|enspace|thinspace|hfill|newline|nobreak|space)(?![a-zA-Z])|\\[;: ]|~|\\,")
+_INVISIBLE = re.compile(
+    r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|left|right|middle"
+    r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect)(?![a-zA-Z])"
+    r"|\\!|\\/"
+)
+_LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
+_FONT = re.compile(
+    r"\\(?:mathbf|mathit|mathsf|mathtt|boldsymbol|bm|pmb|mathnormal|textstyle|bold|ensuremath|underline|mathop|mathcal"
+    r"|mathscr|mathfrak)(?![a-zA-Z])\s*"
+)
+_TEXT = re.compile(
+    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|textup|textsl|emph|mbox|hbox|mathrm|operatorname\*?|mathtt)\s*(?=\{)"
+)
+_COMMANDS = {
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "leq": "le", "leqslant": "le",
+    "leqq": "le", "geq": "ge", "geqslant": "ge", "geqq": "ge", "ne": "neq", "not=": "neq", "ast": "times", "cdotp": "cdot",
+    "bullet": "cdot", "lbrace": "{", "rbrace": "}", "varnothing": "emptyset", "O": "emptyset", "ldots": "dots",
+    "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
+    "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
+    "backslash": "setminus", "smallsetminus": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infin": "infty",
+    "thinspace": "", "colon": ":", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
+    "lvert": "|", "rvert": "|", "percent": "%", "and": "land", "or": "lor",
+}  # fmt: skip
+_TO_CHARACTER = {":", "<", ">", "[", "]", "|", "%", ""}
+_COMMAND = re.compile(r"\\([a-zA-Z]+)")
+_BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
+_DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
+_MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
+_ANNOUNCED = re.compile(r"^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*", re.I)
+_EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
+_TRAILING = " .,;:!?*~\\\"'`，；"
+
+
+def _command(match: re.Match) -> str:
+    name = match[1]
+    new = _COMMANDS.get(name)
+    if new is None:
+        return match[0]
+    return new if new in _TO_CHARACTER else "\\" + new
+
+
+def normalize(text: str) -> str:
+    r"""Rewrites an answer in the canonical spelling.
+
+    Args:
+        text (`str`):
+            An answer as a model or a data set wrote it, e.g. `"$\\dfrac{1}{2}$."` or `"１２元"`.
+
+    Returns:
+        `str`: the same answer, e.g. `"\\frac{1}{2}"` or `"12元"`. Runs of blanks become one blank; `\text{...}` stays.
+    """
+    if text.isascii():
+        if text.isalnum():
+            return text
+    else:
+        text = _SUPERSCRIPT_RUN.sub(lambda m: "^{" + m[0].translate(_SUPERSCRIPTS) + "}", text)
+        text = _SUBSCRIPT_RUN.sub(lambda m: "_{" + m[0].translate(_SUBSCRIPTS) + "}", text)
+    text = text.translate(_CHARS)
+    if "*" in text or "`" in text:
+        text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
+    text = _MATH_MODE.sub(" ", text)
+    if "\\" in text:
+        text = _LEFT_DOT.sub("", text)
+        text = _INVISIBLE.sub("", text)
+        text = _SPACES.sub(" ", text)
+        text = _BLACKBOARD.sub(r"\\\1 ", text)
+        text = _TEXT.sub(lambda _: "\\text", text)
+        text = _FONT.sub("", text)
+        text = _COMMAND.sub(_command, text)
+        text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", " and ").replace("\\_", "_").replace("\\|", "|")
+        text = _DEGREES.sub(r"^\\circ ", text)
+    text = text.replace("{,}", ",").replace("，", ",")
+    text = _EMPTY_SCRIPT.sub("", text)
+    text = " ".join(text.split())
+    text = _ANNOUNCED.sub("", text)
+    stripped = text.strip(_TRAILING)
+    # a factorial and an escaped brace end in characters that are otherwise punctuation
+    if text.rstrip(" .,;:").endswith("!") and re.search(r"[\w)}\]]!+$", text.rstrip(" .,;:")):
+        stripped += "!" * (len(text.rstrip(" .,;:")) - len(text.rstrip(" .,;:!")))
+    if text[:1] == "\\" and stripped[:1] != "\\":
+        stripped = "\\" + stripped
+    return stripped[1:].strip() if stripped[:1] == "=" else stripped
