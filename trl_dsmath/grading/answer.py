@@ -85,6 +85,7 @@ _AND = {"and", "\\land", "和", "与", "及", "以及"}
 _OR = {"or", "\\lor", "或", "或者"}
 _MATRIX = re.compile(r"^\\begin\{([pbBv]?matrix|array|smallmatrix)\}(?:\s*\{[lcr|\s]*\})?(.*)\\end\{\1\}$", re.DOTALL)
 _FENCED_MATRIX = re.compile(r"^(?:\(|\[|\\\{)?\s*(\\begin\{(?:smallmatrix|array|matrix)\}.*\\end\{(?:smallmatrix|array|matrix)\})\s*(?:\)|\]|\\\})?$", re.DOTALL)
+_QUOTED = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 _BUILDER = re.compile(r"^([A-Za-z])\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:)\s*(.+)$", re.DOTALL)
 
 
@@ -110,7 +111,7 @@ def _split(parts: list[str], separators) -> list[list[str]] | None:
 
 
 def _plain(part: str) -> str:
-    return part[part.index("{") + 1 : -1].strip().lower() if part.startswith("\\text") else part
+    return part[part.index("{") + 1 : -1].strip().lower() if part.startswith("\\text") and part[-1] == "}" else part
 
 
 def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
@@ -130,6 +131,9 @@ def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
         return Words(text)
     if len(text) < 30 and text.isdigit():
         return _value(text)
+    if quoted := _QUOTED.match(text):
+        inner = parse_answer(quoted[1], thousands, depth + 1)
+        return Words(text) if isinstance(inner, Words | Value) and re.search(r"[A-Za-z]", quoted[1][:1] or "a") else inner
     parts = pieces(text)
     if thousands is False:
         parts = [piece for part in parts for piece in (re.split("(,)", part) if part[0].isdigit() else [part])]

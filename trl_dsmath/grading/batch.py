@@ -16,7 +16,7 @@ from .verdict import Verdict
 
 TIME_LIMIT = 5.0  # seconds for one hard pair
 MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
-_PROSE_WORDS = 40  # a gold with more words than this and no marked answer is a solution without one
+_PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a solution without one
 _POOL = WorkerPool()
 _BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*[A-J])+")
 _NESTED_POWERS = re.compile(r"\^")
@@ -114,7 +114,7 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
     if _squeeze(text) == reference.squeezed:
         return Verdict.CORRECT
     if reference.choice is not None:
-        choice = read_choice(answer)
+        choice = read_choice(answer) or read_choice(text)
         if choice is not None:
             return Verdict.CORRECT if choice == reference.choice else Verdict.WRONG
     parsed = parse_answer(text)
@@ -155,7 +155,7 @@ def _read_gold_text(gold: str) -> Gold | None:
     if marked is None:
         if "\\boxed" in text or "\\fbox" in text:
             return None  # a solution whose box is empty or never closed
-        if len(re.findall(r"[A-Za-z]{2,}|[\u4e00-\u9fff]", re.sub(r"\\[a-zA-Z]+", "", text))) > _PROSE_WORDS:
+        if len(re.findall(r"[A-Za-z]{2,}|[\u4e00-\u9fff]{2}", re.sub(r"\\[a-zA-Z]+", "", text))) > _PROSE_WORDS:
             marked = read_answer(text)
             if marked is None:
                 return None

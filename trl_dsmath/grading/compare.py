@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from .answer import Answer, Group, Items, Matrix, Relation, Union, Value, Words
-from .evaluate import TooLarge, Undefined, equal, proportional, symbols, value
+from .evaluate import TooLarge, Undefined, contains, equal, proportional, symbols, value
 from .latex import Node, Unsupported
 from .ranges import as_ranges, same_ranges
 from .values import expand, same_value
@@ -91,9 +91,11 @@ def _is_label(part: Answer) -> bool:
     if not isinstance(part, Value):
         return isinstance(part, Group) and all(isinstance(x, Value) and symbols(x.node) for x in part.items)
     names = symbols(part.node)
-    if part.node[0] in ("sym", "fn", "log") or _FUNCTION_CALL.match(part.text) or part.unit:
-        return bool(names) or bool(part.unit) or bool(_FUNCTION_CALL.match(part.text))
-    return len(names) >= 2
+    if part.node[0] == "sym" or _FUNCTION_CALL.match(part.text) or part.unit:
+        return True
+    if part.node[0] in ("fn", "log"):
+        return bool(names)
+    return len(names) >= 2 and not contains(part.node, "num", "pow", "root")
 
 
 def _bare(answer: Answer, trusted: bool) -> Answer | None:
@@ -107,7 +109,9 @@ def _bare(answer: Answer, trusted: bool) -> Answer | None:
         parts.reverse()  # "5 = x"
     last = parts[-1]
     if trusted:
-        return last
+        first = parts[0]
+        plain = not isinstance(first, Value) or first.node[0] in ("sym", "fn") or first.text.isupper() or _constant(first)
+        return last if plain or _FUNCTION_CALL.match(getattr(first, "text", "")) else None
     for index, part in enumerate(parts[:-1]):
         if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
             if not _agree(part, last, approximately="~" in answer.signs):
@@ -177,8 +181,6 @@ def _two_sided(gold: Relation, answer: Relation) -> bool | None:
         functions = [part.text == "y" or bool(_FUNCTION_CALL.match(part.text)) for part in (a, c)]
         if a.node == c.node or all(functions):
             return same_value(b, d)
-        if _constant(b) and _constant(d) and a.node[0] != "sym" and c.node[0] != "sym":
-            return same_value(b, d)
     return False
 
 
@@ -192,6 +194,8 @@ def _difference(left: Node, right: Node, sign: str) -> Node:
 def plain_words(text: str) -> str:
     r"""`\text{ The Monday. }` -> `monday`."""
     text = re.sub(r"\\text|[{}$\\]", " ", text).lower()
+    if re.search(r"\d", text):
+        return "".join(text.split())
     text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_\s-]+", "", text)
     return _SYNONYMS.get(text, text)
 

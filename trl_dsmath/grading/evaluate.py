@@ -13,11 +13,14 @@ from typing import Any
 
 from .latex import Node, Unsupported
 
-MAX_BITS = 20_000  # of an exact integer; larger powers are held as high-precision floats
+MAX_BITS = 60_000  # of an exact integer; larger ones are held as high-precision floats
+MAX_COST = 2_000_000  # bits of all exact results of one evaluation together
 MAX_EXPONENT = 1 << 50  # of a high-precision float, in bits
 MAX_TERMS = 2_000  # of a sum or product
 DIGITS = (50, 100)
 POINTS = 5  # the first three are positive, the others change signs
+
+_SPANS = [(1100, 2900), (210, 890), (4100, 17_000), (1100, 2900), (4100, 17_000)]  # thousandths, roughly
 
 Number = Any  # Fraction, mpmath.mpf or mpmath.mpc
 
@@ -32,10 +35,10 @@ class Undefined(Exception):
 
 @lru_cache(maxsize=4096)
 def _sample(name: str, point: int) -> Fraction:
-    value = Fraction(random.Random(f"{name}:{point}").randint(1100, 2900), 1009)
-    if point >= 3 and random.Random(f"sign {name}:{point}").random() < 0.6:
-        value = -value
-    return value
+    generator = random.Random(f"{name}:{point}")
+    low, high = _SPANS[point]
+    value = Fraction(generator.randint(low, high), 1009)
+    return -value if point >= 3 and generator.random() < 0.6 else value
 
 
 class _Evaluator:
@@ -44,6 +47,7 @@ class _Evaluator:
         self.point = point
         self.fixed = fixed or {}
         self.log10 = log10
+        self.cost = 0
 
     def float(self, value: Number) -> Number:
         if isinstance(value, Fraction):
@@ -52,6 +56,9 @@ class _Evaluator:
 
     def check(self, value: Number) -> Number:
         if isinstance(value, Fraction):
+            self.cost += _bits(value)
+            if self.cost > MAX_COST:
+                raise TooLarge
             return value
         if self.mp.isnan(value):
             raise Undefined
@@ -157,7 +164,7 @@ class _Evaluator:
         if isinstance(value, Fraction) and value.denominator == 1:
             if value < 0:
                 raise Undefined
-            if value <= 1000:
+            if value <= 5000:
                 return Fraction(math.factorial(value.numerator))
         number = self.float(value)
         if abs(number) > 1e12:

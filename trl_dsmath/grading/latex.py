@@ -39,6 +39,8 @@ _ACCENTS = {"vec", "hat", "widehat", "bar", "tilde", "dot", "ddot", "overrightar
 STOP_WORDS = set(
     ["or", "not", "and", "less", "more", "least", "most", "if", "when", "where", "remainder", "r", "except", "than", "over", "under", "between", "but", "no", "neither", "only", "mod"]
 ) | {"或", "不", "余", "和"}
+_RATE = re.compile(r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}")  # \frac{\text{miles}}{\text{hour}}
+_NOT_A_PREFIX = re.compile(r"[不非或大小少多足超余第没无]")  # Chinese words that change what the number after them means
 _PREFIXES = {"about", "approximately", "approx", "exactly", "rs", "usd", "us", "约", "共", "大约", "rmb", "cny", "$"}
 
 _TOKEN = re.compile(
@@ -70,6 +72,8 @@ def tokenize(text: str) -> list[tuple[str, str]]:
                 tokens.append(("fn", value))
             elif value in _GREEK:
                 tokens.append(("sym", value))
+            elif value[:-1] in FUNCTIONS and value not in _PREFIX_COMMANDS:  # "\\cotx"
+                tokens += [("fn", value[:-1]), ("sym", value[-1])]
             else:
                 tokens.append(("cmd", value))
         elif kind == "escaped":
@@ -233,6 +237,10 @@ class _Parser:
         return node
 
     def symbol(self, name: str) -> Node:
+        following = self.tokens[self.at : self.at + 3]
+        if name not in ("e", "i") and [kind for kind, _ in following] == ["op", "num", "op"] and following[0][1] + following[2][1] == "()":
+            self.at += 3
+            return ("sym", f"{name}({following[1][1]})")  # the value of a function, as in y(0) e^{-t}: never a product with 0
         while True:
             if self.peek() == ("op", "_"):
                 self.at += 1
@@ -420,9 +428,9 @@ def parse_expression(text: str) -> tuple[Node, str]:
     """
     if len(text) > MAX_LENGTH and not text.isdigit():
         raise Unsupported("too long")
-    tokens = tokenize(text)
+    tokens = tokenize(_RATE.sub(r"\\text{\1/\2}", text))
     prefix = ""
-    while tokens and (tokens[0] == ("op", "\\$") or (tokens[0][0] == "text" and tokens[0][1].lower().strip(" .") in _PREFIXES)):
+    while tokens and _is_prefix(tokens[0]):
         prefix = "dollar" if tokens[0][1] == "\\$" else prefix
         tokens = tokens[1:]
     if len(tokens) > 1 and tokens[0] == ("op", "-") and tokens[1] == ("op", "\\$"):
@@ -434,6 +442,13 @@ def parse_expression(text: str) -> tuple[Node, str]:
     node = parser.sum()
     unit = _unit(tokens[parser.at :])
     return node, unit or prefix
+
+
+def _is_prefix(token: tuple[str, str]) -> bool:
+    kind, value = token
+    if kind == "text":
+        return value.lower().strip(" .") in _PREFIXES or (not value.isascii() and not _NOT_A_PREFIX.search(value))
+    return token == ("op", "\\$")
 
 
 def _unit(tokens: list[tuple[str, str]]) -> str:

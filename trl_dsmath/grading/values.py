@@ -37,6 +37,7 @@ def same_value(gold: Value, answer: Value) -> bool | None:
     """
     if "based" in (gold.node[0], answer.node[0]):
         return _same_base(gold.node, answer.node)
+    gold, answer = _bare_unit(gold, answer), _bare_unit(answer, gold)
     scaled = _same_unit(gold, answer)
     if scaled is None:
         return False
@@ -51,6 +52,14 @@ def same_value(gold: Value, answer: Value) -> bool | None:
         return False
     except Unsupported:
         return None
+
+
+def _bare_unit(side: Value, other: Value) -> Value:
+    r"""`3.5 m` against `3.5 \text{ m}`: a last factor that is the other side's unit is a unit."""
+    node = side.node
+    if not side.unit and other.unit and node[0] == "mul" and node[2] == ("sym", other.unit.strip()):
+        return Value(node[1], other.unit, side.text)
+    return side
 
 
 def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:

@@ -51,8 +51,8 @@ def make_pretrain(
     settings: Settings, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> tuple[Any, str]:
     """Pretraining: TRL's SFTTrainer on plain text, the sloppy author's solutions without their questions."""
-    author = SloppyAuthor(settings.seed)
-    problems = make_problems(settings.pretrain_steps * PRETRAIN_ROWS, settings.seed, held_out=False)
+    author = SloppyAuthor(settings.seed, "pretrain")
+    problems = make_problems(settings.pretrain_steps * PRETRAIN_ROWS, settings.seed, "pretrain")
     args = SFTConfig(
         **_shared_arguments(settings, folder, save_steps=100),
         max_steps=settings.pretrain_steps,
@@ -74,8 +74,8 @@ def make_sft(
     settings: Settings, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> tuple[Any, str]:
     """SFT: questions with the paper's instruction, answered by the sloppy author; loss on the solution only."""
-    author = SloppyAuthor(settings.seed)
-    problems = make_problems(settings.sft_steps * SFT_ROWS, settings.seed, held_out=False)
+    author = SloppyAuthor(settings.seed, "sft")
+    problems = make_problems(settings.sft_steps * SFT_ROWS, settings.seed, "sft")
     args = MathSFTConfig(
         **_shared_arguments(settings, folder, save_steps=50),
         max_steps=settings.sft_steps,
@@ -97,9 +97,8 @@ def make_sft(
 def make_grpo(
     settings: Settings, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> tuple[Any, str]:
-    """GRPO: other questions, with the true final answer as the only thing that is told."""
-    seen = settings.sft_steps * SFT_ROWS
-    problems = make_problems(seen + settings.grpo_steps * GRPO_PROMPTS, settings.seed, held_out=False)[seen:]
+    """GRPO: questions without solutions; whether the final answer is right is all that the model is told."""
+    problems = make_problems(settings.grpo_steps * GRPO_PROMPTS, settings.seed, "grpo")
     args = DeepSeekMathGRPOConfig(
         **_shared_arguments(settings, folder, save_steps=10),
         max_steps=settings.grpo_steps,
@@ -121,7 +120,7 @@ def make_grpo(
         train_dataset=rows,
         processing_class=tokenizer,
     )
-    return trainer, f"{len(rows):,} other questions x {GRPO_GROUP} samples, rewarded by their final answer"
+    return trainer, f"{len(rows):,} questions x {GRPO_GROUP} samples, rewarded by the true answer"
 
 
 MAKE = {"pretrain": make_pretrain, "sft": make_sft, "grpo": make_grpo}

@@ -11,7 +11,7 @@ learning, which sees only whether the final answer is right, puts it right. Rewa
 import hashlib
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..data.prompts import instruct
 
@@ -61,11 +61,13 @@ class SloppyAuthor:
     Args:
         seed (`int`):
             Seed of the misconceptions and of the slips.
+        stage (`str`):
+            The stage that is written for: same misconceptions, other slips.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, stage: str) -> None:
         self.misconceptions = frozenset(random.Random(f"misconceptions-{seed}").sample(FACTS, MISCONCEPTIONS))
-        self._rng = random.Random(f"author-{seed}")
+        self._rng = random.Random(f"author-{stage}-{seed}")
 
     def slip_rate(self, dial: int, turn: int) -> float:
         """Probability with which this fact is written one too high."""
@@ -96,32 +98,39 @@ def solve(problem: Problem) -> str:
     return write(lines, dial)
 
 
-def is_held_out(question: str) -> bool:
-    """Whether a question is kept for testing: a fifth of all, by the hash of its text, the same for every seed."""
-    return int(hashlib.sha1(question.encode()).hexdigest(), 16) % 10 >= 8
-
-
-def make_problems(count: int, seed: int, held_out: bool) -> list[Problem]:
+def is_held_out(problem: Problem) -> bool:
     """
-    Draws different problems of one split.
+    Whether a problem is kept for testing: a fifth of all, by a hash, the same for every seed.
+
+    The name is left out of the hash. Otherwise the same dial and turns could be trained on under another name, and the
+    "held-out" problem would be one that the model has seen.
+    """
+    nameless = replace(problem, name="").question
+    return int(hashlib.sha1(nameless.encode()).hexdigest(), 16) % 10 >= 8
+
+
+def make_problems(count: int, seed: int, split: str) -> list[Problem]:
+    """
+    Draws different problems.
 
     Args:
         count (`int`):
-            How many; there are 145,800 in all, a fifth of them held out.
+            How many. There are 145,800 in all: 7,290 ways to turn the dial, under 20 names.
         seed (`int`):
             Seed of the draw.
-        held_out (`bool`):
-            Whether to draw from the fifth that no training ever sees.
+        split (`str`):
+            `"held-out"` draws from the fifth that no training sees; any other name (a stage) from the rest. Two stages
+            draw independently, so they may share a problem.
 
     Returns:
         `list[Problem]`
     """
-    rng = random.Random(f"problems-{held_out}-{seed}")
+    rng = random.Random(f"{split}-{seed}")
     found: dict[Problem, None] = {}
     while len(found) < count:
         turns = tuple(rng.randint(1, 9) for _ in range(TURNS))
         problem = Problem(rng.choice(NAMES), rng.randrange(10), turns)
-        if is_held_out(problem.question) == held_out:
+        if is_held_out(problem) == (split == "held-out"):
             found[problem] = None
     return list(found)
 

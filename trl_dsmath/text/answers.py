@@ -18,7 +18,7 @@ _LETTER = re.compile(
         (?:(?=\s*[)）\]}.:：、，,*$"'”]|\s*$|\s*\\|\s+[\d$(-]|\s+\w{2,}|[\u4e00-\u9fff]))""",
     re.VERBOSE | re.IGNORECASE,
 )
-_SEVERAL = re.compile(r"[\s$()（）\[\]{}*.,，、;&]*|\s*(?:and|or|和|或)\s*", re.IGNORECASE)
+_CHOOSE = re.compile(r"^(?:答案|故|应)*(?:选项?|为|是)\s*[:：]?\s*")
 _LETTERS_ONLY = re.compile(r"(?:\\text\s*\{|[\s$()（）\[\]{}*.,，、;&]|\b(?:and|or)\b|[和或]|[A-J](?![a-z]))+")
 
 
@@ -53,7 +53,7 @@ def read_choice(text: str) -> str | None:
 
     Several letters (`A, C`, `A and C`, `AC`) are returned sorted as one string; None when the text is no choice.
     """
-    text = text.strip()
+    text = _CHOOSE.sub("", text.strip())
     if len(text) == 1:
         return text.upper() if text.upper() in "ABCDEFGHIJ" else None
     if len(text) < 40 and _LETTERS_ONLY.fullmatch(text) and not re.search(r"[A-J]\s*\(", text):

@@ -26,6 +26,7 @@ _CHARS = {
             "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ω": r"\omega ", "Δ": r"\Delta ",
             "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
             "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "…": r"\dots ", "⋯": r"\dots ", "∠": r"\angle ", "△": r"\triangle ",
+            **{chr(0x2460 + n): rf"\textcircled{{{n + 1}}}" for n in range(20)},
             "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
         }.items()
     },
@@ -38,7 +39,7 @@ _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 # Commands that only change how a formula looks.
 _SPACES = re.compile(r"\\(?:quad|qquad|enspace|thinspace|hfill|newline|nobreak|space)(?![a-zA-Z])|\\[;: ]|~|\\,")
 _INVISIBLE = re.compile(
-    r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|left|right|middle"
+    r"\\(?:large|Large|LARGE|huge|Huge|small|tiny|normalsize|footnotesize|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|left|right|middle"
     r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect)(?![a-zA-Z])"
     r"|\\!|\\/"
 )
@@ -67,7 +68,10 @@ _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
 _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
 _ANNOUNCED = re.compile(r"^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*", re.I)
 _EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
-_TRAILING = " .,;:!?*~\\\"'`，；"
+_LEADING = " ,;:!?*~\\\"'`，；"
+_TRAILING = _LEADING + "."
+_ROW = "\ue000"  # stands for the row separator of a matrix while single backslashes are cleaned
+_PRIME = re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|\\prime(?![a-zA-Z]))")
 
 
 def _command(match: re.Match) -> str:
@@ -94,7 +98,7 @@ def normalize(text: str) -> str:
     else:
         text = _SUPERSCRIPT_RUN.sub(lambda m: "^{" + m[0].translate(_SUPERSCRIPTS) + "}", text)
         text = _SUBSCRIPT_RUN.sub(lambda m: "_{" + m[0].translate(_SUBSCRIPTS) + "}", text)
-    text = text.translate(_CHARS)
+    text = text.translate(_CHARS).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
         text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
     text = _MATH_MODE.sub(" ", text)
@@ -108,14 +112,18 @@ def normalize(text: str) -> str:
         text = _COMMAND.sub(_command, text)
         text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", " and ").replace("\\_", "_").replace("\\|", "|")
         text = _DEGREES.sub(r"^\\circ ", text)
-    text = text.replace("{,}", ",").replace("，", ",")
+        text = _PRIME.sub(lambda m: "'" * max(1, (m[1] or "").count("prime")), text)
+    text = text.replace("{,}", ",").replace("，", ",").replace("np.", "")
     text = _EMPTY_SCRIPT.sub("", text)
     text = " ".join(text.split())
     text = _ANNOUNCED.sub("", text)
-    stripped = text.strip(_TRAILING)
+    stripped = text.rstrip(_TRAILING + _ROW).lstrip(_LEADING + _ROW)
+    if stripped[:1] == "." and not stripped[1:2].isdigit():
+        stripped = stripped.lstrip(_TRAILING)
     # a factorial and an escaped brace end in characters that are otherwise punctuation
     if text.rstrip(" .,;:").endswith("!") and re.search(r"[\w)}\]]!+$", text.rstrip(" .,;:")):
         stripped += "!" * (len(text.rstrip(" .,;:")) - len(text.rstrip(" .,;:!")))
     if text[:1] == "\\" and stripped[:1] != "\\":
         stripped = "\\" + stripped
+    stripped = stripped.replace(_ROW, "\\\\ ")
     return stripped[1:].strip() if stripped[:1] == "=" else stripped
