@@ -56,24 +56,29 @@ def read_jsonl(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
 
 
 def to_dataset(rows: list[dict[str, Any]]) -> "Dataset":
-    """Rows as a data set. A column that is missing in some rows is None there; numbers that stand beside strings in one
-    column become strings, since a column has one type."""
+    """Rows as a data set. A cell that is missing is None; numbers that stand beside strings in one column, or in its
+    lists, become strings, since a column has one type."""
     from datasets import Dataset
 
-    columns: dict[str, list[Any]] = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        cells = [row.get(name) for row in rows]
-        types = {type(cell) for cell in cells if cell is not None}
-        if str in types and len(types) > 1:
-            cells = [
-                cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
-                for cell in cells
-            ]
-        columns[name] = cells
+    columns = {
+        name: _one_type([row.get(name) for row in rows]) for name in dict.fromkeys(k for row in rows for k in row)
+    }
     try:
         return Dataset.from_dict(columns)
     except (ValueError, TypeError, OverflowError) as error:  # pyarrow's errors are ValueError and TypeError
         raise DataError(f"The rows do not fit into columns of one type each: {error}") from error
+
+
+def _one_type(cells: list[Any]) -> list[Any]:
+    scalars = [item for cell in cells for item in (cell if isinstance(cell, list) else [cell]) if item is not None]
+    types = {type(item) for item in scalars}
+    if str not in types or len(types) == 1:
+        return cells
+    return [[_text(item) for item in cell] if isinstance(cell, list) else _text(cell) for cell in cells]
+
+
+def _text(item: Any) -> str | None:
+    return item if item is None or isinstance(item, str) else json.dumps(item, ensure_ascii=False)
 
 
 def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], list[str]]:

@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..text import normalize, read_answer, read_choice
 from .answer import Answer, Words, parse_answer
 from .compare import same_answer
+from .evaluate import too_large
 from .pool import WorkerPool
 from .verdict import Verdict
 
@@ -19,6 +20,8 @@ MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
 _PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a solution without one
 _POOL = WorkerPool()
 _BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*[A-J])+")
+_CHOICE_AND_TEXT = re.compile(r"[(（]?[A-J][)）.:]\s*(?=\S)")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _NESTED_POWERS = re.compile(r"\^")
 
 
@@ -29,6 +32,7 @@ class Gold:
     text: str  # canonical LaTeX
     squeezed: str  # the same without blanks
     choice: str | None
+    integer: int | None  # when it is nothing but an integer
     answer: Answer
     other: Answer | None  # second reading of a list such as `1,234`
 
@@ -78,27 +82,19 @@ def _read(text: str) -> str | None:
 
 def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
     """[`grade`] for answers that have been read already: `None` where a completion gives none."""
-    verdicts: list[Verdict] = [Verdict.NO_ANSWER] * len(answers)
-    places: dict[tuple[object, str | None], list[int]] = {}
-    for index, pair in enumerate(zip(golds, answers, strict=True)):
-        try:
-            places.setdefault((pair[0], pair[1]), []).append(index)
-        except TypeError:  # a gold that is a list
-            places.setdefault((repr_gold(pair[0]), pair[1]), []).append(index)
-    hard: list[tuple[tuple[object, str | None], tuple[str, str]]] = []
-    for pair, indices in places.items():
+    pairs = list(zip(map(_hashable, golds), answers, strict=True))
+    verdicts: dict[tuple[object, str | None], Verdict] = {}
+    hard: dict[tuple[object, str | None], tuple[str, str]] = {}
+    for pair in dict.fromkeys(pairs):
         verdict = _judge(*pair)
         if isinstance(verdict, tuple):
-            hard.append((pair, verdict))
-            continue
-        for index in indices:
-            verdicts[index] = verdict
+            hard[pair] = verdict
+        else:
+            verdicts[pair] = verdict
     if hard:
-        for (pair, _), found in zip(hard, _POOL.judge([texts for _, texts in hard], time_limit), strict=True):
-            verdict = Verdict.TIMEOUT if found is None else Verdict.CORRECT if found else Verdict.WRONG
-            for index in places[pair]:
-                verdicts[index] = verdict
-    return verdicts
+        for pair, found in zip(hard, _POOL.judge(list(hard.values()), time_limit), strict=True):
+            verdicts[pair] = Verdict.TIMEOUT if found is None else Verdict.CORRECT if found else Verdict.WRONG
+    return [verdicts[pair] for pair in pairs]
 
 
 def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
@@ -108,6 +104,8 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
         return Verdict.BAD_GOLD
     if not isinstance(answer, str) or not answer or len(answer) > MAX_ANSWER + len(reference.text):
         return Verdict.NO_ANSWER
+    if reference.integer is not None and _INTEGER.fullmatch(answer):
+        return Verdict.CORRECT if int(answer) == reference.integer else Verdict.WRONG
     text = normalize(answer)
     if not text:
         return Verdict.NO_ANSWER
@@ -117,12 +115,16 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
         choice = read_choice(answer) or read_choice(text)
         if choice is not None:
             return Verdict.CORRECT if choice == reference.choice else Verdict.WRONG
-    parsed = parse_answer(text)
-    found = same_answer(reference.answer, parsed)
-    if found is not True and "," in text + reference.text:
-        found = _second_reading(reference, text, parsed) or found
-    if found is None:
-        return (reference.text, text) if _computable(reference.text) and _computable(text) else Verdict.WRONG
+    try:
+        parsed = parse_answer(text)
+        found = same_answer(reference.answer, parsed)
+        if found is not True and "," in text + reference.text:
+            found = _second_reading(reference, text, parsed) or found
+        hopeless = found is None and (too_large(parsed) or too_large(reference.answer))
+    except RecursionError:  # the caller's stack is nearly full, or a form of nesting that no limit above foresees
+        return Verdict.WRONG
+    if found is None and not hopeless and _computable(reference.text) and _computable(text):
+        return reference.text, text
     return Verdict.CORRECT if found else Verdict.WRONG
 
 
@@ -141,11 +143,13 @@ def _squeeze(text: str) -> str:
     return text
 
 
-def repr_gold(gold: object) -> object:
-    """A list of golds stands for one answer with several parts; other unhashable things are unreadable."""
+def _hashable(gold: object) -> object:
+    """A list of golds stands for one answer with several parts; other things than text and numbers are unreadable."""
+    if isinstance(gold, str):
+        return gold
     if isinstance(gold, list | tuple) and gold and all(isinstance(part, str | int | float) for part in gold):
         return str(gold[0]) if len(gold) == 1 else ", ".join(map(str, gold))
-    return None
+    return str(gold) if isinstance(gold, bool) else gold if isinstance(gold, numbers.Real) else None
 
 
 @lru_cache(maxsize=100_000)
@@ -162,22 +166,24 @@ def _read_gold_text(gold: str) -> Gold | None:
     normal = normalize(marked if marked is not None else text)
     if not normal or not re.search(r"[\w\u4e00-\u9fff\\]", normal):
         return None
-    choice = read_choice(normal) if _BARE_CHOICE.fullmatch(re.sub(r"\\text|[{}]", "", normal).strip()) else None
+    plain = re.sub(r"\\text|[{}]", "", normal).strip()
+    choice = read_choice(normal) if _BARE_CHOICE.fullmatch(plain) or _CHOICE_AND_TEXT.match(plain) else None
+    integer = int(normal) if _INTEGER.fullmatch(normal) else None
     answer = parse_answer(normal)
+    if choice is not None and (option := _CHOICE_AND_TEXT.match(plain)):
+        answer = parse_answer(plain[option.end() :])
     other = parse_answer(normal, thousands=False) if "," in normal else None
-    return Gold(normal, _squeeze(normal), choice, answer, other if other != answer else None)
+    return Gold(normal, _squeeze(normal), choice, integer, answer, other if other != answer else None)
 
 
 def read_gold(gold: object) -> Gold | None:
     """Reads a gold answer of any type that data sets use; `None` when there is none in it."""
     if isinstance(gold, str):
         return _read_gold_text(gold) if len(gold) < 100_000 else None
-    if isinstance(gold, bool) or gold is None:
-        return _read_gold_text(str(gold)) if isinstance(gold, bool) else None
-    if isinstance(gold, numbers.Real):
+    if isinstance(gold, numbers.Real) and not isinstance(gold, bool):
         number = float(gold) if not isinstance(gold, numbers.Rational) else 0.0
         return None if math.isnan(number) or math.isinf(number) else _read_gold_text(_plain_number(gold))
-    part = repr_gold(gold)
+    part = _hashable(gold)
     return _read_gold_text(part) if isinstance(part, str) else None
 
 

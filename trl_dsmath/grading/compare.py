@@ -110,7 +110,7 @@ def _bare(answer: Answer, trusted: bool) -> Answer | None:
     last = parts[-1]
     if trusted:
         first = parts[0]
-        plain = not isinstance(first, Value) or first.node[0] in ("sym", "fn") or first.text.isupper() or _constant(first)
+        plain = not isinstance(first, Value) or first.node[0] in ("sym", "fn") or (first.text.isupper() and _constant(last)) or _constant(first)
         return last if plain or _FUNCTION_CALL.match(getattr(first, "text", "")) else None
     for index, part in enumerate(parts[:-1]):
         if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):

@@ -14,7 +14,7 @@ from typing import Any
 from .latex import Node, Unsupported
 
 MAX_BITS = 60_000  # of an exact integer; larger ones are held as high-precision floats
-MAX_COST = 2_000_000  # bits of all exact results of one evaluation together
+MAX_COST = 2_000_000  # of one evaluation: bits of its exact results, and 500 for each high-precision one
 MAX_EXPONENT = 1 << 50  # of a high-precision float, in bits
 MAX_TERMS = 2_000  # of a sum or product
 DIGITS = (50, 100)
@@ -50,15 +50,14 @@ class _Evaluator:
         self.cost = 0
 
     def float(self, value: Number) -> Number:
-        if isinstance(value, Fraction):
-            return self.mp.mpf(value.numerator) / value.denominator
-        return value
+        return self.mp.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
 
     def check(self, value: Number) -> Number:
-        if isinstance(value, Fraction):
-            self.cost += _bits(value)
-            if self.cost > MAX_COST:
-                raise TooLarge
+        exact = isinstance(value, Fraction)
+        self.cost += 50 + _bits(value) if exact else 500
+        if self.cost > MAX_COST:
+            raise TooLarge
+        if exact:
             return value
         if self.mp.isnan(value):
             raise Undefined
@@ -86,27 +85,38 @@ class _Evaluator:
             return self.mp.mpc(0, 1)
         return _sample(name, self.point)
 
-    def _both(self, a: Node, b: Node) -> tuple[Number, Number]:
-        left, right = self(a), self(b)
+    def _alike(self, left: Number, right: Number) -> tuple[Number, Number]:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
             return left, right
         return self.float(left), self.float(right)
 
-    def _add(self, a: Node, b: Node) -> Number:
-        left, right = self._both(a, b)
+    def _add(self, *terms: Node) -> Number:
+        total: Number = Fraction(0)
+        for term in terms:
+            total = self.check(self._plus(total, self(term)))
+        return total
+
+    def _plus(self, left: Number, right: Number) -> Number:
+        left, right = self._alike(left, right)
+        if not isinstance(left, Fraction) and left and right and not (self.mp.isinf(left) or self.mp.isinf(right)):
+            if abs(self.mp.mag(left) - self.mp.mag(right)) > 4 * DIGITS[1]:
+                raise TooLarge  # the smaller one would be lost, and 10^{10^{10}} + 1 equal to 10^{10^{10}}
         return left + right
 
     def _neg(self, a: Node) -> Number:
         return -self(a)
 
-    def _mul(self, a: Node, b: Node) -> Number:
-        left, right = self._both(a, b)
-        if isinstance(left, Fraction) and _bits(left) + _bits(right) > MAX_BITS:
-            return self.float(left) * self.float(right)
-        return left * right
+    def _mul(self, *factors: Node) -> Number:
+        total: Number = Fraction(1)
+        for factor in factors:
+            left, right = self._alike(total, self(factor))
+            if isinstance(left, Fraction) and _bits(left) + _bits(right) > MAX_BITS:
+                left, right = self.float(left), self.float(right)
+            total = self.check(left * right)
+        return total
 
     def _div(self, a: Node, b: Node) -> Number:
-        left, right = self._both(a, b)
+        left, right = self._alike(self(a), self(b))
         if right == 0:
             raise Undefined
         return left / right
@@ -174,7 +184,7 @@ class _Evaluator:
     def _binom(self, n: Node, k: Node) -> Number:
         top, bottom = self(n), self(k)
         whole = all(isinstance(x, Fraction) and x.denominator == 1 for x in (top, bottom))
-        if whole and 0 <= top <= 1000 and bottom >= 0:
+        if whole and 0 <= top <= 5000 and bottom >= 0:
             return Fraction(math.comb(top.numerator, bottom.numerator))
         if abs(self.float(top)) > 1e12 or abs(self.float(bottom)) > 1e12:
             raise TooLarge
@@ -296,12 +306,30 @@ def value(node: Node, point: int = 0, digits: int = DIGITS[0], log10: bool = Fal
         raise Undefined from error
 
 
+def too_large(answer: object) -> bool:
+    """Whether an answer is one expression beyond every bound: not worth the time of a worker."""
+    try:
+        value(getattr(answer, "node", ("num", Fraction(0))))
+    except TooLarge:
+        return True
+    except (Undefined, Unsupported):
+        return False
+    return False
+
+
+def as_float(number: Number, digits: int = DIGITS[0]) -> Number:
+    """An mpmath number; mpmath does not compare or divide fractions."""
+    if isinstance(number, Fraction):
+        return _context(digits).mpf(number.numerator) / number.denominator
+    return number
+
+
 def close(a: Number, b: Number, digits: int) -> bool:
     """Equality of two values up to the last few of `digits` digits; exact for two fractions."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return a == b
     context = _context(digits)
-    a, b = (context.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x for x in (a, b))
+    a, b = as_float(a, digits), as_float(b, digits)
     if context.isinf(a) or context.isinf(b):
         return a == b
     return abs(a - b) <= max(abs(a), abs(b)) * context.mpf(10) ** -(digits - 12)
@@ -353,7 +381,7 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
     restricted = any(contains(node, "root", "log") or _fractional_power(node) for node in (a, b))
     absolute = contains(a, "abs") or contains(b, "abs")
     points = range(POINTS if absolute or not restricted else 3)
-    compared = 0
+    compared, too_large = 0, False
     for point in points:
         try:
             if not _equal_at(a, b, point, log10):
@@ -361,6 +389,10 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
             compared += 1
         except Undefined:
             continue
+        except TooLarge:
+            too_large = True
+    if too_large and not compared:
+        raise TooLarge
     return compared > 0
 
 
@@ -378,15 +410,13 @@ def proportional(a: Node, b: Node, positive: bool = False) -> bool:
     for point in range(POINTS):
         try:
             left, right = value(a, point), value(b, point)
-        except Undefined:
+        except (Undefined, TooLarge):
             continue
         if left == 0 or right == 0:
             if left == right:
                 continue
             return False
-        context = _context(DIGITS[0])
-        left, right = (context.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x for x in (left, right))
-        here = left / right
+        here = as_float(left) / as_float(right)
         if ratio is None:
             ratio = here
         elif not close(ratio, here, DIGITS[0]):

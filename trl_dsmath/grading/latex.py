@@ -4,7 +4,7 @@ It reads what stands in answers: numbers, radicals, powers, fractions, functions
 bounds. Anything else raises [`Unsupported`] and is left to math-verify. Nothing is evaluated here, and no text is ever
 handed to Python's own parser.
 
-Trees are tuples: `("num", Fraction)`, `("sym", name)`, `("add", a, b)`, `("neg", a)`, `("mul", a, b)`, `("div", a, b)`,
+Trees are tuples: `("num", Fraction)`, `("sym", name)`, `("add", a, b, ...)`, `("neg", a)`, `("mul", a, b, ...)`, `("div", a, b)`,
 `("pow", a, b)`, `("root", degree, a)`, `("fn", name, a)`, `("log", base, a)`, `("binom", n, k)`, `("fact", a)`,
 `("pct", a)`, `("pm", sign, a, b)`, `("sum" | "prod", variable, low, high, body)`, `("based", digits, base)`, `("inf",)`.
 """
@@ -16,7 +16,8 @@ from .units import UNITS
 
 Node = tuple
 MAX_LENGTH = 2000
-MAX_DEPTH = 40
+MAX_DEPTH = 25
+MAX_CHAIN = 60  # divisions, signs or factorials in a row: each one nests the tree
 MAX_DIGITS = 4000  # longer integers are compared as text; Python's int() is quadratic
 
 
@@ -28,6 +29,7 @@ FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth",
     "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "asin", "acos", "atan",
 }  # fmt: skip
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _CONSTANT_WORDS = {"pi": ("sym", "pi"), "infinity": ("inf",), "inf": ("inf",), "infty": ("inf",)}
 _GREEK = {
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho",
@@ -111,6 +113,11 @@ def _word(word: str, before: list[tuple[str, str]], quoted: bool) -> list[tuple[
     return [("sym", letter) for letter in word]
 
 
+def _flat(kind: str, node: Node, more: Node) -> Node:
+    """`a + b + c` is one node, so that a sum of a thousand terms stays shallow."""
+    return (*node, more) if node[0] == kind else (kind, node, more)
+
+
 class _Parser:
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.tokens = tokens
@@ -142,33 +149,43 @@ class _Parser:
             node = ("pm", value, ("num", Fraction(0)), self.product())
         else:
             node = self.product()
+        chain = 0
         while True:
             kind, value = self.peek()
             if kind == "op" and value in "+-":
                 self.at += 1
                 right = self.product()
-                node = ("add", node, right if value == "+" else ("neg", right))
+                node = _flat("add", node, right if value == "+" else ("neg", right))
             elif value in ("pm", "mp") and kind == "cmd":
                 self.at += 1
+                chain = self.count(chain)
                 node = ("pm", value, node, self.product())
             else:
                 self.depth -= 1
                 return node
 
+    @staticmethod
+    def count(chain: int) -> int:
+        if chain == MAX_CHAIN:
+            raise Unsupported("too long a chain")
+        return chain + 1
+
     def product(self) -> Node:
         node = self.signed()
+        chain = 0
         while True:
             kind, value = self.peek()
             if (kind == "op" and value == "*") or (kind == "cmd" and value in ("cdot", "times")):
                 self.at += 1
-                node = ("mul", node, self.signed())
+                node = _flat("mul", node, self.signed())
             elif (kind == "op" and value == "/") or (kind == "cmd" and value == "div"):
                 if self.tokens[self.at + 1 : self.at + 2] and self.tokens[self.at + 1][0] == "text":
                     return node  # a unit such as "5 /hour" follows
                 self.at += 1
+                chain = self.count(chain)
                 node = ("div", node, self.signed())
             elif self._starts_factor():
-                node = ("mul", node, self.power())
+                node = _flat("mul", node, self.power())
             else:
                 return node
 
@@ -205,7 +222,9 @@ class _Parser:
         return node
 
     def postfix(self, node: Node) -> Node:
+        chain = MAX_CHAIN - 3
         while self.peek() in (("op", "!"), ("op", "%")):
+            chain = self.count(chain)
             node = ("fact" if self.take()[1] == "!" else "pct", node)
         return node
 
@@ -269,9 +288,9 @@ class _Parser:
         if kind == "fn":
             return self._function(value)
         if kind == "op":
-            if value in ("(", "[", "{"):
+            if value in _BRACKETS:
                 self.at -= 1
-                return self.group(value, {"(": ")", "[": "]", "{": "}"}[value])
+                return self.group(value, _BRACKETS[value])
             if value == "|":
                 self.bars += 1
                 node = self.sum()
@@ -324,15 +343,15 @@ class _Parser:
             else:
                 exponent = self.argument()
         kind, value = self.peek()
-        if value in ("(", "[") and kind == "op":
-            argument = self.group(value, ")" if value == "(" else "]")
+        if value in _BRACKETS and kind == "op":
+            argument = self.group(value, _BRACKETS[value])
             if exponent is None and self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]:
                 self.at += 1
                 exponent = self.argument()
         else:
             argument = self.signed()
             while self._starts_factor() and self.peek()[0] != "fn":
-                argument = ("mul", argument, self.power())
+                argument = _flat("mul", argument, self.power())
         if self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] == [("cmd", "circ")]:
             self.at += 2
             argument = ("mul", argument, ("div", ("sym", "pi"), ("num", Fraction(180))))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 
 from .answer import Answer, Group, Items, Relation, Union, Value, Words, parse_answer
-from .evaluate import TooLarge, Undefined, close, equal, symbols, value
+from .evaluate import TooLarge, Undefined, as_float, close, equal, symbols, value
 from .latex import Node, Unsupported
 
 _INFINITY: Node = ("inf",)
@@ -97,7 +97,7 @@ def _from_relation(answer: Relation) -> list[Range] | None:
 
 
 def _order(a: Node, b: Node) -> int:
-    left, right = value(a), value(b)
+    left, right = as_float(value(a)), as_float(value(b))
     if close(left, right, 40):
         return 0
     return -1 if left < right else 1

@@ -40,6 +40,7 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     for names, size in rows.items()
     for name in names.split()
 }
+_SHORT = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "fps": "ft/s", "mps": "m/s"}
 _POWER = re.compile(r"\^?\{?(\d)\}?$")
 _SQUARE = re.compile(r"^(?:sq(?:uare)?\.?|平方)\s*(.+)$")
 _CUBIC = re.compile(r"^(?:cu(?:bic)?\.?|立方)\s*(.+)$")
@@ -53,7 +54,7 @@ def resolve(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     """
     total: dict[str, int] = {}
     size = Fraction(1)
-    for index, part in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", unit.lower().strip(" ."))):
+    for index, part in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", _SHORT.get(unit.lower().strip(" ."), unit.lower().strip(" .")))):
         sign = -1 if index else 1
         power = 1
         part = part.strip(" .{}\\")

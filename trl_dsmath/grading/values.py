@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from .answer import Items, Value
-from .evaluate import TooLarge, Undefined, contains, equal, symbols, value
+from .evaluate import TooLarge, Undefined, as_float, contains, equal, symbols, value
 from .latex import Node, Unsupported
 from .units import resolve
 
@@ -57,8 +57,8 @@ def same_value(gold: Value, answer: Value) -> bool | None:
 def _bare_unit(side: Value, other: Value) -> Value:
     r"""`3.5 m` against `3.5 \text{ m}`: a last factor that is the other side's unit is a unit."""
     node = side.node
-    if not side.unit and other.unit and node[0] == "mul" and node[2] == ("sym", other.unit.strip()):
-        return Value(node[1], other.unit, side.text)
+    if not side.unit and other.unit and node[0] == "mul" and node[-1] == ("sym", other.unit.strip()):
+        return Value(node[:-1] if len(node) > 3 else node[1], other.unit, side.text)
     return side
 
 
@@ -84,9 +84,9 @@ def _same_percent(gold: Node, answer: Node) -> bool | None:
     """One side says percent: `28%` answers 28 and 0.28, but `2800%` does not answer 28."""
     percent, plain = (gold[1], answer) if gold[0] == "pct" else (answer[1], gold)
     try:
-        if equal(percent, plain):
-            return True
         number = value(plain)
+        if equal(percent, plain):  # "0.35%" does not answer 0.35, though 0.35 may answer "0.35%"
+            return gold[0] == "pct" or symbols(plain) != set() or abs(as_float(number)) > 1
         if not isinstance(number, Fraction) or symbols(plain) or (number.denominator == 1 and abs(number) > 1) or abs(number) >= 10:
             return False
         return equal(("div", percent, ("num", Fraction(100))), plain)
@@ -97,7 +97,7 @@ def _same_percent(gold: Node, answer: Node) -> bool | None:
 
 
 def _same_base(gold: Node, answer: Node) -> bool:
-    """`204_5` and `204` agree (the question names the base); `204_5` and `204_6` do not."""
+    """`204` answers `204_5` (the question names the base), `204_6` does not; nor does `204_5` answer 204."""
 
     def read(node: Node) -> tuple[str, Node | None]:
         if node[0] == "based":
@@ -107,7 +107,9 @@ def _same_base(gold: Node, answer: Node) -> bool:
         return "", None
 
     (digits, base), (other_digits, other_base) = read(gold), read(answer)
-    return digits == other_digits != "" and (base is None or other_base is None or base == other_base)
+    if base is None:
+        base = ("num", Fraction(10))
+    return digits == other_digits != "" and other_base in (None, base)
 
 
 def _rounded(gold: Value, answer: Value) -> bool:
@@ -118,13 +120,8 @@ def _rounded(gold: Value, answer: Value) -> bool:
         return False
     if symbols(gold.node) or symbols(answer.node):
         return False
-    left, right = (value(side.node, digits=100) for side in (gold, answer))
-    error = abs(float(left - right)) if isinstance(left, Fraction) and isinstance(right, Fraction) else abs(_float(left) - _float(right))
-    return error <= 1.01 * 10.0 ** -len(found[1]) and error < 1e-6 * max(abs(_float(right)), 1e-12)
-
-
-def _float(number) -> float:
-    return abs(complex(number)) if not isinstance(number, Fraction) else float(number)
+    left, right = (as_float(value(side.node)) for side in (gold, answer))
+    return abs(left - right) <= 10.0 ** -len(found[1]) and abs(left - right) <= abs(right) * 1e-5
 
 
 def _renamed(gold: Node, answer: Node) -> bool:

@@ -6,6 +6,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from ..errors import ConfigError, DataError, DsMathError
@@ -74,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched; without it each trainer sends telemetry
     folder = options.output_dir
-    settings = Settings(options.seed, *(getattr(options, f"{stage}_steps") for stage in STAGES), options.problems)
+    settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
     stages = _stages(options.stages)
     try:
         run_folder = RunFolder(folder, settings)

@@ -1,23 +1,20 @@
-"""Accuracy on held-out problems: real generation, the package's own reward as the judge, intervals."""
+"""Accuracy on held-out problems: real generation, the package's own reward as the judge."""
 
-import math
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from ..rewards import boxed_accuracy_reward
 from .task import Problem
-
-if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 MAX_NEW_TOKENS = 24  # a solution is 20 tokens and the end-of-text token
 
 
 @torch.no_grad()
 def complete(
-    model: "LlamaForCausalLM",
-    tokenizer: "PreTrainedTokenizerFast",
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
     problems: list[Problem],
     sample_seed: int | None = None,
 ) -> list[str]:
@@ -25,9 +22,9 @@ def complete(
     Lets a model answer each problem once.
 
     Args:
-        model ([`~transformers.LlamaForCausalLM`]):
+        model ([`~transformers.PreTrainedModel`]):
             The model; its mode (training or not) is the same afterwards.
-        tokenizer ([`~transformers.PreTrainedTokenizerFast`]):
+        tokenizer ([`~transformers.PreTrainedTokenizerBase`]):
             Its tokenizer.
         problems (`list[Problem]`):
             The problems.
@@ -38,20 +35,18 @@ def complete(
     Returns:
         `list[str]`: the completions, without the prompts.
     """
-    inputs = tokenizer([problem.prompt for problem in problems], padding=True, return_tensors="pt")
+    prompts = [problem.prompt for problem in problems]
+    inputs = tokenizer(prompts, padding=True, return_tensors="pt", return_token_type_ids=False)
     was_training = model.training
     model.eval()
+    if sample_seed is None:
+        way: dict[str, Any] = {"do_sample": False}
+    else:  # spelled out, because transformers' own default keeps only the 50 likeliest tokens
+        way = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     with torch.random.fork_rng(devices=[]):
         if sample_seed is not None:
             torch.manual_seed(sample_seed)
-        tokens = model.generate(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            max_new_tokens=MAX_NEW_TOKENS,
-            do_sample=sample_seed is not None,
-            # spelled out, because transformers' own defaults cut the distribution to the 50 likeliest tokens
-            **({} if sample_seed is None else {"temperature": 1.0, "top_k": 0, "top_p": 1.0}),
-        )
+        tokens = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, **way)
     model.train(was_training)
     return tokenizer.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
@@ -60,24 +55,3 @@ def judge(problems: list[Problem], completions: list[str]) -> list[bool]:
     """Whether each completion's boxed answer is right, by the reward that GRPO trains on."""
     rewards = boxed_accuracy_reward(completions, solution=[problem.answer for problem in problems])
     return [reward == 1.0 for reward in rewards]
-
-
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """
-    95 % Wilson score interval of a proportion.
-
-    Unlike the usual "plus or minus" it stays within 0 and 1 and has a width at 0 % and 100 %, where models often end.
-
-    Args:
-        right (`int`):
-            Number of right answers.
-        total (`int`):
-            Number of answers.
-
-    Returns:
-        `tuple[float, float]`: lower and upper end.
-    """
-    z = 1.959964
-    centre = (right + z * z / 2) / (total + z * z)
-    half = z / (total + z * z) * math.sqrt(right * (total - right) / total + z * z / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)

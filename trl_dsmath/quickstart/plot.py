@@ -4,7 +4,7 @@ import io
 import re
 from typing import Any
 
-from .measure import wilson
+from .interval import wilson
 
 TEXT = "#123456"  # stands for "the colour of the page's text" until the SVG is written
 BLUE, ORANGE, GREY = "#3b82c4", "#d9822b", "#8a8f98"
@@ -28,7 +28,9 @@ def learning_curve(points: list[tuple[int, int]], total: int, rewards: list[tupl
     figure, axes = _figure()
     steps = [step for step, _ in points]
     ends = [wilson(right, total) for _, right in points]
-    axes.fill_between(steps, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=BLUE, alpha=0.25, lw=0)
+    axes.fill_between(
+        steps, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=BLUE, alpha=0.25, lw=0
+    )
     axes.plot(steps, [100 * right / total for _, right in points], color=BLUE, marker="o", label="held-out, greedy")
     axes.plot(
         [step for step, _ in rewards],
@@ -48,7 +50,7 @@ def losses(curves: dict[str, list[tuple[int, float]]]) -> str:
     figure, axes = _figure()
     for (name, curve), colour in zip(curves.items(), (GREY, BLUE), strict=False):
         axes.plot([step for step, _ in curve], [loss for _, loss in curve], color=colour, label=name)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, 1.5)  # the first steps, up to 6, would flatten what matters
     axes.set_xlim(0, None)
     axes.set_ylabel("loss (nats a token)")
     return _svg(figure, axes, "step", "losses")
@@ -59,7 +61,7 @@ def _figure() -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     matplotlib.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12})
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.8, 3.3), layout="constrained")
     return figure, figure.add_subplot()
 
 
@@ -80,4 +82,6 @@ def _svg(figure: Any, axes: Any, x_label: str, name: str) -> str:
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :].replace(TEXT, "currentColor")
-    return re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1)
+    return re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
+    )

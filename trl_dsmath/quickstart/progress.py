@@ -37,14 +37,14 @@ class Progress:
     One line a stage: drawn over again on a terminal, at every fifth of the way in a file or pipe.
 
     Args:
-        plan (`dict[str, float]`):
-            The stages that will run, and how long each takes on the machine where the quickstart was measured. The
-            figures are only used for their proportions: how fast this machine is, is seen as it runs.
+        plan (`dict[str, tuple[float, float]]`):
+            The stages that will run, and how many seconds each needs to start and to run on the machine where the
+            quickstart was measured. Only their proportions count: how fast this machine is, is seen as it runs.
         numbers (`dict[str, int]`):
             Number of each stage, of all stages.
     """
 
-    def __init__(self, plan: dict[str, float], numbers: dict[str, int]) -> None:
+    def __init__(self, plan: dict[str, tuple[float, float]], numbers: dict[str, int]) -> None:
         self._plan = plan
         self._numbers = numbers
         self._terminal = sys.stdout.isatty()
@@ -68,13 +68,13 @@ class Progress:
         self._shown = fifth
         full = round(fraction * BAR)
         bar = "█" * full + "░" * (BAR - full)
-        self._line(f"{self._head()} {bar} {fraction:4.0%}  {self._left(fraction):<24} {figure}")
+        self._line(f"{self._head()} {bar} {fraction:4.0%}  {self._left(fraction):<30} {figure}")
 
     def finish(self, text: str) -> None:
         """Ends a stage with its result; the line stays."""
         seconds = time.monotonic() - self._started
         self._done_seconds += seconds
-        self._done_planned += self._plan[self._stage] * (1 - self._start_at)
+        self._done_planned += self._planned(1.0)
         self._line(f"{self._head()} {text}  ({in_words(seconds)})", last=True)
 
     def note(self, stage: str, text: str) -> None:
@@ -87,15 +87,17 @@ class Progress:
 
     def _left(self, fraction: float) -> str:
         elapsed = time.monotonic() - self._started
-        if fraction <= self._start_at or elapsed < 1:
+        if fraction <= self._start_at:
             return ""
-        planned = self._plan[self._stage]
-        stage_left = elapsed * (1 - fraction) / (fraction - self._start_at)
-        done = self._done_planned + planned * (fraction - self._start_at)
         stages = list(self._plan)
-        later = sum(self._plan[stage] for stage in stages[stages.index(self._stage) + 1 :])
-        total_left = stage_left + later * (self._done_seconds + elapsed) / done
-        return f"{in_words(stage_left)} left, {in_words(total_left)} in all"
+        stage_left = self._planned(1.0) - self._planned(fraction)
+        total_left = stage_left + sum(sum(self._plan[stage]) for stage in stages[stages.index(self._stage) + 1 :])
+        pace = (self._done_seconds + elapsed) / (self._done_planned + self._planned(fraction))
+        return f"{in_words(pace * stage_left)} left, {in_words(pace * total_left)} in all"
+
+    def _planned(self, fraction: float) -> float:
+        start, running = self._plan[self._stage]
+        return start + running * (fraction - self._start_at)
 
     def _line(self, text: str, last: bool = False) -> None:
         if not self._terminal:

@@ -7,21 +7,21 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
+from .. import __version__
 from ..errors import ConfigError
 from . import report
-from .measure import wilson
+from .interval import wilson
 from .progress import Progress, in_words
 from .settings import STAGES, RunFolder, Settings, write_whole
 
 # Seconds on the machine where this was measured: a start, and a step. For the estimate of the time left.
-COST = {"pretrain": (4.0, 0.040), "sft": (3.0, 0.055), "grpo": (3.0, 0.42)}
-PACKAGES = ("trl-dsmath", "trl", "transformers", "torch", "datasets", "tokenizers")
+COST = {"pretrain": (6.0, 0.040), "sft": (4.0, 0.050), "grpo": (3.0, 0.50)}
+PACKAGES = ("trl", "transformers", "torch", "datasets", "tokenizers")
 
 
-def plan(settings: Settings, stages: list[str]) -> dict[str, float]:
-    """Expected seconds of each stage."""
-    steps = {stage: getattr(settings, f"{stage}_steps") for stage in stages}
-    return {stage: COST[stage][0] + COST[stage][1] * steps[stage] for stage in stages}
+def plan(settings: Settings, stages: list[str]) -> dict[str, tuple[float, float]]:
+    """Expected seconds of each stage: to start, to run."""
+    return {stage: (COST[stage][0], COST[stage][1] * getattr(settings, f"{stage}_steps")) for stage in stages}
 
 
 def run(settings: Settings, stages: list[str], folder: RunFolder) -> None:
@@ -44,12 +44,16 @@ def run(settings: Settings, stages: list[str], folder: RunFolder) -> None:
         before = STAGES[: STAGES.index(stage)]
         missing = [name for name in before if name not in to_do and folder.result(name) is None]
         if missing:
-            raise ConfigError(f"{stage} starts from the model of {missing[-1]}: run --stages {','.join(before)},{stage}.")
+            raise ConfigError(
+                f"{stage} starts from the model of {missing[-1]}: run --stages {','.join(before)},{stage}."
+            )
     numbers = {stage: number for number, stage in enumerate(stages, start=1)}
     progress = Progress(plan(settings, to_do), numbers)
-    print(f"DeepSeekMath's stages on a toy task, from random weights (seed {settings.seed}), into {folder.path}/")
+    print(f"DeepSeekMath's stages on a toy task, from random weights, seed {settings.seed}. Folder: {folder.path}")
     if to_do:
-        print(f"About {in_words(sum(plan(settings, to_do).values()) + 10)} on one core. Loading torch and TRL ...")
+        print(
+            f"About {in_words(sum(map(sum, plan(settings, to_do).values())) + 10)} on an idle core. Loading torch and TRL ..."
+        )
     for stage in stages:
         kept = folder.result(stage)
         if kept is not None:
@@ -119,7 +123,8 @@ def _run_stage(stage: str, settings: Settings, folder: RunFolder, progress: Prog
             "measure": time.monotonic() - trained + sum(measured),
         },
         "log": log,
-        "versions": {"python": python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"trl-dsmath": __version__, "python": python_version()}
+        | {name: version(name) for name in PACKAGES},
     }
     folder.finish(stage, result)
     for old in here.glob("checkpoint-*"):

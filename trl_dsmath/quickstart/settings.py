@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError, DataError
 
-STAGES = ("pretrain", "sft", "grpo")
+STAGES: tuple[str, ...] = ("pretrain", "sft", "grpo")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,12 @@ from dataclasses import dataclass, replace
 from ..data.prompts import instruct
 
 TURNS = 3
-NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gia", "Hugo", "Ida", "Jon")
-NAMES += ("Kim", "Leo", "Mia", "Ned", "Ona", "Pia", "Quin", "Rosa", "Sam", "Tess")
+# fmt: off
+NAMES = (
+    "Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gia", "Hugo", "Ida", "Jon",
+    "Kim", "Leo", "Mia", "Ned", "Ona", "Pia", "Quin", "Rosa", "Sam", "Tess",
+)
+# fmt: on
 ASK = " Which digit does it show?"
 ANSWER = "\nTherefore, the answer is \\boxed{"
 

@@ -14,7 +14,7 @@ _BARE = re.compile(r"\s*(-?\\?[\w.,/^]*\w)")
 _FENCE = re.compile(r"```[ \t]*(?:python\d?|py|output|tool_output|stdout)\b.*?(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 # Between two boxes that form one answer: "\boxed{3} and \boxed{5}", "$\boxed{x=1}$, $y = \boxed{2}$".
 _JOIN = re.compile(
-    r"(?:[\s$,;，；、]|\\[,;() ]|\\(?:q?quad|text)\b|\{\s*(?:and|or)\s*\}|\b(?:and|or)\b|[和或及与])*(?:[A-Za-z]\s*=\s*)?[\s$]*"
+    r"(?:[\s$,;，；、]|\\[,;() ]|\\(?:q?quad|text)\b|\{\s*(?:and|or)\s*\}|\b(?:and|or)\b|[和或及与])*(?:[\w{}+\-^\\ ]{1,30}=\s*)?[\s$]*"
 )
 _JOIN_WORD = re.compile(r"[,;，；、和或及与]|\b(?:and|or)\b")
 _JOIN_REACH = 60
@@ -85,6 +85,17 @@ def last_boxed(text: str) -> str | None:
     Returns:
         `str` or `None`: the content without the box, or `None` when there is no balanced box with something in it.
     """
+    start = text.rfind("\\boxed{")
+    if start >= 0:  # the usual case: one box with a number in it
+        close = text.find("}", start)
+        content = text[start + 7 : close]
+        if (
+            close > 0
+            and content.isalnum()
+            and text.find("\\", close) < 0
+            and text.find("\\", max(0, start - _JOIN_REACH), start) < 0
+        ):
+            return content
     boxes = _boxes_from_the_end(text)
     last = next(boxes, None)
     if last is None:

@@ -66,7 +66,9 @@ _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
 _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
-_ANNOUNCED = re.compile(r"^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*", re.I)
+_ANNOUNCED = re.compile(r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*", re.I)
+_CIRCLED_LIST = re.compile(r"(?<=\})\s*[,;]\s*(?=\\textcircled)")  # ①、③ is ①③
+_INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
 _EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
 _LEADING = " ,;:!?*~\\\"'`，；"
 _TRAILING = _LEADING + "."
@@ -113,6 +115,8 @@ def normalize(text: str) -> str:
         text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", " and ").replace("\\_", "_").replace("\\|", "|")
         text = _DEGREES.sub(r"^\\circ ", text)
         text = _PRIME.sub(lambda m: "'" * max(1, (m[1] or "").count("prime")), text)
+        text = _CIRCLED_LIST.sub("", text)
+        text = _INFIX.sub(lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text)
     text = text.replace("{,}", ",").replace("，", ",").replace("np.", "")
     text = _EMPTY_SCRIPT.sub("", text)
     text = " ".join(text.split())

@@ -1,0 +1,116 @@
+"""Recipes, flags, keys that nobody knows, and what goes to `accelerate launch`."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from trl_dsmath.cli import grpo, launch, sft
+from trl_dsmath.cli.recipes import recipe_path
+from trl_dsmath.errors import ConfigError
+
+STAGES = {"sft": sft, "grpo": grpo}
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "recipe", [r for r in RECIPES if r.parent.name in STAGES], ids=lambda r: f"{r.parent.name}-{r.stem}"
+)
+def test_recipes_parse_and_know_every_key(recipe: Path, tmp_path: Path) -> None:
+    stage = recipe.parent.name
+    flags = ["--config", recipe.stem, "--use_cpu", "--output_dir", str(tmp_path)]
+    parsed = launch.parse(stage, STAGES[stage].make_parser(), flags)
+    assert isinstance(parsed, tuple)
+    config = parsed[1]
+    batch = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    assert batch == config.global_batch_size
+    if recipe.stem == "paper":
+        assert batch == {"sft": 256, "grpo": 1024}[stage]
+    if stage == "grpo":  # one update per exploration, also where sampling is done in parts
+        assert config.gradient_accumulation_steps % (config.steps_per_generation * config.num_iterations) == 0
+
+
+def test_bare_names_and_paths(tmp_path: Path) -> None:
+    assert recipe_path("sft", "cpu").name == "cpu.yaml"
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 1\n")
+    assert recipe_path("sft", str(file)) == file
+    with pytest.raises(ConfigError, match="cpu, gpu24, paper"):
+        recipe_path("grpo", "cup")
+
+
+def test_flags_win_over_the_recipe(tmp_path: Path) -> None:
+    flags = ["--config=cpu", "--max_steps", "3", "--output_dir", str(tmp_path)]
+    script_args, config, model_args, _ = launch.parse("sft", sft.make_parser(), flags)
+    assert (config.max_steps, config.max_length, script_args.make_tiny_model) == (3, 512, True)
+    assert model_args.model_name_or_path == "runs/cpu/tiny"
+
+
+def test_unknown_flags_are_refused_with_close_ones() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown flag --learning_rat\. Did you mean learning_rate"):
+        launch.parse("sft", sft.make_parser(), ["--learning_rat", "1"])
+    with pytest.raises(ConfigError, match="What does 'cpu' belong to"):
+        launch.parse("sft", sft.make_parser(), ["cpu"])
+
+
+def test_unknown_keys_are_refused_with_file_and_close_ones(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("use_cpu: true\nnum_generation: 8\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: num_generation\. Did you mean num_generations"):
+        launch.parse("grpo", grpo.make_parser(), ["--config", str(file)])
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "just words\n"])
+def test_files_that_are_no_settings(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        launch.parse("sft", sft.make_parser(), ["--config", str(file)])
+
+
+def test_what_trl_refuses_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="8 bit and 4 bit"):
+        launch.parse(
+            "sft", sft.make_parser(), ["--use_cpu", "--load_in_8bit", "--load_in_4bit", "--output_dir", str(tmp_path)]
+        )
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(
+        subprocess, "call", lambda command, env: commands.append([*command[2:], env["TRL_DSMATH_LAUNCHED"]]) or 7
+    )
+    return commands
+
+
+def test_launcher_flags_go_to_accelerate(started: list[list[str]]) -> None:
+    flags = ["--seed", "2", "--accelerate_config", "zero3", "--num_processes", "2", "--config", "paper"]
+    assert launch.parse("sft", sft.make_parser(), flags) == 7
+    (command,) = started
+    assert command[:2] == ["accelerate.commands.launch", "--config_file"]
+    assert command[2].endswith("zero3.yaml")
+    assert command[3:7] == ["--num_processes", "2", "--module", "trl_dsmath.cli.sft"]
+    assert command[7] == "--config"
+    assert command[9:] == ["--seed", "2", "1"]
+
+
+def test_processes_on_a_cpu_go_to_torchrun(started: list[list[str]]) -> None:
+    assert launch.parse("sft", sft.make_parser(), ["--use_cpu", "--num_processes", "2"]) == 7
+    assert started[0][:5] == ["torch.distributed.run", "--nproc_per_node", "2", "-m", "trl_dsmath.cli.sft"]
+
+
+def test_launched_processes_start_no_others(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"use_cpu: true\nnum_processes: 2\noutput_dir: {tmp_path}\n")
+    assert launch.parse("sft", sft.make_parser(), ["--config", str(file)]) == 7
+    monkeypatch.setenv("TRL_DSMATH_LAUNCHED", "1")
+    assert isinstance(launch.parse("sft", sft.make_parser(), ["--config", str(file)]), tuple)
+    assert len(started) == 1
+
+
+def test_unknown_accelerate_config_lists_trls(started: list[list[str]]) -> None:
+    with pytest.raises(ConfigError, match=r"fsdp2.*zero3"):
+        launch.parse("sft", sft.make_parser(), ["--accelerate_config", "zero9"])

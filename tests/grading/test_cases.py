@@ -1,0 +1,58 @@
+"""Hand-written labelled cases: forms of answers that a grader must accept, refuse or call unreadable.
+
+A row of cases.jsonl: completion, gold, correct (true, false, or null where the gold cannot be read), group, note.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from trl_dsmath.rewards import boxed_accuracy_reward
+
+CASES = Path(__file__).with_name("cases.jsonl")
+# Shares of the positive rows refused, and of the negative rows accepted, over all groups.
+MAX_FALSE_NEGATIVES = 0.05
+MAX_FALSE_POSITIVES = 0.01
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Every case with the reward's verdict, from one call."""
+    cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").split("\n") if line]
+    rewards = boxed_accuracy_reward([case["completion"] for case in cases], [case["gold"] for case in cases])
+    assert len(rewards) == len(cases)
+    return list(zip(cases, rewards, strict=True))
+
+
+def report(rows) -> str:
+    """Failing rows by group, for the message of a failed assertion."""
+    by_group = defaultdict(list)
+    for case, reward in rows:
+        by_group[case["group"]].append(f"  {reward} for gold {case['gold']!r}: {case['completion'][-160:]!r}")
+    return "\n".join(f"{group} ({len(lines)})\n" + "\n".join(lines) for group, lines in sorted(by_group.items()))
+
+
+def test_every_row_gets_a_reward(judged):
+    assert all(reward in (0.0, 1.0, None) for _, reward in judged)
+
+
+def test_false_negatives(judged):
+    positive = [(case, reward) for case, reward in judged if case["correct"] is True]
+    missed = [(case, reward) for case, reward in positive if reward != 1.0]
+    assert len(missed) <= MAX_FALSE_NEGATIVES * len(positive), f"{len(missed)} of {len(positive)}\n{report(missed)}"
+
+
+def test_false_positives(judged):
+    negative = [(case, reward) for case, reward in judged if case["correct"] is False]
+    fooled = [(case, reward) for case, reward in negative if reward == 1.0]
+    assert len(fooled) <= MAX_FALSE_POSITIVES * len(negative), f"{len(fooled)} of {len(negative)}\n{report(fooled)}"
+
+
+def test_unreadable_golds(judged):
+    """None exactly where the label says so: a wrong answer to a readable gold is 0.0, not None."""
+    read = [(case, reward) for case, reward in judged if case["correct"] is None and reward is not None]
+    unread = [(case, reward) for case, reward in judged if case["correct"] is not None and reward is None]
+    assert not read, report(read)
+    assert len(unread) <= MAX_FALSE_NEGATIVES * len(judged), report(unread)
