@@ -281,7 +281,12 @@ def rewrites(gold: Gold) -> Iterator[tuple[str, str]]:
     if not re.search(r"[=,;<>]|\\(?:pm|mp|text|le|ge|cup|in|begin)(?![a-z])|[eE][+-]", plain) and value is None:
         terms = [term.strip() for term in split_top(plain, "+")]
         # `a + b` only: with a second sign the first term would have to be cut out with its own
-        if len(terms) == 2 and all(terms) and not any("-" in t[1:] for t in strip_groups(terms)):
+        if (
+            len(terms) == 2
+            and all(terms)
+            and not plain.endswith(".")
+            and not any("-" in t[1:] for t in strip_groups(terms))
+        ):
             second = terms[0] if terms[0].startswith("-") else f"+ {terms[0]}"
             yield "sum reordered", f"{terms[1]} {second}"
     if value is not None:
@@ -384,10 +389,12 @@ def balanced(text: str) -> bool:
 def change_digit(gold: Gold, rng: random.Random) -> str | None:
     """The answer with one digit changed so that its value changes; None where that is not certain."""
     text = gold.bare
-    if re.search(r"(?<![\d.])[01]\s*\^|\\textcircled", text):  # 1^2 = 1^3
+    # 1^2 = 1^3, and 1\frac{9}{5} may be read as a product, which is 1\frac{4}{5}
+    if re.search(r"(?<![\d.])[01]\s*\^|\\textcircled|^-?1\s*\\[dt]?frac", text):
         return None
-    # A digit of a subscript only names a constant (C_1), so changing it may rename and not change.
-    subscript = re.compile(r"_\{?$")
+    # A digit of a subscript only names a constant (C_1), so changing it may rename and not change; that of a unit's
+    # power (units^2) leaves the number as it is.
+    subscript = re.compile(r"_\{?$|\}\s*\^\{?$")
     spots = [i for i, c in enumerate(text) if c in "0123456789" and not subscript.search(text[:i])]
     if not spots:
         return None

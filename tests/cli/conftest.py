@@ -27,10 +27,13 @@ def problems(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from trl_dsmath.cli.tiny_model import make_tiny_model
+    from datasets import Dataset
+
+    from trl_dsmath.cli.tiny_model import make_tiny_model, texts_of
+    from trl_dsmath.data import convert
 
     folder = tmp_path_factory.mktemp("tiny")
-    texts = [text for row in ROWS for text in row.values()]
+    texts = texts_of(convert(Dataset.from_list(ROWS), "sft").dataset)
     make_tiny_model(texts, folder, max_length=256, vocab_size=400, hidden_size=32, num_layers=2)
     return folder
 

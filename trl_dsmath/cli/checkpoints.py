@@ -72,7 +72,7 @@ def find_resume(args: "TrainingArguments") -> Resume:
                 "another --output_dir or delete them."
             )
         return Resume()
-    remarks = []
+    remarks: list[str] = []
     for path in checkpoints:
         reason = why_incomplete(path, with_optimizer)
         if reason is None:

@@ -22,7 +22,7 @@ def make_parser(prog: str = "dsmath grpo") -> "TrlParser":
     from .arguments import GRPOScriptArguments
 
     return TrlParser(
-        (GRPOScriptArguments, DeepSeekMathGRPOConfig, ModelConfig, DatasetMixtureConfig),
+        (GRPOScriptArguments, DeepSeekMathGRPOConfig, ModelConfig, DatasetMixtureConfig),  # type: ignore[arg-type]
         prog=prog,
         usage=f"{prog} --config FILE [--key value ...]",
         allow_abbrev=False,
@@ -105,7 +105,9 @@ def main(argv: list[str] | None = None) -> int:
         quantization_config=get_quantization_config(model_args),
         peft_config=get_peft_config(model_args),
     )
-    training.say_plan(trainer, trainer.reward_func_names, say)
+    group = training_args.num_generations
+    say(f"rewards     {', '.join(trainer.reward_func_names)}; {group} completions a question")
+    training.say_plan(trainer, "completions", len(train) * group, say)
     training.train_and_save(trainer, resume, script_args.dataset_name, say)
     return 0
 

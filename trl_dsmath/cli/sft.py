@@ -19,7 +19,7 @@ def make_parser(prog: str = "dsmath sft") -> "TrlParser":
     from .arguments import SFTScriptArguments
 
     return TrlParser(
-        (SFTScriptArguments, MathSFTConfig, ModelConfig, DatasetMixtureConfig),
+        (SFTScriptArguments, MathSFTConfig, ModelConfig, DatasetMixtureConfig),  # type: ignore[arg-type]
         prog=prog,
         usage=f"{prog} --config FILE [--key value ...]",
         allow_abbrev=False,
@@ -71,7 +71,8 @@ def main(argv: list[str] | None = None) -> int:
         quantization_config=get_quantization_config(model_args),
         peft_config=get_peft_config(model_args),
     )
-    training.say_plan(trainer, [], say)
+    training.say_packing(trainer, len(train), say)
+    training.say_plan(trainer, "sequences", len(trainer.train_dataset), say)  # type: ignore[arg-type]
     training.train_and_save(trainer, resume, script_args.dataset_name, say)
     return 0
 

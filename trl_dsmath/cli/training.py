@@ -1,5 +1,6 @@
 """What the training commands share: reading the data, saying what will happen, and saving what came out."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,12 +11,12 @@ from .checkpoints import Resume, find_resume
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
+    from transformers import PreTrainedTokenizerBase, TrainingArguments
     from trl import DatasetMixtureConfig, ModelConfig
 
     from .arguments import MathScriptArguments
 
-Say = Any  # a print that only the first process does
+Say = Callable[..., None]  # a print that only the first process does
 
 
 def sayer(args: "TrainingArguments") -> Say:
@@ -126,35 +127,65 @@ def set_model_init(args: Any, model_args: "ModelConfig") -> None:
     }
 
 
-def say_plan(trainer: "Trainer", rewards: list[str], say: Say) -> None:
-    """Says in a few lines what is about to be trained, on what, and for how long."""
-    args: Any = trainer.args
+def say_plan(trainer: Any, unit: str, rows: int, say: Say) -> None:
+    """Says in a few lines what is about to be trained, in what batches, and for how long.
+
+    Args:
+        trainer ([`~transformers.Trainer`]):
+            The trainer, ready to train.
+        unit (`str`):
+            What a batch is made of.
+        rows (`int`):
+            How many of them the data give in one epoch.
+        say (`callable`):
+            Prints a line.
+    """
+    args = trainer.args
     total = sum(parameter.numel() for parameter in trainer.model.parameters())
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
     say(f"model       {trainer.model.config._name_or_path}: {total:,} parameters, {trained:,} trained")
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    what = f"completions, {args.num_generations} a question" if rewards else "sequences"
     say(
-        f"batch       {batch:,} {what} = {args.train_batch_size} a process x {args.gradient_accumulation_steps} "
+        f"batch       {batch:,} {unit} = {args.train_batch_size} a process x {args.gradient_accumulation_steps} "
         f"micro-batches x {args.world_size} processes"
     )
-    rows = len(trainer.train_dataset) * (args.num_generations if rewards else 1)
-    if args.packing if not rewards else False:
-        say(f"packing     into {rows:,} sequences of at most {args.max_length:,} tokens")
     if rows < batch:
-        say(
-            f"warning     the data give {rows:,}, so an update sees {rows:,} and not {batch:,}: lower global_batch_size"
-        )
+        say(f"warning     an epoch has only {rows:,} {unit}, and no update sees more: lower --global_batch_size")
     length = f"{args.max_steps:,} updates" if args.max_steps > 0 else f"{args.num_train_epochs:g} epochs"
     say(
         f"training    {length}, learning rate {args.learning_rate:g} ({args.lr_scheduler_type.value}), seed {args.seed}"
     )
-    if rewards:
-        say(f"rewards     {', '.join(rewards)}")
     say(f"output      {args.output_dir}", flush=True)
 
 
-def train_and_save(trainer: "Trainer", resume: Resume, dataset_name: str | None, say: Say) -> None:
+def say_packing(trainer: Any, rows: int, say: Say) -> None:
+    """Says into how many sequences the examples went, and how many were cut off: they lose their final answer.
+
+    Raises:
+        DataError: every example is cut off, so that hardly anything would be learnt.
+    """
+    args = trainer.args
+    data = trainer.train_dataset
+    if args.packing:
+        say(f"packing     {rows:,} examples into {len(data):,} sequences of at most {args.max_length:,} tokens")
+    if args.max_length is None or (args.packing and args.packing_strategy != "bfd") or args.dataset_kwargs:
+        return  # nothing is cut off, or the user prepared the data
+    if args.packing:
+        lengths = [length for lengths in data["seq_lengths"] for length in lengths]
+    else:  # TRL leaves out examples of which only a part of the prompt is left
+        lengths = [len(ids) for ids in data["input_ids"]] + [args.max_length] * (rows - len(data))
+    cut = sum(length >= args.max_length for length in lengths)
+    if cut == len(lengths):
+        raise DataError(
+            f"Every example has {args.max_length:,} tokens or more and would be cut off: raise --max_length."
+        )
+    if cut:
+        say(
+            f"warning     {cut:,} examples are cut off at {args.max_length:,} tokens and lose their end: see --max_length"
+        )
+
+
+def train_and_save(trainer: Any, resume: Resume, dataset_name: str | None, say: Say) -> None:
     """Trains, saves the model, its card and the logged figures, and closes the trackers."""
     args = trainer.args
     trainer.train(resume_from_checkpoint=resume.checkpoint)

@@ -84,7 +84,13 @@ _RELATIONS = {
 _AND = {"and", "\\land", "和", "与", "及", "以及"}
 _OR = {"or", "\\lor", "或", "或者"}
 _MATRIX = re.compile(r"^\\begin\{([pbBv]?matrix|array|smallmatrix)\}(?:\s*\{[lcr|\s]*\})?(.*)\\end\{\1\}$", re.DOTALL)
+_SYSTEM = re.compile(
+    r"^(?:\\\{)?\s*\\begin\{(aligned|align\*?|cases|gathered|split|array|eqnarray\*?)\}(?:\s*\{[lcr|\s]*\})?(.*)\\end\{\1\}\s*(?:\\\})?$",
+    re.DOTALL,
+)
 _FENCED_MATRIX = re.compile(r"^(?:\(|\[|\\\{)?\s*(\\begin\{(?:smallmatrix|array|matrix)\}.*\\end\{(?:smallmatrix|array|matrix)\})\s*(?:\)|\]|\\\})?$", re.DOTALL)
+_PART_LABEL = re.compile(r"^\((?:[1-9]|[a-h]|[ivx]{1,4})\)\s*(?=\S)")
+_NAMED_POINT = re.compile(r"^[A-Z]'?\s*(?=\(.*,.*\)$)")  # "P(2, 3)"
 _QUOTED = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 _BUILDER = re.compile(r"^([A-Za-z])\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:)\s*(.+)$", re.DOTALL)
 
@@ -134,6 +140,10 @@ def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
     if quoted := _QUOTED.match(text):
         inner = parse_answer(quoted[1], thousands, depth + 1)
         return Words(text) if isinstance(inner, Words | Value) and re.search(r"[A-Za-z]", quoted[1][:1] or "a") else inner
+    if (system := _SYSTEM.match(text)) and re.search(r"=|<|>|\\[lg]e\b|aligned|align|gather", text) and "\\text" not in text:
+        rows = [row.replace("&", "").strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", system[2])]
+        return parse_answer(", ".join(row.strip(" ,;.") for row in rows if row), thousands, depth + 1)
+    text = _NAMED_POINT.sub("", text)
     parts = pieces(text)
     if thousands is False:
         parts = [piece for part in parts for piece in (re.split("(,)", part) if part[0].isdigit() else [part])]
@@ -150,10 +160,12 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
         return parse_answer(_join(piece), thousands, depth + 1)
 
     if (split := _split(parts, {";"})) and all(_join(p) for p in split):
+        if all(_PART_LABEL.match(_join(p)) for p in split):  # "(1) 5; (2) 10"
+            return Items(tuple(parse([_PART_LABEL.sub("", _join(p))]) for p in split), ordered=True)
         return Items(tuple(parse(p) for p in split), ordered=True)
     if (split := _split(parts, _OR)) and all(_join(p) for p in split):
         found = tuple(parse(p) for p in split)
-        return Union(found) if all(_is_range(a) for a in found) else _flat(found)
+        return Union(found) if all(isinstance(a, Relation) and _is_range(a) for a in found) else _flat(found)
     if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:
@@ -229,7 +241,7 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
     if parts[0] == "{":
         return parse_answer(inner, depth=depth + 1)
     if parts[0] == "\\{":
-        if (builder := _BUILDER.match(inner)) and re.search(r"[<>=]|\\le|\\ge|\\neq", builder[2]):
+        if (builder := _BUILDER.match(inner)) and re.search(r"[<>=]|\\le|\\ge|\\neq|\\in", builder[2]):
             return parse_answer(builder[2], depth=depth + 1)
     elif opening == "langle":
         opening, closing = "<", ">"
@@ -260,6 +272,7 @@ def _matrix(text: str, depth: int) -> Matrix | None:
     return Matrix(tuple(tuple(parse_answer(cell, depth=depth + 1) for cell in row) for row in rows))
 
 
+_DOTS = re.compile(r"(?<=\d)(?:\.\.\.|\s*\\dots\s*)$")  # "0.333..."
 _RATIO = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*:\s*(-?\d+(?:\.\d+)?)(?:\s*:\s*(-?\d+(?:\.\d+)?))?\s*(\\text\s*\{[^{}]*\}|[A-Za-z. ]*)$")
 
 
@@ -272,7 +285,7 @@ def _value(text: str) -> Answer:
         suffix = re.sub(r"\\text|[{}\s.]", "", found[4]).lower()
         return Group(":", suffix, parts)
     try:
-        node, unit = parse_expression(text)
+        node, unit = parse_expression(_DOTS.sub("", text))
     except (Unsupported, RecursionError, ValueError, IndexError):
         return Words(text)
     return Value(node, unit, text)

@@ -3,8 +3,9 @@
 import re
 from collections import Counter
 
+from ..text import chinese_number
 from .answer import Answer, Group, Items, Matrix, Relation, Union, Value, Words
-from .evaluate import TooLarge, Undefined, contains, equal, proportional, symbols, value
+from .evaluate import TooLarge, Undefined, contains, equal, proportional, solves, symbols, value
 from .latex import Node, Unsupported
 from .ranges import as_ranges, same_ranges
 from .values import expand, same_value
@@ -16,6 +17,7 @@ _SYNONYMS = {
     "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
 }  # fmt: skip
 _NUMBER_WORDS = dict(zip(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], map(str, range(13)), strict=True))
+_COUNTERS = re.compile(r"[个元只人本支条张次岁年天块米克度]+$")
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
 
 
@@ -37,6 +39,8 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         if left and right:
             return same_ranges(left, right)
     if isinstance(gold, Relation) != isinstance(answer, Relation):
+        if isinstance(answer, Relation) and "~" in answer.signs and _bare(answer, trusted=False) is not None:
+            return any(same_answer(gold, part) for part in answer.parts[-2:]) or False  # "2\\sqrt{3} \\approx 3.46"
         bare_gold, bare_answer = _bare(gold, trusted=True), _bare(answer, trusted=False)
         if bare_gold is None or bare_answer is None or (bare_gold, bare_answer) == (gold, answer):
             return False if not _has_words(gold, answer) else None
@@ -59,7 +63,12 @@ def _unwrap(answer: Answer) -> Answer:
         return expand(answer)
     if isinstance(answer, Group) and len(answer.items) == 1 and answer.opening in "{(":
         return _unwrap(answer.items[0])
+    if isinstance(answer, Group) and not answer.items:
+        return Words("\\emptyset")
     if isinstance(answer, Items):
+        told = [x for x in answer.items if not _domain(x)]  # "x \\in \\R, x \\neq 3"
+        if told and len(told) < len(answer.items):
+            return _unwrap(Items(tuple(told), answer.ordered) if len(told) > 1 else told[0])
         items = tuple(_unwrap(item) for item in answer.items)
         flat = tuple(x for item in items for x in (item.items if isinstance(item, Items) and not answer.ordered else (item,)))
         return Items(flat, answer.ordered)
@@ -68,6 +77,11 @@ def _unwrap(answer: Answer) -> Answer:
     if isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Group):
         return answer.parts[1]
     return answer
+
+
+def _domain(answer: Answer) -> bool:
+    """`x \\in \\R`: says where a variable lives, and no more."""
+    return isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Words) and answer.parts[1].text in ("\\R", "\\Z")
 
 
 def _range_like(answer: Answer) -> bool:
@@ -181,6 +195,8 @@ def _two_sided(gold: Relation, answer: Relation) -> bool | None:
         functions = [part.text == "y" or bool(_FUNCTION_CALL.match(part.text)) for part in (a, c)]
         if a.node == c.node or all(functions):
             return same_value(b, d)
+    if sign == "=":
+        return solves(a.node, b.node, right) or solves(c.node, d.node, left)
     return False
 
 
@@ -205,6 +221,10 @@ def _words(gold: Answer, answer: Answer) -> bool | None:
     if one is not None and other is not None:
         if one and one == other:
             return True
+        numbers = chinese_number(_COUNTERS.sub("", one)), chinese_number(_COUNTERS.sub("", other))
+        for number, side in zip(numbers, (answer, gold), strict=True):
+            if number is not None and isinstance(side, Value):
+                return same_value(side, Value(("num", number)))
         if _NUMBER_WORDS.get(one, one) == _NUMBER_WORDS.get(other, other) and one:
             return True
     return None

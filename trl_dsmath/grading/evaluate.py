@@ -396,6 +396,26 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
     return compared > 0
 
 
+def solves(variable: Node, formula: Node, equation: Node) -> bool:
+    """Whether `variable = formula` turns `equation = 0` into an identity: `y = 3/x` and `xy - 3 = 0`.
+
+    Only for rational formulas, which name every branch of the curve.
+    """
+    if variable[0] != "sym" or variable[1] in symbols(formula) or not symbols(formula):
+        return False
+    if contains(formula, "root", "abs", "fn", "log") or _fractional_power(formula) or variable[1] not in symbols(equation):
+        return False
+    try:
+        for point in range(POINTS):
+            solution = value(formula, point)
+            at_solution = _Evaluator(DIGITS[0], point, {variable[1]: solution})(equation)
+            if not _looks_zero(at_solution) or _looks_zero(value(equation, point)):
+                return False
+    except (Undefined, TooLarge, Unsupported, ArithmeticError, ValueError):
+        return False
+    return True
+
+
 def _fractional_power(node: object) -> bool:
     if not isinstance(node, tuple) or not node:
         return False

@@ -12,7 +12,7 @@ Trees are tuples: `("num", Fraction)`, `("sym", name)`, `("add", a, b, ...)`, `(
 import re
 from fractions import Fraction
 
-from .units import UNITS
+from .units import UNITS, resolve
 
 Node = tuple
 MAX_LENGTH = 2000
@@ -43,11 +43,14 @@ STOP_WORDS = set(
 ) | {"或", "不", "余", "和"}
 _RATE = re.compile(r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}")  # \frac{\text{miles}}{\text{hour}}
 _NOT_A_PREFIX = re.compile(r"[不非或大小少多足超余第没无]")  # Chinese words that change what the number after them means
+_MULTIPLIERS = {"hundred": "100", "thousand": "1000", "million": "1000000", "billion": "1000000000", "dozen": "12"}
+_CHINESE_MULTIPLIERS = {"万": "10000", "亿": "100000000"}
 _PREFIXES = {"about", "approximately", "approx", "exactly", "rs", "usd", "us", "约", "共", "大约", "rmb", "cny", "$"}
 
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<repeating>\d*\.\d*\\(?:overline|dot|bar)\s*\{?\d+\}?(?:\\dot\s*\{?\d\}?)?)
+    | (?P<period>\d*\.\d*\(\d+\))
     | (?P<number>(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)?\.\d+(?:[eE][+-]?\d+)?|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+\.?)(?:[eE][+-]?\d+)?)
     | \\text\s*\{(?P<text>[^{}]*)\}
     | \\(?P<command>[a-zA-Z]+)
@@ -67,7 +70,7 @@ def tokenize(text: str) -> list[tuple[str, str]]:
         kind, value = found.lastgroup, found[found.lastgroup or 0]
         if kind == "number":
             tokens.append(("num", value.replace(",", "")))
-        elif kind == "repeating":
+        elif kind in ("repeating", "period"):
             tokens.append(("rep", value))
         elif kind == "command":
             if value in FUNCTIONS and value != "sqrt":
@@ -91,7 +94,11 @@ def _word(word: str, before: list[tuple[str, str]], quoted: bool) -> list[tuple[
     """A run of letters: a function, a unit, a word, or a product of one-letter variables."""
     if not word:
         return []
-    after_value = bool(before) and (before[-1][0] in ("num", "rep") or before[-1][1] in (")", "}", "%", "\\circ"))
+    after_value = bool(before) and (before[-1][0] in ("num", "rep", "text") or before[-1][1] in (")", "}", "%", "\\circ"))
+    if after_value and (factor := _MULTIPLIERS.get(word.lower())):
+        return [("op", "*"), ("num", factor)]
+    if after_value and word[0] in _CHINESE_MULTIPLIERS and word not in UNITS:
+        return [("op", "*"), ("num", _CHINESE_MULTIPLIERS[word[0]]), *_word(word[1:], [("num", "")], quoted)]
     if word in _CONSTANT_WORDS:
         return [("cmd", word)]
     if word in FUNCTIONS:
@@ -102,7 +109,7 @@ def _word(word: str, before: list[tuple[str, str]], quoted: bool) -> list[tuple[
         return [("text", word)]
     if len(word) == 1:
         return [("sym", word)]
-    if (word.lower() in UNITS and after_value) or word.lower() in STOP_WORDS or word.lower() in _PREFIXES:
+    if (after_value and (word.lower() in UNITS or word.lower() in ("sq", "cu", "per", "a"))) or word.lower() in STOP_WORDS or word.lower() in _PREFIXES:
         return [("text", word)]
     for name in ("arcsin", "arccos", "arctan", "sqrt", "sin", "cos", "tan", "ln", "log", "pi", "exp"):  # "2sqrt(3)", "sinx"
         if word.startswith(name) and len(word) <= len(name) + 1:
@@ -329,7 +336,7 @@ class _Parser:
             top, bottom, length = values[0], values[2], 3
         else:
             return None
-        if not (top.isdigit() and bottom.isdigit()) or len(bottom) > 6 or not 0 < int(top) < int(bottom):
+        if not (top.isdigit() and bottom.isdigit()) or len(top) + len(bottom) > 12 or int(bottom) == 0:
             return None
         self.at += length
         return ("num", whole + Fraction(int(top), int(bottom)))
@@ -457,10 +464,24 @@ def parse_expression(text: str) -> tuple[Node, str]:
     tokens = [token for token in tokens if token != ("op", "\\$")]
     if not tokens:
         raise Unsupported("empty")
+    if compound := _compound(tokens):
+        return compound
     parser = _Parser(tokens)
     node = parser.sum()
     unit = _unit(tokens[parser.at :])
     return node, unit or prefix
+
+
+def _compound(tokens: list[tuple[str, str]]) -> tuple[Node, str] | None:
+    """`2 hours 30 minutes`, `5 ft 6 in`, `3小时20分`: one quantity in the first unit."""
+    if len(tokens) < 4 or [kind for kind, _ in tokens] != ["num", "text"] * (len(tokens) // 2):
+        return None
+    sizes = [resolve(value) for _, value in tokens[1::2]]
+    if any(size is None or size[0] != sizes[0][0] for size in sizes if sizes[0]) or sizes[0] is None:
+        return None
+    amounts = [Fraction(value) for _, value in tokens[::2]]
+    total = sum(amount * size[1] for amount, size in zip(amounts, sizes, strict=True) if size)
+    return ("num", total / sizes[0][1]), tokens[1][1]
 
 
 def _is_prefix(token: tuple[str, str]) -> bool:
@@ -475,7 +496,7 @@ def _unit(tokens: list[tuple[str, str]]) -> str:
     for kind, value in tokens:
         if kind == "text":
             words = re.findall(r"[a-z]+|[\u4e00-\u9fff]", value.lower())
-            if any(word in STOP_WORDS for word in words) or any(char.isdigit() for char in value):
+            if any(word in STOP_WORDS for word in words) or re.search(r"(?<!\^)(?<!\^-)\d", value):
                 raise Unsupported("words that are no unit")
             unit += " " + value if unit and unit[-1].isalnum() else value
         elif (kind, value) in (("cmd", "circ"),):

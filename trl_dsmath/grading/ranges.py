@@ -42,11 +42,19 @@ def as_ranges(answer: Answer) -> list[Range] | None:
     if isinstance(answer, Union):
         parts = [as_ranges(part) for part in answer.parts]
         return _merge([one for part in parts if part is not None for one in part]) if None not in parts else None
-    if isinstance(answer, Items) and len(answer.items) == 2:
-        first, second = (as_ranges(item) if isinstance(item, Relation) else None for item in answer.items)
-        if first and second and len(first) == len(second) == 1:
-            return _bounded(first[0], second[0]) or _merge([*first, *second])
-    return None
+    return _from_items(answer) if isinstance(answer, Items) else None
+
+
+def _from_items(answer: Items) -> list[Range] | None:
+    """`x > 1, x < 3`, or intervals side by side; overlapping ones are two answers, not one set."""
+    parts = [as_ranges(item) if isinstance(item, Relation | Group) else None for item in answer.items]
+    if any(part is None or len(part) != 1 for part in parts):
+        return None
+    flat = [part[0] for part in parts if part]
+    if len(flat) == 2 and all(isinstance(item, Relation) for item in answer.items) and (bounded := _bounded(*flat)):
+        return bounded
+    merged = _merge(flat)
+    return merged if len(merged) == len(flat) else None
 
 
 def _points(answer: Answer) -> list[Range] | None:

@@ -41,9 +41,9 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     for name in names.split()
 }
 _SHORT = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "fps": "ft/s", "mps": "m/s"}
-_POWER = re.compile(r"\^?\{?(\d)\}?$")
-_SQUARE = re.compile(r"^(?:sq(?:uare)?\.?|平方)\s*(.+)$")
-_CUBIC = re.compile(r"^(?:cu(?:bic)?\.?|立方)\s*(.+)$")
+_POWER = re.compile(r"\^?\{?(-?\d)\}?$")
+_SQUARE = re.compile(r"(?:\bsq(?:uare)?\b\.?|平方)\s*(\S+)")
+_CUBIC = re.compile(r"(?:\bcu(?:bic)?\b\.?|立方)\s*(\S+)")
 
 
 def resolve(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
@@ -54,19 +54,16 @@ def resolve(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     """
     total: dict[str, int] = {}
     size = Fraction(1)
-    for index, part in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", _SHORT.get(unit.lower().strip(" ."), unit.lower().strip(" .")))):
-        sign = -1 if index else 1
-        power = 1
-        part = part.strip(" .{}\\")
-        if found := _SQUARE.match(part):
-            part, power = found[1].strip(), 2
-        elif found := _CUBIC.match(part):
-            part, power = found[1].strip(), 3
-        if found := _POWER.search(part):
-            part, power = part[: found.start()].strip(), power * int(found[1])
-        if part not in UNITS:
-            return None
-        dimension, one = UNITS[part]
-        total[dimension] = total.get(dimension, 0) + sign * power
-        size *= one ** (sign * power)
-    return tuple(sorted(total.items())), size
+    name = unit.lower().strip(" .{}\\")
+    for index, factors in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", _SHORT.get(name, name))):
+        for part in _SQUARE.sub(r"\1^2", _CUBIC.sub(r"\1^3", factors)).split():
+            part = part.strip(" .{}\\")
+            power = -1 if index else 1
+            if found := _POWER.search(part):
+                part, power = part[: found.start()], power * int(found[1])
+            if part not in UNITS:
+                return None
+            dimension, one = UNITS[part]
+            total[dimension] = total.get(dimension, 0) + power
+            size *= one**power
+    return (tuple(sorted(total.items())), size) if total else None

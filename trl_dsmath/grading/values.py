@@ -8,7 +8,7 @@ from .evaluate import TooLarge, Undefined, as_float, contains, equal, symbols, v
 from .latex import Node, Unsupported
 from .units import resolve
 
-_DECIMAL = re.compile(r"-?\d*\.(\d+)")
+_DECIMAL = re.compile(r"-?\d*\.(\d+)(\.\.\.|\s*\\dots)?")
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
 _CONSTANT = re.compile(r"[CcKkAB](?:_?\d)?$")  # names people give to constants of integration
 
@@ -68,7 +68,8 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
         return gold.node, answer.node
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
-        return gold.node, answer.node
+        powers = [re.findall(r"\^\{?(\d)", side.unit) for side in (gold, answer)]
+        return None if all(powers) and powers[0] != powers[1] else (gold.node, answer.node)
     if one[0] != other[0]:
         return None
     if one[1] == other[1]:
@@ -116,12 +117,12 @@ def _rounded(gold: Value, answer: Value) -> bool:
     """A decimal with six places or more answers an exact value that it rounds."""
     decimals = [_DECIMAL.fullmatch(side.text.strip(" $")) for side in (gold, answer)]
     found = decimals[0] or decimals[1]
-    if found is None or (decimals[0] and decimals[1]) or len(found[1]) < _ROUNDED_PLACES:
+    if found is None or (decimals[0] and decimals[1]) or len(found[1]) < (3 if found[2] else _ROUNDED_PLACES):
         return False
     if symbols(gold.node) or symbols(answer.node):
         return False
     left, right = (as_float(value(side.node)) for side in (gold, answer))
-    return abs(left - right) <= 10.0 ** -len(found[1]) and abs(left - right) <= abs(right) * 1e-5
+    return abs(left - right) <= 10.0 ** -len(found[1]) and abs(left - right) <= abs(right) * (1e-3 if found[2] else 1e-5)
 
 
 def _renamed(gold: Node, answer: Node) -> bool:

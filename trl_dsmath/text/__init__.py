@@ -2,6 +2,7 @@
 
 from .answers import read_answer, read_choice
 from .boxed import last_boxed, visible_text
+from .chinese import chinese_number
 from .normalize import normalize
 
-__all__ = ["last_boxed", "normalize", "read_answer", "read_choice", "visible_text"]
+__all__ = ["chinese_number", "last_boxed", "normalize", "read_answer", "read_choice", "visible_text"]

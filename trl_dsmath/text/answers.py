@@ -19,7 +19,10 @@ _LETTER = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _CHOOSE = re.compile(r"^(?:答案|故|应)*(?:选项?|为|是)\s*[:：]?\s*")
-_LETTERS_ONLY = re.compile(r"(?:\\text\s*\{|[\s$()（）\[\]{}*.,，、;&]|\b(?:and|or)\b|[和或]|[A-J](?![a-z]))+")
+_ONE = r"[(（]?[A-J][)）]?"
+_LETTERS_ONLY = re.compile(rf"{_ONE}(?:\s*(?:[,，、;&/\s]*(?:[,，、;&/]|\band\b|\bor\b|[和或])\s*)?{_ONE})+")
+_OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!and\b|or\b|[,，、;&(（])")  # "(D) I, II, and III"
+_WRAPPING = re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox)|[{}$\s]+$|^[{}$\s]+|[{}$]")
 
 
 def read_answer(text: str) -> str | None:
@@ -56,9 +59,10 @@ def read_choice(text: str) -> str | None:
     text = _CHOOSE.sub("", text.strip())
     if len(text) == 1:
         return text.upper() if text.upper() in "ABCDEFGHIJ" else None
-    if len(text) < 40 and _LETTERS_ONLY.fullmatch(text) and not re.search(r"[A-J]\s*\(", text):
-        letters = re.findall(r"(?<![a-z\\])[A-J](?![a-z])", text)
-        if letters:
-            return "".join(sorted(set(letters)))
+    bare = _WRAPPING.sub("", text).rstrip(" .")
+    if option := _OPTION.match(bare):
+        return option[1]
+    if len(bare) < 40 and _LETTERS_ONLY.fullmatch(bare):
+        return "".join(sorted(set(re.findall(r"[A-J]", bare))))
     found = _LETTER.match(text)
     return found[1].upper() if found else None

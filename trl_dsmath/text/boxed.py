@@ -9,7 +9,7 @@ import re
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 # `\boxed 5`: TeX would take one character, people mean the word.
-_BARE = re.compile(r"\s*(-?\\?[\w.,/^]*\w)")
+_BARE = re.compile(r"\s*(-?\\[a-zA-Z]+(?:\{[^{}]*\})+|-?\\?[\w.,/^]*\w)")
 # What a model wrote for the interpreter, and what the interpreter wrote back, is not the model's answer.
 _FENCE = re.compile(r"```[ \t]*(?:python\d?|py|output|tool_output|stdout)\b.*?(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 # Between two boxes that form one answer: "\boxed{3} and \boxed{5}", "$\boxed{x=1}$, $y = \boxed{2}$".
@@ -23,6 +23,8 @@ _JOIN_REACH = 60
 def visible_text(text: str) -> str:
     """The part of a completion in which an answer counts: after `</think>`, outside an unfinished `<think>`, and
     outside code that the model wrote or output that an interpreter returned."""
+    if "\x08" in text:
+        text = text.replace("\x08oxed", "\\boxed")  # "\boxed" written without a raw string
     if "</think>" in text:
         text = text[text.rindex("</think>") + len("</think>") :]
     if "<think>" in text:

@@ -69,6 +69,10 @@ _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
 _ANNOUNCED = re.compile(r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*", re.I)
 _CIRCLED_LIST = re.compile(r"(?<=\})\s*[,;]\s*(?=\\textcircled)")  # ①、③ is ①③
 _INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
+_COLOR = re.compile(r"\\color\s*\{[^{}]*\}|\\textcolor\s*\{[^{}]*\}")
+_TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]*\^)\s*\{\s*(-?\d)\s*\}")  # \mathrm{m\,s^{-1}}
+_SPACER = re.compile(r"\\(?:hspace|vspace|phantom|hphantom|vphantom|label|tag)\*?\s*\{[^{}]*\}")
+_CHINESE_MIXED = re.compile(r"(?<=\d)\s*又\s*(?=[\d\\])|(?<=^)负(?=[\d\\])")
 _EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
 _LEADING = " ,;:!?*~\\\"'`，；"
 _TRAILING = _LEADING + "."
@@ -99,7 +103,9 @@ def normalize(text: str) -> str:
             return text
     else:
         text = _SUPERSCRIPT_RUN.sub(lambda m: "^{" + m[0].translate(_SUPERSCRIPTS) + "}", text)
+        text = _CHINESE_MIXED.sub(lambda m: "-" if m[0] == "负" else " ", text)
         text = _SUBSCRIPT_RUN.sub(lambda m: "_{" + m[0].translate(_SUBSCRIPTS) + "}", text)
+    text = text.replace("\x0crac", "\\frac").replace("\times", "\\times")  # written without a raw string
     text = text.translate(_CHARS).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
         text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
@@ -110,6 +116,8 @@ def normalize(text: str) -> str:
         text = _SPACES.sub(" ", text)
         text = _BLACKBOARD.sub(r"\\\1 ", text)
         text = _TEXT.sub(lambda _: "\\text", text)
+        text = _SPACER.sub(" ", _COLOR.sub("", text))
+        text = _TEXT_POWER.sub(r"\1\2", _TEXT_POWER.sub(r"\1\2", text))
         text = _FONT.sub("", text)
         text = _COMMAND.sub(_command, text)
         text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", " and ").replace("\\_", "_").replace("\\|", "|")

@@ -1,0 +1,63 @@
+"""A run that is killed goes on where it was, and ends where it would have ended."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+STAGES = {
+    "sft": ["--max_length", "128", "--global_batch_size", "2", "--per_device_train_batch_size", "1"],
+    "grpo": ["--num_generations", "4", "--max_completion_length", "8", "--temperature", "1.0"],
+}
+
+
+def _command(stage: str, small: list[str], output_dir: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", f"trl_dsmath.cli.{stage}", *small, *STAGES[stage]),
+        *("--max_steps", "24", "--save_steps", "4", "--output_dir", str(output_dir)),
+    ]
+
+
+def _run(command: list[str]) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_run_ends_like_an_uninterrupted_one(stage: str, small: list[str], tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    _run(_command(stage, small, whole))
+
+    process = subprocess.Popen(
+        _command(stage, small, killed), stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    state = killed / "checkpoint-8" / "trainer_state.json"
+    while not state.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (killed / "model.safetensors").exists()
+
+    # As if the kill had come while the next checkpoint was being written: its weights stand there, cut off.
+    done = max(int(path.name[11:]) for path in killed.glob("checkpoint-*") if (path / "trainer_state.json").exists())
+    half = killed / f"checkpoint-{done + 4}"
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir()
+    weights = (killed / f"checkpoint-{done}" / "model.safetensors").read_bytes()
+    (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+
+    shown = _run(_command(stage, small, killed))
+    assert f"{half} is skipped: trainer_state.json is missing" in shown
+    assert f"goes on from {killed / f'checkpoint-{done}'}" in shown
+    expected, found = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert "is finished" in _run(_command(stage, small, killed))

@@ -1,0 +1,184 @@
+"""Each trainer through the real path once: a step changes the weights, files are saved, the model reloads and writes."""
+
+import json
+from pathlib import Path
+
+import pandas
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from trl_dsmath.cli import main
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def _changed(before: Path, after: Path) -> bool:
+    old, new = _weights(before), _weights(after)
+    assert set(old) == set(new)
+    return any(not torch.equal(old[name], new[name]) for name in old)
+
+
+def _generates(folder: Path) -> bool:
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    prompt = [{"role": "user", "content": "Tom has 1 apple."}]
+    ids = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+    return (
+        model.generate(**ids, max_new_tokens=4, min_new_tokens=4, do_sample=False).shape[1]
+        == ids["input_ids"].shape[1] + 4
+    )
+
+
+def test_sft_step(small: list[str], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sft", *small, "--max_length", "128", "--max_steps", "3", "--global_batch_size", "4"]) == 0
+    out = tmp_path / "out"
+    shown = capsys.readouterr().out
+    assert "train: 16 rows used, 1 dropped; no question: 1 (row 0)" in shown
+    assert "batch       4 sequences = 4 a process x 1 micro-batches x 1 processes" in shown
+    assert "training    3 updates, learning rate 0.01 (constant)" in shown
+    assert _changed(tiny_model, out)
+    losses = [
+        entry["loss"]
+        for entry in json.loads((out / "trainer_state.json").read_text())["log_history"]
+        if "loss" in entry
+    ]
+    assert losses[-1] < losses[0]
+    assert _generates(out)
+    card = (out / "README.md").read_text()
+    assert "2402.03300" in card
+    assert "trl-dsmath" in card
+
+    assert main(["sft", *small, "--max_length", "128", "--max_steps", "3", "--global_batch_size", "4"]) == 0
+    assert "is finished; nothing is left to do" in capsys.readouterr().out
+
+
+def test_sft_loss_is_on_the_solution_only(problems: Path, tiny_model: Path, tmp_path: Path) -> None:
+    from trl_dsmath import MathSFTConfig, MathSFTTrainer
+    from trl_dsmath.data import convert
+    from trl_dsmath.data.files import load
+
+    train = convert(load(str(problems))[0]["train"], "sft").dataset.select([0])
+    args = MathSFTConfig(
+        str(tmp_path), use_cpu=True, bf16=False, global_batch_size=1, per_device_train_batch_size=1, report_to="none"
+    )
+    trainer = MathSFTTrainer(str(tiny_model), args=args, train_dataset=train)
+    batch = next(iter(trainer.get_train_dataloader()))
+    learnt = batch["labels"][0][batch["labels"][0] != -100]
+    text = trainer.processing_class.decode(learnt)
+    assert text == " He has 1 + 1 = 2 apples.\nTherefore, the answer is \\boxed{2}.<eos>"
+
+
+def test_grpo_step(small: list[str], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "counting.py").write_text(
+        "def length_reward(completions, solution, **columns):\n"
+        "    assert all(s.isdigit() for s in solution)\n"
+        "    return [float(len(c[0]['content'])) for c in completions]\n"
+    )
+    flags = [
+        "--num_generations",
+        "4",
+        "--max_completion_length",
+        "12",
+        "--log_completions",
+        "--num_completions_to_print",
+        "1",
+    ]
+    flags += ["--reward_funcs", "boxed_accuracy_reward", "counting.length_reward", "--reward_weights", "1", "0.1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert main(["grpo", *small, *flags]) == 0
+    out = tmp_path / "out"
+    shown = capsys.readouterr().out
+    assert "batch       8 completions = 4 a process x 2 micro-batches x 1 processes" in shown
+    assert "rewards     boxed_accuracy_reward, length_reward; 4 completions a question" in shown
+    assert _changed(tiny_model, out)
+    assert _generates(out)
+    table = pandas.read_parquet(out / "completions" / "completions_00001.parquet")
+    assert len(table) == 8
+    assert {"step", "prompt", "completion", "boxed_accuracy_reward", "length_reward", "advantage"} <= set(
+        table.columns
+    )
+    logged = json.loads((out / "trainer_state.json").read_text())["log_history"][0]
+    assert logged["kl"] == pytest.approx(0.0, abs=1e-6)  # the first update: the policy is the reference
+    assert "rewards/boxed_accuracy_reward/mean" in logged
+
+
+def test_grpo_trainer_brings_config_and_reward(tiny_model: Path, tmp_path: Path) -> None:
+    from datasets import Dataset
+
+    from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer
+    from trl_dsmath.rewards import boxed_accuracy_reward
+
+    args = DeepSeekMathGRPOConfig(str(tmp_path), use_cpu=True, bf16=False, report_to="none")
+    train = Dataset.from_list([{"prompt": "1+1=", "solution": "2"}])
+    trainer = DeepSeekMathGRPOTrainer(str(tiny_model), args=args, train_dataset=train)
+    assert trainer.reward_funcs == [boxed_accuracy_reward]
+    assert trainer.reward_func_names == ["boxed_accuracy_reward"]
+    assert trainer.beta == 0.04
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--dataset_name", "./nothing.jsonl"], "no file or folder ./nothing.jsonl"),
+        (["--dataset_train_split", "dev"], "no split 'dev'; there are: test, train"),
+        (["--gold_column", "gold"], "no column 'gold'"),
+        (["--model_name_or_path", "./nothing"], "The model ./nothing cannot be loaded"),
+        (["--dataset_streaming"], "leave it out"),
+        (["--max_length", "32"], "Every example has 32 tokens or more"),
+        (["--max_length", "32", "--packing", "false"], "Every example has 32 tokens or more"),
+        (["--resume_from_checkpoint", "true"], "no complete checkpoint"),
+    ],
+)
+def test_mistakes_are_one_line(
+    flags: list[str], message: str, small: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sft", *small, *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--reward_funcs", "nothing_reward"], "no such function"),
+        (["--reward_funcs", "no_module.reward"], "No module named 'no_module'"),
+        (["--reward_funcs", "get_soft_overlong_punishment"], "makes a reward and is none"),
+        (["--reward_weights", "1", "2"], "2 values for 1 rewards"),
+        (["--num_generations", "3"], "is no multiple of num_generations"),
+    ],
+)
+def test_mistakes_in_rewards_are_one_line(
+    flags: list[str], message: str, small: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grpo", *small, "--num_generations", "4", *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_tokenizer_without_template_gets_deepseekmaths(
+    small: list[str], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from trl_dsmath.data import CHAT_TEMPLATE
+
+    bare = tmp_path / "bare"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(bare)
+    AutoModelForCausalLM.from_pretrained(tiny_model).save_pretrained(bare)
+    assert main(["sft", *small, "--max_length", "128", "--model_name_or_path", str(bare)]) == 0
+    assert "the tokenizer has no chat template" in capsys.readouterr().out
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").chat_template == CHAT_TEMPLATE
+
+
+def test_lora_trains_the_adapter_only(small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("peft")
+    flags = ["--max_length", "128", "--use_peft", "--lora_r", "2", "--lora_target_modules", "all-linear"]
+    assert main(["sft", *small, *flags]) == 0
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("model "))
+    total, trained = (int(word.replace(",", "")) for word in line.split() if word.replace(",", "").isdigit())
+    assert trained < total / 5

@@ -1,0 +1,45 @@
+"""TRL's own command takes our reward by its dotted path, and our command runs on two processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_trl_grpo_with_our_reward(small: list[str], problems: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    given = [json.loads(line) for line in (problems / "train.jsonl").read_text().splitlines()[1:]]
+    rows = [{"prompt": [{"role": "user", "content": row["question"]}], "solution": row["answer"]} for row in given]
+    (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = dict(zip(small[::2], small[1::2], strict=True)) | {
+        "--dataset_name": str(data),
+        "--reward_funcs": "trl_dsmath.rewards.boxed_accuracy_reward",
+        "--num_generations": "4",
+        "--max_completion_length": "8",
+    }
+    del flags["--global_batch_size"]  # ours
+    command = [sys.executable, "-m", "trl.scripts.grpo", *(word for pair in flags.items() for word in pair)]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert "rewards/boxed_accuracy_reward/mean" in done.stdout
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["sft", "grpo"])
+def test_two_processes_share_the_batch(stage: str, small: list[str], tmp_path: Path) -> None:
+    own = ["--max_length", "128"] if stage == "sft" else ["--num_generations", "8", "--max_completion_length", "8"]
+    code = "import sys; from trl_dsmath.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, stage, *small, *own, "--num_processes", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert "4 a process x 1 micro-batches x 2 processes" in done.stdout
+    assert done.stdout.count("batch       ") == 1  # the second process keeps quiet
+    assert (tmp_path / "out" / "model.safetensors").exists()

@@ -1,0 +1,39 @@
+"""Numbers written in Chinese characters: 十八, 三千零五, 二分之一, 百分之十."""
+
+import re
+from fractions import Fraction
+
+_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_UNITS = {"十": 10, "百": 100, "千": 1000}
+_LARGE = {"万": 10_000, "亿": 100_000_000}
+_NUMERAL = re.compile(rf"[{''.join(_DIGITS)}十百千万亿]{{1,20}}")
+
+
+def _whole(text: str) -> int | None:
+    if not _NUMERAL.fullmatch(text):
+        return None
+    total = section = digit = 0
+    for char in text:
+        if char in _DIGITS:
+            digit = _DIGITS[char]
+        elif char in _UNITS:
+            section += (digit or 1) * _UNITS[char]
+            digit = 0
+        else:
+            total = (total + section + digit) * _LARGE[char]
+            section = digit = 0
+    return total + section + digit
+
+
+def chinese_number(text: str) -> Fraction | None:
+    """Reads a Chinese numeral, whole or `分之` fraction; a counter after it (个, 元) is the caller's to remove.
+
+    Returns:
+        `Fraction` or `None`: the number, or `None` when the text is something else.
+    """
+    bottom, divided, top = text.strip().partition("分之")
+    if not divided:
+        number = _whole(bottom)
+        return None if number is None else Fraction(number)
+    one, other = _whole(bottom), _whole(top)
+    return Fraction(other, one) if one and other is not None else None
