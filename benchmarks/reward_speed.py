@@ -40,7 +40,9 @@ def batch(golds: list[str], group: int, seed: int) -> tuple[list[str], list[str]
                         answer = answer.replace(old, new)
             elif kind >= 0.5:
                 answer = rng.choice(golds) if kind < 0.7 else str(rng.randint(2, 12))
-            text = f"({rng.random():.9f}) " + "".join(REASONING.format(a=rng.randint(5, 99), b=rng.randint(5, 99)) for _ in range(4))
+            text = f"({rng.random():.9f}) " + "".join(
+                REASONING.format(a=rng.randint(5, 99), b=rng.randint(5, 99)) for _ in range(4)
+            )
             completions.append(f"{text}Therefore, the answer is $\\boxed{{{answer}}}$.")
             solutions.append(gold)
     return completions, solutions
@@ -82,7 +84,9 @@ def main() -> None:
         "16 x 64, mixed golds": (batch(mixed, 64, 2), 10),
         "177 distinct symbolic pairs": (distinct_pairs(symbolic, 177, 3), 5),
     }
-    print(f"trl {trl.__version__}, {args.rounds} interleaved rounds, best CPU time of each (children included for ours)\n")
+    print(
+        f"trl {trl.__version__}, {args.rounds} interleaved rounds, best CPU time of each (children included for ours)\n"
+    )
     print(f"{'batch':30} {'n':>5} {'TRL s':>9} {'ours s':>9} {'ratio':>8} {'goal':>6}  verdicts that differ")
     boxed_accuracy_reward([r"\boxed{1}"], ["2"])
     for name, ((completions, golds), goal) in batches.items():
@@ -102,7 +106,9 @@ def main() -> None:
             for i, (a, b) in enumerate(zip(their_verdicts, our_verdicts, strict=True))
             if a != b
         }
-        print(f"{name:30} {len(golds):5} {min(theirs):9.4f} {min(ours):9.4f} {min(theirs) / min(ours):7.0f}x {goal:5}x  {len(differing)}")
+        print(
+            f"{name:30} {len(golds):5} {min(theirs):9.4f} {min(ours):9.4f} {min(theirs) / min(ours):7.0f}x {goal:5}x  {len(differing)}"
+        )
         for gold, answer, a, b in sorted(differing, key=str):
             print(f"      gold {gold}   answer {answer}   TRL {a}   ours {b}")
 

@@ -7,7 +7,7 @@ import pandas
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from trl_dsmath.cli import main
 
@@ -104,6 +104,17 @@ def test_grpo_step(small: list[str], tiny_model: Path, tmp_path: Path, capsys: p
     logged = json.loads((out / "trainer_state.json").read_text())["log_history"][0]
     assert logged["kl"] == pytest.approx(0.0, abs=1e-6)  # the first update: the policy is the reference
     assert "rewards/boxed_accuracy_reward/mean" in logged
+
+
+def test_grpo_with_a_reward_model(
+    small: list[str], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=1)
+    model.save_pretrained(tmp_path / "judge")
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path / "judge")
+    flags = ["--num_generations", "4", "--max_completion_length", "8"]
+    assert main(["grpo", *small, *flags, "--reward_model_name_or_path", str(tmp_path / "judge")]) == 0
+    assert "rewards     judge; 4 completions a question" in capsys.readouterr().out
 
 
 def test_grpo_trainer_brings_config_and_reward(tiny_model: Path, tmp_path: Path) -> None:

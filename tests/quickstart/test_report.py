@@ -103,7 +103,7 @@ def test_without_matplotlib(finished: Path, monkeypatch: pytest.MonkeyPatch, cap
 @pytest.mark.parametrize(("flag", "value"), [("--seed", "1"), ("--grpo_steps", "41")])
 def test_other_settings_in_the_same_folder(finished: Path, flag: str, value: str) -> None:
     kept = (finished / "settings.json").read_bytes()
-    with pytest.raises(ConfigError, match=rf"{flag} \d+, not {value}.*--output_dir.*rm -r"):
+    with pytest.raises(ConfigError, match=rf"{flag} \d+ \(now {value}\).*--output_dir.*rm -r"):
         run_again(finished, flag, value)
     assert (finished / "settings.json").read_bytes() == kept
 

@@ -60,7 +60,10 @@ class GRPOScriptArguments(MathScriptArguments):
     Args:
         reward_funcs (`list[str]`, *optional*):
             Reward functions: names in `trl_dsmath.rewards` or `trl.rewards`, or dotted paths of your own. If `None`,
-            `boxed_accuracy_reward`.
+            `boxed_accuracy_reward`, unless a reward model is given.
+        reward_model_name_or_path (`str`, *optional*):
+            A model with one score as its head, as the paper uses: a folder or a name on the hub. It is added to the
+            reward functions.
     """
 
     reward_funcs: list[str] | None = field(
@@ -69,4 +72,7 @@ class GRPOScriptArguments(MathScriptArguments):
             "help": "Reward functions: names in trl_dsmath.rewards or trl.rewards, or dotted import paths. "
             "boxed_accuracy_reward when left out."
         },
+    )
+    reward_model_name_or_path: str | None = field(
+        default=None, metadata={"help": "A reward model with one score as its head, added to the reward functions."}
     )

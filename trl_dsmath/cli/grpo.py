@@ -79,7 +79,9 @@ def main(argv: list[str] | None = None) -> int:
     from . import training
 
     say = training.sayer(training_args)
-    rewards = [find_reward(name) for name in script_args.reward_funcs or ["boxed_accuracy_reward"]]
+    reward_model = script_args.reward_model_name_or_path
+    names = script_args.reward_funcs or ([] if reward_model else ["boxed_accuracy_reward"])
+    rewards: list[Any] = [*([reward_model] if reward_model else []), *map(find_reward, names)]
     if training_args.reward_weights is not None and len(training_args.reward_weights) != len(rewards):
         raise ConfigError(
             f"--reward_weights has {len(training_args.reward_weights)} values for {len(rewards)} rewards."

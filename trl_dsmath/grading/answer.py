@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .latex import MAX_LENGTH, Node, Unsupported, parse_expression
+from .quantities import MAX_LENGTH, parse_expression
+from .tree import Node, Unsupported
 
 MAX_ITEMS = 20_000
 
@@ -88,7 +89,10 @@ _SYSTEM = re.compile(
     r"^(?:\\\{)?\s*\\begin\{(aligned|align\*?|cases|gathered|split|array|eqnarray\*?)\}(?:\s*\{[lcr|\s]*\})?(.*)\\end\{\1\}\s*(?:\\\})?$",
     re.DOTALL,
 )
-_FENCED_MATRIX = re.compile(r"^(?:\(|\[|\\\{)?\s*(\\begin\{(?:smallmatrix|array|matrix)\}.*\\end\{(?:smallmatrix|array|matrix)\})\s*(?:\)|\]|\\\})?$", re.DOTALL)
+_FENCED_MATRIX = re.compile(
+    r"^(?:\(|\[|\\\{)?\s*(\\begin\{(?:smallmatrix|array|matrix)\}.*\\end\{(?:smallmatrix|array|matrix)\})\s*(?:\)|\]|\\\})?$",
+    re.DOTALL,
+)
 _PART_LABEL = re.compile(r"^\((?:[1-9]|[a-h]|[ivx]{1,4})\)\s*(?=\S)")
 _NAMED_POINT = re.compile(r"^[A-Z]'?\s*(?=\(.*,.*\)$)")  # "P(2, 3)"
 _QUOTED = re.compile(r"^\\text\s*\{([^{}]*)\}$")
@@ -139,8 +143,14 @@ def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
         return _value(text)
     if quoted := _QUOTED.match(text):
         inner = parse_answer(quoted[1], thousands, depth + 1)
-        return Words(text) if isinstance(inner, Words | Value) and re.search(r"[A-Za-z]", quoted[1][:1] or "a") else inner
-    if (system := _SYSTEM.match(text)) and re.search(r"=|<|>|\\[lg]e\b|aligned|align|gather", text) and "\\text" not in text:
+        return (
+            Words(text) if isinstance(inner, Words | Value) and re.search(r"[A-Za-z]", quoted[1][:1] or "a") else inner
+        )
+    if (
+        (system := _SYSTEM.match(text))
+        and re.search(r"=|<|>|\\[lg]e\b|aligned|align|gather", text)
+        and "\\text" not in text
+    ):
         rows = [row.replace("&", "").strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", system[2])]
         return parse_answer(", ".join(row.strip(" ,;.") for row in rows if row), thousands, depth + 1)
     text = _NAMED_POINT.sub("", text)
@@ -272,8 +282,10 @@ def _matrix(text: str, depth: int) -> Matrix | None:
     return Matrix(tuple(tuple(parse_answer(cell, depth=depth + 1) for cell in row) for row in rows))
 
 
-_DOTS = re.compile(r"(?<=\d)(?:\.\.\.|\s*\\dots\s*)$")  # "0.333..."
-_RATIO = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*:\s*(-?\d+(?:\.\d+)?)(?:\s*:\s*(-?\d+(?:\.\d+)?))?\s*(\\text\s*\{[^{}]*\}|[A-Za-z. ]*)$")
+_DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
+_RATIO = re.compile(
+    r"^\s*(-?\d+(?:\.\d+)?)\s*:\s*(-?\d+(?:\.\d+)?)(?:\s*:\s*(-?\d+(?:\.\d+)?))?\s*(\\text\s*\{[^{}]*\}|[A-Za-z. ]*)$"
+)
 
 
 def _value(text: str) -> Answer:

@@ -190,7 +190,7 @@ def read_gold(gold: object) -> Gold | None:
 def _plain_number(number: numbers.Real) -> str:
     if isinstance(number, numbers.Rational):
         return str(number)
-    return str(int(number)) if float(number).is_integer() and abs(float(number)) < 1e16 else repr(float(number))
+    return str(int(float(number))) if float(number).is_integer() and abs(float(number)) < 1e16 else repr(float(number))
 
 
 def _computable(text: str) -> bool:

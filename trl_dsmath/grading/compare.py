@@ -1,23 +1,16 @@
 """Compares two answers shape by shape. `True`, `False`, or `None` where this package cannot tell and math-verify may."""
 
-import re
 from collections import Counter
 
-from ..text import chinese_number
 from .answer import Answer, Group, Items, Matrix, Relation, Union, Value, Words
-from .evaluate import TooLarge, Undefined, contains, equal, proportional, solves, symbols, value
-from .latex import Node, Unsupported
+from .equality import proportional, solves
+from .evaluate import value
+from .labels import FUNCTION_CALL, bare, compatible_labels, is_label
 from .ranges import as_ranges, same_ranges
+from .tree import Node, TooLarge, Undefined, Unsupported
 from .values import expand, same_value
+from .words import same_words
 
-_FUNCTION_CALL = re.compile(r"^\\?[A-Za-z]+(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
-_SYNONYMS = {
-    "dne": "doesnotexist", "noexist": "doesnotexist", "nosolutions": "nosolution", "norealsolutions": "nosolution",
-    "norealsolution": "nosolution", "emptyset": "nosolution", "infinity": "infty", "infinite": "infty",
-    "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
-}  # fmt: skip
-_NUMBER_WORDS = dict(zip(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], map(str, range(13)), strict=True))
-_COUNTERS = re.compile(r"[个元只人本支条张次岁年天块米克度]+$")
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
 
 
@@ -39,14 +32,14 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         if left and right:
             return same_ranges(left, right)
     if isinstance(gold, Relation) != isinstance(answer, Relation):
-        if isinstance(answer, Relation) and "~" in answer.signs and _bare(answer, trusted=False) is not None:
+        if isinstance(answer, Relation) and "~" in answer.signs and bare(answer, trusted=False) is not None:
             return any(same_answer(gold, part) for part in answer.parts[-2:]) or False  # "2\\sqrt{3} \\approx 3.46"
-        bare_gold, bare_answer = _bare(gold, trusted=True), _bare(answer, trusted=False)
+        bare_gold, bare_answer = bare(gold, trusted=True), bare(answer, trusted=False)
         if bare_gold is None or bare_answer is None or (bare_gold, bare_answer) == (gold, answer):
             return False if not _has_words(gold, answer) else None
         return same_answer(bare_gold, bare_answer)
     if isinstance(gold, Words) or isinstance(answer, Words):
-        return _words(gold, answer)
+        return same_words(gold, answer)
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrices(gold, answer)
     if isinstance(gold, Union) and isinstance(answer, Union):
@@ -55,7 +48,11 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
 
 
 def _has_words(*answers: Answer) -> bool:
-    return any(isinstance(part, Words) for answer in answers for part in ([answer] if isinstance(answer, Words) else getattr(answer, "parts", ())))
+    return any(
+        isinstance(part, Words)
+        for answer in answers
+        for part in ([answer] if isinstance(answer, Words) else getattr(answer, "parts", ()))
+    )
 
 
 def _unwrap(answer: Answer) -> Answer:
@@ -70,9 +67,15 @@ def _unwrap(answer: Answer) -> Answer:
         if told and len(told) < len(answer.items):
             return _unwrap(Items(tuple(told), answer.ordered) if len(told) > 1 else told[0])
         items = tuple(_unwrap(item) for item in answer.items)
-        flat = tuple(x for item in items for x in (item.items if isinstance(item, Items) and not answer.ordered else (item,)))
+        flat = tuple(
+            x for item in items for x in (item.items if isinstance(item, Items) and not answer.ordered else (item,))
+        )
         return Items(flat, answer.ordered)
-    if isinstance(answer, Relation) and answer.signs == ("in",) and not isinstance(answer.parts[1], Group | Union | Words):
+    if (
+        isinstance(answer, Relation)
+        and answer.signs == ("in",)
+        and not isinstance(answer.parts[1], Group | Union | Words)
+    ):
         return answer.parts[1]
     if isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Group):
         return answer.parts[1]
@@ -81,7 +84,12 @@ def _unwrap(answer: Answer) -> Answer:
 
 def _domain(answer: Answer) -> bool:
     """`x \\in \\R`: says where a variable lives, and no more."""
-    return isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Words) and answer.parts[1].text in ("\\R", "\\Z")
+    return (
+        isinstance(answer, Relation)
+        and answer.signs == ("in",)
+        and isinstance(answer.parts[1], Words)
+        and answer.parts[1].text in ("\\R", "\\Z")
+    )
 
 
 def _range_like(answer: Answer) -> bool:
@@ -98,59 +106,6 @@ def _range_like(answer: Answer) -> bool:
 # --- relations -------------------------------------------------------------------------------------------------------
 
 
-def _is_label(part: Answer) -> bool:
-    """`x`, `f(x)`, `\\angle ABC`, `P(A)`, `\\sin A`, `m+n`: names what follows the equals sign. `2x`, `x^2` do not."""
-    if isinstance(part, Words):
-        return True
-    if not isinstance(part, Value):
-        return isinstance(part, Group) and all(isinstance(x, Value) and symbols(x.node) for x in part.items)
-    names = symbols(part.node)
-    if part.node[0] == "sym" or _FUNCTION_CALL.match(part.text) or part.unit:
-        return True
-    if part.node[0] in ("fn", "log"):
-        return bool(names)
-    return len(names) >= 2 and not contains(part.node, "num", "pow", "root")
-
-
-def _bare(answer: Answer, trusted: bool) -> Answer | None:
-    """The value that a chain `label = ... = value` gives; None when it gives none or contradicts itself."""
-    if not isinstance(answer, Relation):
-        return answer
-    if any(sign not in ("=", "~") for sign in answer.signs):
-        return answer
-    parts = list(answer.parts)
-    if not _constant(parts[-1]) and _constant(parts[0]) and _is_label(parts[-1]):
-        parts.reverse()  # "5 = x"
-    last = parts[-1]
-    if trusted:
-        first = parts[0]
-        plain = not isinstance(first, Value) or first.node[0] in ("sym", "fn") or (first.text.isupper() and _constant(last)) or _constant(first)
-        return last if plain or _FUNCTION_CALL.match(getattr(first, "text", "")) else None
-    for index, part in enumerate(parts[:-1]):
-        if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
-            if not _agree(part, last, approximately="~" in answer.signs):
-                return None
-        elif index == 0 and not _is_label(part):
-            return None
-    return last
-
-
-def _constant(part: Answer) -> bool:
-    return isinstance(part, Value) and not symbols(part.node)
-
-
-def _agree(part: Value, last: Value, approximately: bool) -> bool:
-    try:
-        if equal(part.node, last.node):
-            return True
-        if approximately:
-            left, right = complex(value(part.node)), complex(value(last.node))
-            return abs(left - right) <= 0.05 * max(abs(left), abs(right))
-    except (TooLarge, Undefined, Unsupported, OverflowError):
-        return False
-    return bool(same_value(last, part))
-
-
 def _relations(gold: Relation, answer: Relation) -> bool | None:
     if len(gold.parts) == len(answer.parts) == 2:
         pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]
@@ -163,16 +118,10 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         if None in found and False not in found:
             return None
     if set(gold.signs) | set(answer.signs) <= {"=", "~"} and (len(gold.parts) > 2 or len(answer.parts) > 2):
-        one, other = _bare(gold, trusted=True), _bare(answer, trusted=False)
-        if one is not None and other is not None and _compatible_labels(gold.parts[0], answer.parts[0]):
+        one, other = bare(gold, trusted=True), bare(answer, trusted=False)
+        if one is not None and other is not None and compatible_labels(gold.parts[0], answer.parts[0]):
             return same_answer(one, other)
     return False
-
-
-def _compatible_labels(one: Answer, other: Answer) -> bool:
-    if isinstance(one, Value) and isinstance(other, Value) and one.node[0] == other.node[0] == "sym":
-        return one.node == other.node
-    return True
 
 
 def _two_sided(gold: Relation, answer: Relation) -> bool | None:
@@ -191,8 +140,8 @@ def _two_sided(gold: Relation, answer: Relation) -> bool | None:
         return left == right
     except Unsupported:
         return None
-    if sign == "=" and _is_label(a) and _is_label(c):
-        functions = [part.text == "y" or bool(_FUNCTION_CALL.match(part.text)) for part in (a, c)]
+    if sign == "=" and is_label(a) and is_label(c):
+        functions = [part.text == "y" or bool(FUNCTION_CALL.match(part.text)) for part in (a, c)]
         if a.node == c.node or all(functions):
             return same_value(b, d)
     if sign == "=":
@@ -202,32 +151,6 @@ def _two_sided(gold: Relation, answer: Relation) -> bool | None:
 
 def _difference(left: Node, right: Node, sign: str) -> Node:
     return ("add", right, ("neg", left)) if ">" in sign else ("add", left, ("neg", right))
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def plain_words(text: str) -> str:
-    r"""`\text{ The Monday. }` -> `monday`."""
-    text = re.sub(r"\\text|[{}$\\]", " ", text).lower()
-    if re.search(r"\d", text):
-        return "".join(text.split())
-    text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_\s-]+", "", text)
-    return _SYNONYMS.get(text, text)
-
-
-def _words(gold: Answer, answer: Answer) -> bool | None:
-    one, other = (plain_words(side.text) if isinstance(side, Words | Value) else None for side in (gold, answer))
-    if one is not None and other is not None:
-        if one and one == other:
-            return True
-        numbers = chinese_number(_COUNTERS.sub("", one)), chinese_number(_COUNTERS.sub("", other))
-        for number, side in zip(numbers, (answer, gold), strict=True):
-            if number is not None and isinstance(side, Value):
-                return same_value(side, Value(("num", number)))
-        if _NUMBER_WORDS.get(one, one) == _NUMBER_WORDS.get(other, other) and one:
-            return True
-    return None
 
 
 # --- collections -----------------------------------------------------------------------------------------------------
@@ -255,8 +178,10 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
     if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
         return _long(items, other_items, sets="{" in (kind, other_kind))
     if {kind, other_kind} <= {"{", "list"}:
-        return _unordered(_unlabel(items)[1], _unlabel(other_items)[1]) if _labels_differ(items, other_items) else _unordered(
-            items, other_items, distinct=kind == other_kind == "{"
+        return (
+            _unordered(_unlabel(items)[1], _unlabel(other_items)[1])
+            if _labels_differ(items, other_items)
+            else _unordered(items, other_items, distinct=kind == other_kind == "{")
         )
     if kind != other_kind and not {kind, other_kind} <= {"(", "<", "list", "ordered"}:
         if {kind, other_kind} == {"{", "ordered"}:
@@ -273,14 +198,18 @@ def _members(answer: Answer) -> tuple[str, tuple[Answer, ...]] | None:
     if isinstance(answer, Items):
         return ("ordered" if answer.ordered else "list"), answer.items
     if isinstance(answer, Group):
-        kind = answer.opening if answer.opening in "{<:" or answer.opening + answer.closing == "()" else answer.opening + answer.closing
+        kind = (
+            answer.opening
+            if answer.opening in "{<:" or answer.opening + answer.closing == "()"
+            else answer.opening + answer.closing
+        )
         return kind, answer.items
     return None
 
 
 def _unlabel(items: tuple[Answer, ...]) -> tuple[list[str], tuple[Answer, ...]]:
     """Labels and values of `x = 1, y = 2`; no labels unless every item has one."""
-    if items and all(isinstance(x, Relation) and x.signs == ("=",) and _is_label(x.parts[0]) for x in items):
+    if items and all(isinstance(x, Relation) and x.signs == ("=",) and is_label(x.parts[0]) for x in items):
         relations = [x for x in items if isinstance(x, Relation)]
         return [getattr(x.parts[0], "text", "") for x in relations], tuple(x.parts[1] for x in relations)
     return [], items
@@ -343,15 +272,29 @@ def _ratios(gold: Answer, answer: Answer) -> bool | None:
     same = _ordered(gold.items, answer.items)
     if same or len(gold.items) != len(answer.items):
         return same and (not gold.closing or not answer.closing or gold.closing == answer.closing)
-    if gold.closing or answer.closing or any(len(getattr(group.items[1], "text", "")) > 1 and len(group.items) == 2 for group in (gold, answer)):
+    if (
+        gold.closing
+        or answer.closing
+        or any(len(getattr(group.items[1], "text", "")) > 1 and len(group.items) == 2 for group in (gold, answer))
+    ):
         return False  # a time of day: 3:45 is not 1:15
     numbers = [[value(x.node) for x in group.items if isinstance(x, Value)] for group in (gold, answer)]
-    return all(a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True)) if all(n[0] for n in numbers) else False
+    return (
+        all(a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True))
+        if all(n[0] for n in numbers)
+        else False
+    )
 
 
 def _ratio_as_fraction(gold: Answer, answer: Answer) -> bool | None:
     ratio, other = (gold, answer) if isinstance(gold, Group) else (answer, gold)
-    if isinstance(ratio, Group) and ratio.opening == ":" and not ratio.closing and len(ratio.items) == 2 and isinstance(other, Value):
+    if (
+        isinstance(ratio, Group)
+        and ratio.opening == ":"
+        and not ratio.closing
+        and len(ratio.items) == 2
+        and isinstance(other, Value)
+    ):
         top, bottom = ratio.items
         if isinstance(top, Value) and isinstance(bottom, Value):
             return same_value(other, Value(("div", top.node, bottom.node)))

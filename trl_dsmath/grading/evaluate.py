@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from .latex import Node, Unsupported
+from .tree import Node, TooLarge, Undefined, Unsupported
 
 MAX_BITS = 60_000  # of an exact integer; larger ones are held as high-precision floats
 MAX_COST = 2_000_000  # of one evaluation: bits of its exact results, and 500 for each high-precision one
@@ -25,14 +25,6 @@ _SPANS = [(1100, 2900), (210, 890), (4100, 17_000), (1100, 2900), (4100, 17_000)
 Number = Any  # Fraction, mpmath.mpf or mpmath.mpc
 
 
-class TooLarge(Exception):
-    """A value too large to be an answer anyone would write out, such as a power tower."""
-
-
-class Undefined(Exception):
-    """Division by zero, infinity minus infinity and the like."""
-
-
 @lru_cache(maxsize=4096)
 def _sample(name: str, point: int) -> Fraction:
     generator = random.Random(f"{name}:{point}")
@@ -41,9 +33,9 @@ def _sample(name: str, point: int) -> Fraction:
     return -value if point >= 3 and generator.random() < 0.6 else value
 
 
-class _Evaluator:
+class Evaluator:
     def __init__(self, digits: int, point: int, fixed: dict[str, Number] | None = None, log10: bool = False) -> None:
-        self.mp = _context(digits)
+        self.mp = context(digits)
         self.point = point
         self.fixed = fixed or {}
         self.log10 = log10
@@ -98,9 +90,9 @@ class _Evaluator:
 
     def _plus(self, left: Number, right: Number) -> Number:
         left, right = self._alike(left, right)
-        if not isinstance(left, Fraction) and left and right and not (self.mp.isinf(left) or self.mp.isinf(right)):
-            if abs(self.mp.mag(left) - self.mp.mag(right)) > 4 * DIGITS[1]:
-                raise TooLarge  # the smaller one would be lost, and 10^{10^{10}} + 1 equal to 10^{10^{10}}
+        finite = not isinstance(left, Fraction) and left and right and not (self.mp.isinf(left) or self.mp.isinf(right))
+        if finite and abs(self.mp.mag(left) - self.mp.mag(right)) > 4 * DIGITS[1]:
+            raise TooLarge  # the smaller one would be lost, and 10^{10^{10}} + 1 equal to 10^{10^{10}}
         return left + right
 
     def _neg(self, a: Node) -> Number:
@@ -153,7 +145,12 @@ class _Evaluator:
             raise Undefined
         self._guard_power(base_float, exponent)
         # an odd root of a negative number is real, as in school: (-8)^{1/3} = -2
-        if isinstance(exponent, Fraction) and exponent.denominator % 2 == 1 and self.mp.im(base_float) == 0 and base_float < 0:
+        if (
+            isinstance(exponent, Fraction)
+            and exponent.denominator % 2 == 1
+            and self.mp.im(base_float) == 0
+            and base_float < 0
+        ):
             magnitude = (-base_float) ** self.float(Fraction(exponent))
             return -magnitude if exponent.numerator % 2 else magnitude
         return base_float ** self.float(exponent)
@@ -207,7 +204,7 @@ class _Evaluator:
             return abs(value)
         if name in ("floor", "ceil"):
             number = value if isinstance(value, Fraction) else self.mp.re(value)
-            if not isinstance(number, Fraction) and abs(number) > 10**DIGITS[0]:
+            if not isinstance(number, Fraction) and abs(number) > 10 ** DIGITS[0]:
                 raise TooLarge
             return Fraction(int(math.floor(number) if name == "floor" else math.ceil(number)))
         number = self.float(value)
@@ -232,7 +229,10 @@ class _Evaluator:
 
     def _series(self, variable: str, low: Node, high: Node, body: Node, kind: str) -> Number:
         first, last = self(low), self(high)
-        if not (isinstance(first, Fraction) and isinstance(last, Fraction)) or first.denominator * last.denominator != 1:
+        if (
+            not (isinstance(first, Fraction) and isinstance(last, Fraction))
+            or first.denominator * last.denominator != 1
+        ):
             raise Unsupported("a series that does not end")
         if last - first > MAX_TERMS:
             raise TooLarge
@@ -263,33 +263,16 @@ _MPMATH_NAMES = {
 
 
 @lru_cache(maxsize=4)
-def _context(digits: int):
+def context(digits: int):
     import mpmath
 
-    context = mpmath.MPContext()  # a private context: the caller's mpmath precision is left alone
-    context.dps = digits
-    return context
+    private = mpmath.MPContext()  # a private context: the caller's mpmath precision is left alone
+    private.dps = digits
+    return private
 
 
 def _bits(value: Fraction) -> int:
     return value.numerator.bit_length() + value.denominator.bit_length()
-
-
-def symbols(node: object) -> set[str]:
-    """Names of the free variables of a tree."""
-    if not isinstance(node, tuple):
-        return set()
-    if node and node[0] == "sym":
-        return set() if node[1] in ("pi", "e", "i") else {node[1]}
-    found = set().union(*(symbols(part) for part in node[1:])) if len(node) > 1 else set()
-    return found - {node[1]} if node and node[0] in ("sum", "prod") else found
-
-
-def contains(node: object, *names: str) -> bool:
-    """Whether a tree holds a node of one of these kinds, or a function of that name."""
-    if not isinstance(node, tuple) or not node:
-        return False
-    return node[0] in names or (node[0] == "fn" and node[1] in names) or any(contains(part, *names) for part in node[1:])
 
 
 def value(node: Node, point: int = 0, digits: int = DIGITS[0], log10: bool = False) -> Number:
@@ -301,7 +284,7 @@ def value(node: Node, point: int = 0, digits: int = DIGITS[0], log10: bool = Fal
         Unsupported: it holds something that is not evaluated here.
     """
     try:
-        return _Evaluator(digits, point, log10=log10)(node)
+        return Evaluator(digits, point, log10=log10)(node)
     except (OverflowError, ZeroDivisionError, ValueError, RecursionError) as error:
         raise Undefined from error
 
@@ -320,7 +303,7 @@ def too_large(answer: object) -> bool:
 def as_float(number: Number, digits: int = DIGITS[0]) -> Number:
     """An mpmath number; mpmath does not compare or divide fractions."""
     if isinstance(number, Fraction):
-        return _context(digits).mpf(number.numerator) / number.denominator
+        return context(digits).mpf(number.numerator) / number.denominator
     return number
 
 
@@ -328,119 +311,8 @@ def close(a: Number, b: Number, digits: int) -> bool:
     """Equality of two values up to the last few of `digits` digits; exact for two fractions."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return a == b
-    context = _context(digits)
+    mp = context(digits)
     a, b = as_float(a, digits), as_float(b, digits)
-    if context.isinf(a) or context.isinf(b):
+    if mp.isinf(a) or mp.isinf(b):
         return a == b
-    return abs(a - b) <= max(abs(a), abs(b)) * context.mpf(10) ** -(digits - 12)
-
-
-def _equal_at(a: Node, b: Node, point: int, log10: bool) -> bool:
-    low, high = DIGITS
-    left, right = value(a, point, low, log10), value(b, point, low, log10)
-    if isinstance(left, Fraction) and isinstance(right, Fraction):
-        return left == right
-    if close(left, right, low):
-        return close(value(a, point, high, log10), value(b, point, high, log10), high)
-    # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
-    if not (_looks_zero(left) and _looks_zero(right)):
-        return False
-    return _is_zero(left, value(a, point, high, log10)) and _is_zero(right, value(b, point, high, log10))
-
-
-def _looks_zero(number: Number) -> bool:
-    return number == 0 or (not isinstance(number, Fraction) and abs(number) < 10.0 ** -(DIGITS[0] - 15))
-
-
-def _is_zero(low: Number, high: Number) -> bool:
-    return high == 0 or (not isinstance(high, Fraction) and abs(high) < abs(low) * 10.0 ** -(DIGITS[1] - DIGITS[0] - 20))
-
-
-def equal(a: Node, b: Node) -> bool:
-    """Whether two expressions are equal for all values of their variables.
-
-    Where a radical or a logarithm of a variable occurs and no absolute value, variables are taken as positive, as
-    textbooks do; otherwise both signs are tried.
-
-    Raises:
-        TooLarge, Unsupported: see [`value`].
-    """
-    logs = contains(a, "log") or contains(b, "log")
-    if _equal(a, b, log10=False):
-        return True
-    return logs and _equal(a, b, log10=True)
-
-
-def _equal(a: Node, b: Node, log10: bool) -> bool:
-    names = symbols(a) | symbols(b)
-    if not names:
-        try:
-            return _equal_at(a, b, 0, log10)
-        except Undefined:
-            return False
-    restricted = any(contains(node, "root", "log") or _fractional_power(node) for node in (a, b))
-    absolute = contains(a, "abs") or contains(b, "abs")
-    points = range(POINTS if absolute or not restricted else 3)
-    compared, too_large = 0, False
-    for point in points:
-        try:
-            if not _equal_at(a, b, point, log10):
-                return False
-            compared += 1
-        except Undefined:
-            continue
-        except TooLarge:
-            too_large = True
-    if too_large and not compared:
-        raise TooLarge
-    return compared > 0
-
-
-def solves(variable: Node, formula: Node, equation: Node) -> bool:
-    """Whether `variable = formula` turns `equation = 0` into an identity: `y = 3/x` and `xy - 3 = 0`.
-
-    Only for rational formulas, which name every branch of the curve.
-    """
-    if variable[0] != "sym" or variable[1] in symbols(formula) or not symbols(formula):
-        return False
-    if contains(formula, "root", "abs", "fn", "log") or _fractional_power(formula) or variable[1] not in symbols(equation):
-        return False
-    try:
-        for point in range(POINTS):
-            solution = value(formula, point)
-            at_solution = _Evaluator(DIGITS[0], point, {variable[1]: solution})(equation)
-            if not _looks_zero(at_solution) or _looks_zero(value(equation, point)):
-                return False
-    except (Undefined, TooLarge, Unsupported, ArithmeticError, ValueError):
-        return False
-    return True
-
-
-def _fractional_power(node: object) -> bool:
-    if not isinstance(node, tuple) or not node:
-        return False
-    if node[0] == "pow" and not (node[2][0] == "num" and node[2][1].denominator == 1) and not symbols(node[2]):
-        return True
-    return any(_fractional_power(part) for part in node[1:])
-
-
-def proportional(a: Node, b: Node, positive: bool = False) -> bool:
-    """Whether `a = c b` with one constant `c != 0` (`c > 0` if `positive`): the same equation, or inequality, `= 0`."""
-    ratio = None
-    for point in range(POINTS):
-        try:
-            left, right = value(a, point), value(b, point)
-        except (Undefined, TooLarge):
-            continue
-        if left == 0 or right == 0:
-            if left == right:
-                continue
-            return False
-        here = as_float(left) / as_float(right)
-        if ratio is None:
-            ratio = here
-        elif not close(ratio, here, DIGITS[0]):
-            return False
-    if ratio is None:
-        return False
-    return not positive or (_context(DIGITS[0]).im(ratio) == 0 and ratio > 0)
+    return abs(a - b) <= max(abs(a), abs(b)) * mp.mpf(10) ** -(digits - 12)

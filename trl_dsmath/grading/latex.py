@@ -1,123 +1,34 @@
-r"""A small parser from canonical LaTeX (see `text.normalize`) to expression trees.
+r"""A small parser from canonical LaTeX (see `text.normalize`) to expression trees (see `tree`).
 
 It reads what stands in answers: numbers, radicals, powers, fractions, functions, sums and products with numeric
 bounds. Anything else raises [`Unsupported`] and is left to math-verify. Nothing is evaluated here, and no text is ever
 handed to Python's own parser.
-
-Trees are tuples: `("num", Fraction)`, `("sym", name)`, `("add", a, b, ...)`, `("neg", a)`, `("mul", a, b, ...)`, `("div", a, b)`,
-`("pow", a, b)`, `("root", degree, a)`, `("fn", name, a)`, `("log", base, a)`, `("binom", n, k)`, `("fact", a)`,
-`("pct", a)`, `("pm", sign, a, b)`, `("sum" | "prod", variable, low, high, body)`, `("based", digits, base)`, `("inf",)`.
 """
 
 import re
 from fractions import Fraction
 
-from .units import UNITS, resolve
+from .tokens import FUNCTIONS, Token
+from .tree import Node, Unsupported
 
-Node = tuple
-MAX_LENGTH = 2000
 MAX_DEPTH = 25
 MAX_CHAIN = 60  # divisions, signs or factorials in a row: each one nests the tree
 MAX_DIGITS = 4000  # longer integers are compared as text; Python's int() is quadratic
-
-
-class Unsupported(Exception):
-    """The text is not an expression of this small language. Never leaves the grading package."""
-
-
-FUNCTIONS = {
-    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth",
-    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "asin", "acos", "atan",
-}  # fmt: skip
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
-_CONSTANT_WORDS = {"pi": ("sym", "pi"), "infinity": ("inf",), "inf": ("inf",), "infty": ("inf",)}
-_GREEK = {
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho",
-    "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi",
-    "Psi", "Omega", "ell", "hbar", "nabla", "partial", "aleph",
-}  # fmt: skip
-_ACCENTS = {"vec", "hat", "widehat", "bar", "tilde", "dot", "ddot", "overrightarrow", "overleftarrow", "overline", "angle", "triangle"}
-# Words that turn "5 or more" and "not 5" into something other than the number 5.
-STOP_WORDS = set(
-    ["or", "not", "and", "less", "more", "least", "most", "if", "when", "where", "remainder", "r", "except", "than", "over", "under", "between", "but", "no", "neither", "only", "mod"]
-) | {"或", "不", "余", "和"}
-_RATE = re.compile(r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}")  # \frac{\text{miles}}{\text{hour}}
-_NOT_A_PREFIX = re.compile(r"[不非或大小少多足超余第没无]")  # Chinese words that change what the number after them means
-_MULTIPLIERS = {"hundred": "100", "thousand": "1000", "million": "1000000", "billion": "1000000000", "dozen": "12"}
-_CHINESE_MULTIPLIERS = {"万": "10000", "亿": "100000000"}
-_PREFIXES = {"about", "approximately", "approx", "exactly", "rs", "usd", "us", "约", "共", "大约", "rmb", "cny", "$"}
-
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<repeating>\d*\.\d*\\(?:overline|dot|bar)\s*\{?\d+\}?(?:\\dot\s*\{?\d\}?)?)
-    | (?P<period>\d*\.\d*\(\d+\))
-    | (?P<number>(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)?\.\d+(?:[eE][+-]?\d+)?|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+\.?)(?:[eE][+-]?\d+)?)
-    | \\text\s*\{(?P<text>[^{}]*)\}
-    | \\(?P<command>[a-zA-Z]+)
-    | (?P<escaped>\\[^a-zA-Z])
-    | (?P<cjk>[\u3000-\u303f\u4e00-\u9fff]+)
-    | (?P<word>[A-Za-z]+)
-    | (?P<sign>.)
-    )""",
-    re.VERBOSE | re.DOTALL,
-)
-
-
-def tokenize(text: str) -> list[tuple[str, str]]:
-    """Cuts canonical LaTeX into `(kind, value)` pairs; kinds: num, rep, sym, fn, cmd, text, op."""
-    tokens: list[tuple[str, str]] = []
-    for found in _TOKEN.finditer(text):
-        kind, value = found.lastgroup, found[found.lastgroup or 0]
-        if kind == "number":
-            tokens.append(("num", value.replace(",", "")))
-        elif kind in ("repeating", "period"):
-            tokens.append(("rep", value))
-        elif kind == "command":
-            if value in FUNCTIONS and value != "sqrt":
-                tokens.append(("fn", value))
-            elif value in _GREEK:
-                tokens.append(("sym", value))
-            elif value[:-1] in FUNCTIONS and value not in _PREFIX_COMMANDS:  # "\\cotx"
-                tokens += [("fn", value[:-1]), ("sym", value[-1])]
-            else:
-                tokens.append(("cmd", value))
-        elif kind == "escaped":
-            tokens.append(("op", value))
-        elif kind in ("word", "text", "cjk"):
-            tokens += _word(value.strip(), tokens, quoted=kind != "word")
-        elif value.strip():
-            tokens.append(("op", value))
-    return tokens
-
-
-def _word(word: str, before: list[tuple[str, str]], quoted: bool) -> list[tuple[str, str]]:
-    """A run of letters: a function, a unit, a word, or a product of one-letter variables."""
-    if not word:
-        return []
-    after_value = bool(before) and (before[-1][0] in ("num", "rep", "text") or before[-1][1] in (")", "}", "%", "\\circ"))
-    if after_value and (factor := _MULTIPLIERS.get(word.lower())):
-        return [("op", "*"), ("num", factor)]
-    if after_value and word[0] in _CHINESE_MULTIPLIERS and word not in UNITS:
-        return [("op", "*"), ("num", _CHINESE_MULTIPLIERS[word[0]]), *_word(word[1:], [("num", "")], quoted)]
-    if word in _CONSTANT_WORDS:
-        return [("cmd", word)]
-    if word in FUNCTIONS:
-        return [("cmd", "sqrt") if word == "sqrt" else ("fn", word)]
-    if quoted:
-        if word in ("i", "e", "d") or (len(word) == 1 and not after_value and word.isascii() and word.isalpha()):
-            return [("sym", word)]
-        return [("text", word)]
-    if len(word) == 1:
-        return [("sym", word)]
-    if (after_value and (word.lower() in UNITS or word.lower() in ("sq", "cu", "per", "a"))) or word.lower() in STOP_WORDS or word.lower() in _PREFIXES:
-        return [("text", word)]
-    for name in ("arcsin", "arccos", "arctan", "sqrt", "sin", "cos", "tan", "ln", "log", "pi", "exp"):  # "2sqrt(3)", "sinx"
-        if word.startswith(name) and len(word) <= len(name) + 1:
-            rest = _word(word[len(name) :], [], quoted)
-            return [("fn", name) if name in FUNCTIONS and name != "sqrt" else ("cmd", name), *rest]
-    if len(word) >= 4 and not word.isupper():
-        return [("text", word)]
-    return [("sym", letter) for letter in word]
+_ACCENTS = {
+    "vec",
+    "hat",
+    "widehat",
+    "bar",
+    "tilde",
+    "dot",
+    "ddot",
+    "overrightarrow",
+    "overleftarrow",
+    "overline",
+    "angle",
+    "triangle",
+}
 
 
 def _flat(kind: str, node: Node, more: Node) -> Node:
@@ -125,17 +36,17 @@ def _flat(kind: str, node: Node, more: Node) -> Node:
     return (*node, more) if node[0] == kind else (kind, node, more)
 
 
-class _Parser:
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+class Parser:
+    def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.at = 0
         self.depth = 0
         self.bars = 0
 
-    def peek(self) -> tuple[str, str]:
+    def peek(self) -> Token:
         return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
 
-    def take(self, value: str | None = None) -> tuple[str, str]:
+    def take(self, value: str | None = None) -> Token:
         token = self.peek()
         if token[0] == "end" or (value is not None and token[1] != value):
             raise Unsupported(f"expected {value or 'more'}")
@@ -264,9 +175,16 @@ class _Parser:
 
     def symbol(self, name: str) -> Node:
         following = self.tokens[self.at : self.at + 3]
-        if name not in ("e", "i") and [kind for kind, _ in following] == ["op", "num", "op"] and following[0][1] + following[2][1] == "()":
+        if (
+            name not in ("e", "i")
+            and [kind for kind, _ in following] == ["op", "num", "op"]
+            and following[0][1] + following[2][1] == "()"
+        ):
             self.at += 3
-            return ("sym", f"{name}({following[1][1]})")  # the value of a function, as in y(0) e^{-t}: never a product with 0
+            return (
+                "sym",
+                f"{name}({following[1][1]})",
+            )  # the value of a function, as in y(0) e^{-t}: never a product with 0
         while True:
             if self.peek() == ("op", "_"):
                 self.at += 1
@@ -352,7 +270,11 @@ class _Parser:
         kind, value = self.peek()
         if value in _BRACKETS and kind == "op":
             argument = self.group(value, _BRACKETS[value])
-            if exponent is None and self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]:
+            if (
+                exponent is None
+                and self.peek() == ("op", "^")
+                and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]
+            ):
                 self.at += 1
                 exponent = self.argument()
         else:
@@ -423,10 +345,10 @@ class _Parser:
 
 
 _PREFIX_COMMANDS = {
-    "frac": _Parser.frac, "sqrt": _Parser.sqrt, "binom": _Parser.binom, "lfloor": _Parser.floor, "lceil": _Parser.floor,
-    "sum": _Parser.series, "prod": _Parser.series, "pi": lambda _: ("sym", "pi"), "infty": lambda _: ("inf",),
+    "frac": Parser.frac, "sqrt": Parser.sqrt, "binom": Parser.binom, "lfloor": Parser.floor, "lceil": Parser.floor,
+    "sum": Parser.series, "prod": Parser.series, "pi": lambda _: ("sym", "pi"), "infty": lambda _: ("inf",),
     "infinity": lambda _: ("inf",), "inf": lambda _: ("inf",), "imath": lambda _: ("sym", "i"),
-    **dict.fromkeys(_ACCENTS, _Parser.accent),
+    **dict.fromkeys(_ACCENTS, Parser.accent),
 }  # fmt: skip
 
 
@@ -437,78 +359,3 @@ def _repeating(text: str) -> Fraction:
     period = "".join(re.findall(r"\d+", rest[len(fixed) :]))
     scale = 10 ** len(fixed)
     return int(whole or 0) + Fraction(int(fixed or 0), scale) + Fraction(int(period), scale * (10 ** len(period) - 1))
-
-
-def parse_expression(text: str) -> tuple[Node, str]:
-    r"""Parses one expression with an optional unit.
-
-    Args:
-        text (`str`):
-            Canonical LaTeX, e.g. `"3\\sqrt{2}\\text{ cm}^2"`.
-
-    Returns:
-        `tuple`: the tree and the unit as text (`"cm^2"`, `"degree"`, `""`).
-
-    Raises:
-        Unsupported: the text is something else.
-    """
-    if len(text) > MAX_LENGTH and not text.isdigit():
-        raise Unsupported("too long")
-    tokens = tokenize(_RATE.sub(r"\\text{\1/\2}", text))
-    prefix = ""
-    while tokens and _is_prefix(tokens[0]):
-        prefix = "dollar" if tokens[0][1] == "\\$" else prefix
-        tokens = tokens[1:]
-    if len(tokens) > 1 and tokens[0] == ("op", "-") and tokens[1] == ("op", "\\$"):
-        prefix, tokens = "dollar", [tokens[0], *tokens[2:]]
-    tokens = [token for token in tokens if token != ("op", "\\$")]
-    if not tokens:
-        raise Unsupported("empty")
-    if compound := _compound(tokens):
-        return compound
-    parser = _Parser(tokens)
-    node = parser.sum()
-    unit = _unit(tokens[parser.at :])
-    return node, unit or prefix
-
-
-def _compound(tokens: list[tuple[str, str]]) -> tuple[Node, str] | None:
-    """`2 hours 30 minutes`, `5 ft 6 in`, `3小时20分`: one quantity in the first unit."""
-    if len(tokens) < 4 or [kind for kind, _ in tokens] != ["num", "text"] * (len(tokens) // 2):
-        return None
-    sizes = [resolve(value) for _, value in tokens[1::2]]
-    if any(size is None or size[0] != sizes[0][0] for size in sizes if sizes[0]) or sizes[0] is None:
-        return None
-    amounts = [Fraction(value) for _, value in tokens[::2]]
-    total = sum(amount * size[1] for amount, size in zip(amounts, sizes, strict=True) if size)
-    return ("num", total / sizes[0][1]), tokens[1][1]
-
-
-def _is_prefix(token: tuple[str, str]) -> bool:
-    kind, value = token
-    if kind == "text":
-        return value.lower().strip(" .") in _PREFIXES or (not value.isascii() and not _NOT_A_PREFIX.search(value))
-    return token == ("op", "\\$")
-
-
-def _unit(tokens: list[tuple[str, str]]) -> str:
-    unit = ""
-    for kind, value in tokens:
-        if kind == "text":
-            words = re.findall(r"[a-z]+|[\u4e00-\u9fff]", value.lower())
-            if any(word in STOP_WORDS for word in words) or re.search(r"(?<!\^)(?<!\^-)\d", value):
-                raise Unsupported("words that are no unit")
-            unit += " " + value if unit and unit[-1].isalnum() else value
-        elif (kind, value) in (("cmd", "circ"),):
-            unit += "degree"
-        elif (kind == "op" and value in "^/{}().") or (kind == "num" and value in ("2", "3")):
-            unit += value
-        elif kind == "sym" and value in ("C", "F") and unit.endswith("degree"):
-            unit = unit[: -len("degree")] + "°" + value
-        elif kind == "sym" and unit:  # "5 m/s" after a unit, "30^\circ N"
-            unit += value
-        elif kind == "cmd" and value in ("cdot", "times") and unit:
-            unit += " "
-        else:
-            raise Unsupported(f"cannot read {value!r}")
-    return unit.replace("^degree", "degree").replace("^°", "°").strip(" {}")

@@ -173,4 +173,10 @@ def _environment() -> dict[str, str]:
     """The worker needs this package on its path and nothing of the accelerator or the threads of the caller."""
     package_root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([package_root, *(p for p in [os.environ.get("PYTHONPATH")] if p)])
-    return {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }

@@ -3,14 +3,19 @@ r"""Sets of real numbers as sorted intervals: `[2, \infty)`, `x \ge 2`, `\{1\} \
 import re
 from dataclasses import dataclass
 from functools import cmp_to_key
+from itertools import pairwise
 
 from .answer import Answer, Group, Items, Relation, Union, Value, Words, parse_answer
-from .evaluate import TooLarge, Undefined, as_float, close, equal, symbols, value
-from .latex import Node, Unsupported
+from .equality import equal
+from .evaluate import as_float, close, value
+from .tree import Node, TooLarge, Undefined, Unsupported, symbols
 
 _INFINITY: Node = ("inf",)
 _MINUS_INFINITY: Node = ("neg", ("inf",))
-_REALS = re.compile(r"^(?:\\R|\\text\{\s*(?:all )?real numbers\s*\}|all real numbers)\s*(?:(?:\\setminus|-)\s*(\\\{.*\\\}))?$", re.IGNORECASE)
+_REALS = re.compile(
+    r"^(?:\\R|\\text\{\s*(?:all )?real numbers\s*\}|all real numbers)\s*(?:(?:\\setminus|-)\s*(\\\{.*\\\}))?$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def _without(points: list[Range] | None) -> list[Range] | None:
     if points is None:
         return None
     edges = [_MINUS_INFINITY, *(point.low for point in _sorted(points)), _INFINITY]
-    return [Range(low, high, False, False) for low, high in zip(edges, edges[1:], strict=False)]
+    return [Range(low, high, False, False) for low, high in pairwise(edges)]
 
 
 def _bounded(first: Range, second: Range) -> list[Range] | None:
@@ -111,8 +116,12 @@ def _order(a: Node, b: Node) -> int:
     return -1 if left < right else 1
 
 
+def _by_start(one: Range, other: Range) -> int:
+    return _order(one.low, other.low) or other.low_closed - one.low_closed
+
+
 def _sorted(ranges: list[Range]) -> list[Range]:
-    return sorted(ranges, key=cmp_to_key(lambda one, other: _order(one.low, other.low) or other.low_closed - one.low_closed))
+    return sorted(ranges, key=cmp_to_key(_by_start))
 
 
 def _merge(ranges: list[Range]) -> list[Range]:
@@ -148,5 +157,3 @@ def same_ranges(gold: list[Range], answer: list[Range]) -> bool:
         )
     except (TooLarge, Undefined, Unsupported):
         return False
-
-

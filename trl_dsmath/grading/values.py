@@ -4,11 +4,14 @@ import re
 from fractions import Fraction
 
 from .answer import Items, Value
-from .evaluate import TooLarge, Undefined, as_float, contains, equal, symbols, value
-from .latex import Node, Unsupported
+from .equality import equal
+from .evaluate import as_float, value
+from .quantities import parse_expression
+from .tree import Node, TooLarge, Undefined, Unsupported, contains, symbols
 from .units import resolve
 
-_DECIMAL = re.compile(r"-?\d*\.(\d+)(\.\.\.|\s*\\dots)?")
+_DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
+_BARE_UNIT = re.compile(r"-?[\d.,]+(?:\\times 10\^\{?-?\d+\}?)?\s*(?=[A-Za-z])")
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
 _CONSTANT = re.compile(r"[CcKkAB](?:_?\d)?$")  # names people give to constants of integration
 
@@ -55,9 +58,13 @@ def same_value(gold: Value, answer: Value) -> bool | None:
 
 
 def _bare_unit(side: Value, other: Value) -> Value:
-    r"""`3.5 m` against `3.5 \text{ m}`: a last factor that is the other side's unit is a unit."""
+    r"""`3.5 m` or `10 m/s` against `3.5 \text{ m}`: letters that would be variables are units if the other side has one."""
     node = side.node
-    if not side.unit and other.unit and node[0] == "mul" and node[-1] == ("sym", other.unit.strip()):
+    if side.unit or not other.unit:
+        return side
+    if (number := _BARE_UNIT.match(side.text)) and resolve(side.text[number.end() :]) is not None:
+        return Value(parse_expression(number[0].strip())[0], side.text[number.end() :], side.text)
+    if node[0] == "mul" and node[-1] == ("sym", other.unit.strip()):
         return Value(node[:-1] if len(node) > 3 else node[1], other.unit, side.text)
     return side
 
@@ -88,7 +95,12 @@ def _same_percent(gold: Node, answer: Node) -> bool | None:
         number = value(plain)
         if equal(percent, plain):  # "0.35%" does not answer 0.35, though 0.35 may answer "0.35%"
             return gold[0] == "pct" or symbols(plain) != set() or abs(as_float(number)) > 1
-        if not isinstance(number, Fraction) or symbols(plain) or (number.denominator == 1 and abs(number) > 1) or abs(number) >= 10:
+        if (
+            not isinstance(number, Fraction)
+            or symbols(plain)
+            or (number.denominator == 1 and abs(number) > 1)
+            or abs(number) >= 10
+        ):
             return False
         return equal(("div", percent, ("num", Fraction(100))), plain)
     except (TooLarge, Undefined):
@@ -122,7 +134,9 @@ def _rounded(gold: Value, answer: Value) -> bool:
     if symbols(gold.node) or symbols(answer.node):
         return False
     left, right = (as_float(value(side.node)) for side in (gold, answer))
-    return abs(left - right) <= 10.0 ** -len(found[1]) and abs(left - right) <= abs(right) * (1e-3 if found[2] else 1e-5)
+    return abs(left - right) <= 10.0 ** -len(found[1]) and abs(left - right) <= abs(right) * (
+        1e-2 if found[2] else 1e-5
+    )
 
 
 def _renamed(gold: Node, answer: Node) -> bool:

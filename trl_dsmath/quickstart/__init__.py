@@ -91,6 +91,7 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         # Not only OSError: torch and safetensors have their own classes for a full disk.
         if reason := _what_is_wrong(folder, error):
+            print()  # ends the line of progress
             raise DataError(reason) from error
         raise
     return 0
@@ -99,9 +100,9 @@ def main(argv: Sequence[str]) -> int:
 def _what_is_wrong(folder: Path, error: Exception) -> str | None:
     """What is wrong with the folder or its disk, with the fix; None if it is something else."""
     there = next(path for path in [folder.absolute(), *folder.absolute().parents] if path.exists())
-    if shutil.disk_usage(there).free < 8 * 2**20:
+    if shutil.disk_usage(there).free < 2 * 2**20:
         return (
-            f"the disk of {there} is full ({error}). Make room (a run needs some 20 MB) and give the same command "
+            f"the disk of {there} is full ({error}). Make room (a run needs some 5 MB) and give the same command "
             "again: it goes on from where it was."
         )
     if isinstance(error, OSError) and error.filename and str(folder) in str(error.filename):

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 
-BAR = 20
+BAR = 14
 
 
 def silence_libraries() -> None:

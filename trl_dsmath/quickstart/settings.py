@@ -87,9 +87,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check_same(path: Path, kept: dict[str, Any], wanted: dict[str, Any]) -> None:
-    other = [f"--{name} {kept.get(name)}, not {value}" for name, value in wanted.items() if kept.get(name) != value]
+    other = [f"--{name} {kept.get(name)} (now {value})" for name, value in wanted.items() if kept.get(name) != value]
     if other:
         raise ConfigError(
-            f"{path} holds a run with {', '.join(other)}. "
+            f"{path} holds a run with other settings: {', '.join(other)}. "
             f"Give this one its own folder (--output_dir ...) or delete that one (rm -r {path})."
         )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from .completions import Completion, completion_text
 
 _NOT_PROSE = re.compile(
-    r"```.*?(?:```|\Z)|\$\$.*?\$\$|\$[^$\n]*\$|\\\(.*?\\\)|\\\[.*?\\\]|\\boxed\s*\{[^{}]*\}|\\[a-zA-Z]+|</?\w+>", re.DOTALL
+    r"```.*?(?:```|\Z)|\$\$.*?\$\$|\$[^$\n]*\$|\\\(.*?\\\)|\\\[.*?\\\]|\\boxed\s*\{[^{}]*\}|\\[a-zA-Z]+|</?\w+>",
+    re.DOTALL,
 )
 _CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")

@@ -45,10 +45,8 @@ def read_answer(text: str) -> str | None:
         return boxed
     if "####" in text and (found := _HASHES.findall(text)):
         return found[-1].strip()
-    last = None
-    for last in _SENTENCE.finditer(text[-2000:]):
-        pass
-    return last[1].strip(" *:：") or None if last else None
+    found = list(_SENTENCE.finditer(text[-2000:]))
+    return found[-1][1].strip(" *:：") or None if found else None
 
 
 def read_choice(text: str) -> str | None:

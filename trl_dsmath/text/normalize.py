@@ -7,7 +7,7 @@ nothing that could carry meaning is dropped. Two texts with the same normal form
 import re
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_CHARS = {
+_CHARS: dict[int, int | str] = {
     **_FULL_WIDTH,
     **dict.fromkeys(map(ord, "−–—﹣‐‑‒―"), "-"),
     **dict.fromkeys(map(ord, "\u200b\u200c\u200d\ufeff\u2060"), ""),
@@ -66,7 +66,10 @@ _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
 _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
-_ANNOUNCED = re.compile(r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*", re.I)
+_ANNOUNCED = re.compile(
+    r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*",
+    re.I,
+)
 _CIRCLED_LIST = re.compile(r"(?<=\})\s*[,;]\s*(?=\\textcircled)")  # ①、③ is ①③
 _INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
 _COLOR = re.compile(r"\\color\s*\{[^{}]*\}|\\textcolor\s*\{[^{}]*\}")
@@ -109,7 +112,7 @@ def normalize(text: str) -> str:
     text = text.translate(_CHARS).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
         text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
-    text = _MATH_MODE.sub(" ", text)
+    text = _MATH_MODE.sub(" ", text.replace("...", "\\dots "))
     if "\\" in text:
         text = _LEFT_DOT.sub("", text)
         text = _INVISIBLE.sub("", text)
@@ -120,11 +123,19 @@ def normalize(text: str) -> str:
         text = _TEXT_POWER.sub(r"\1\2", _TEXT_POWER.sub(r"\1\2", text))
         text = _FONT.sub("", text)
         text = _COMMAND.sub(_command, text)
-        text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", " and ").replace("\\_", "_").replace("\\|", "|")
+        text = (
+            text.replace("\\%", "%")
+            .replace("\\#", "#")
+            .replace("\\&", " and ")
+            .replace("\\_", "_")
+            .replace("\\|", "|")
+        )
         text = _DEGREES.sub(r"^\\circ ", text)
         text = _PRIME.sub(lambda m: "'" * max(1, (m[1] or "").count("prime")), text)
         text = _CIRCLED_LIST.sub("", text)
-        text = _INFIX.sub(lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text)
+        text = _INFIX.sub(
+            lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text
+        )
     text = text.replace("{,}", ",").replace("，", ",").replace("np.", "")
     text = _EMPTY_SCRIPT.sub("", text)
     text = " ".join(text.split())

@@ -1,0 +1,115 @@
+"""Are two expressions, or two equations, the same? See [`evaluate`] for how and how surely."""
+
+from fractions import Fraction
+
+from .evaluate import DIGITS, POINTS, Evaluator, Number, as_float, close, context, value
+from .tree import Node, TooLarge, Undefined, Unsupported, contains, has_fractional_power, symbols
+
+
+def _equal_at(a: Node, b: Node, point: int, log10: bool) -> bool:
+    low, high = DIGITS
+    left, right = value(a, point, low, log10), value(b, point, low, log10)
+    if isinstance(left, Fraction) and isinstance(right, Fraction):
+        return left == right
+    if close(left, right, low):
+        return close(value(a, point, high, log10), value(b, point, high, log10), high)
+    # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
+    if not (_looks_zero(left) and _looks_zero(right)):
+        return False
+    return _is_zero(left, value(a, point, high, log10)) and _is_zero(right, value(b, point, high, log10))
+
+
+def _looks_zero(number: Number) -> bool:
+    return number == 0 or (not isinstance(number, Fraction) and abs(number) < 10.0 ** -(DIGITS[0] - 15))
+
+
+def _is_zero(low: Number, high: Number) -> bool:
+    return high == 0 or (
+        not isinstance(high, Fraction) and abs(high) < abs(low) * 10.0 ** -(DIGITS[1] - DIGITS[0] - 20)
+    )
+
+
+def equal(a: Node, b: Node) -> bool:
+    """Whether two expressions are equal for all values of their variables.
+
+    Where a radical or a logarithm of a variable occurs and no absolute value, variables are taken as positive, as
+    textbooks do; otherwise both signs are tried.
+
+    Raises:
+        TooLarge, Unsupported: see [`value`].
+    """
+    logs = contains(a, "log") or contains(b, "log")
+    if _equal(a, b, log10=False):
+        return True
+    return logs and _equal(a, b, log10=True)
+
+
+def _equal(a: Node, b: Node, log10: bool) -> bool:
+    names = symbols(a) | symbols(b)
+    if not names:
+        try:
+            return _equal_at(a, b, 0, log10)
+        except Undefined:
+            return False
+    restricted = any(contains(node, "root", "log") or has_fractional_power(node) for node in (a, b))
+    absolute = contains(a, "abs") or contains(b, "abs")
+    points = range(POINTS if absolute or not restricted else 3)
+    compared, too_large = 0, False
+    for point in points:
+        try:
+            if not _equal_at(a, b, point, log10):
+                return False
+            compared += 1
+        except Undefined:
+            continue
+        except TooLarge:
+            too_large = True
+    if too_large and not compared:
+        raise TooLarge
+    return compared > 0
+
+
+def solves(variable: Node, formula: Node, equation: Node) -> bool:
+    """Whether `variable = formula` turns `equation = 0` into an identity: `y = 3/x` and `xy - 3 = 0`.
+
+    Only for rational formulas, which name every branch of the curve.
+    """
+    if variable[0] != "sym" or variable[1] in symbols(formula) or not symbols(formula):
+        return False
+    if (
+        contains(formula, "root", "abs", "fn", "log")
+        or has_fractional_power(formula)
+        or variable[1] not in symbols(equation)
+    ):
+        return False
+    try:
+        for point in range(POINTS):
+            solution = value(formula, point)
+            at_solution = Evaluator(DIGITS[0], point, {variable[1]: solution})(equation)
+            if not _looks_zero(at_solution) or _looks_zero(value(equation, point)):
+                return False
+    except (Undefined, TooLarge, Unsupported, ArithmeticError, ValueError):
+        return False
+    return True
+
+
+def proportional(a: Node, b: Node, positive: bool = False) -> bool:
+    """Whether `a = c b` with one constant `c != 0` (`c > 0` if `positive`): the same equation, or inequality, `= 0`."""
+    ratio = None
+    for point in range(POINTS):
+        try:
+            left, right = value(a, point), value(b, point)
+        except (Undefined, TooLarge):
+            continue
+        if left == 0 or right == 0:
+            if left == right:
+                continue
+            return False
+        here = as_float(left) / as_float(right)
+        if ratio is None:
+            ratio = here
+        elif not close(ratio, here, DIGITS[0]):
+            return False
+    if ratio is None:
+        return False
+    return not positive or (context(DIGITS[0]).im(ratio) == 0 and ratio > 0)

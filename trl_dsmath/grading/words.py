@@ -1,0 +1,44 @@
+"""Answers in words: `\\text{Monday}`, `no solution`, `two`, `十八`."""
+
+import re
+
+from ..text import chinese_number
+from .answer import Answer, Value, Words
+from .values import same_value
+
+_SYNONYMS = {
+    "dne": "doesnotexist", "noexist": "doesnotexist", "nosolutions": "nosolution", "norealsolutions": "nosolution",
+    "norealsolution": "nosolution", "emptyset": "nosolution", "infinity": "infty", "infinite": "infty",
+    "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
+}  # fmt: skip
+_NUMBER_WORDS = dict(
+    zip(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"],
+        map(str, range(13)),
+        strict=True,
+    )
+)
+_COUNTERS = re.compile(r"[个元只人本支条张次岁年天块米克度]+$")
+
+
+def plain_words(text: str) -> str:
+    r"""`\text{ The Monday. }` -> `monday`."""
+    text = re.sub(r"\\text|[{}$\\]", " ", text).lower()
+    if re.search(r"\d", text):
+        return "".join(text.split())
+    text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_\s-]+", "", text)
+    return _SYNONYMS.get(text, text)
+
+
+def same_words(gold: Answer, answer: Answer) -> bool | None:
+    one, other = (plain_words(side.text) if isinstance(side, Words | Value) else None for side in (gold, answer))
+    if one is not None and other is not None:
+        if one and one == other:
+            return True
+        numbers = chinese_number(_COUNTERS.sub("", one)), chinese_number(_COUNTERS.sub("", other))
+        for number, side in zip(numbers, (answer, gold), strict=True):
+            if number is not None and isinstance(side, Value):
+                return same_value(side, Value(("num", number)))
+        if _NUMBER_WORDS.get(one, one) == _NUMBER_WORDS.get(other, other) and one:
+            return True
+    return None
