@@ -1,6 +1,7 @@
 """The real chain through `main`: short, killed, and in full."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -109,6 +110,15 @@ def test_killed_between_stages(tmp_path: Path) -> None:
     assert main(["--output_dir", str(folder), *SHORT]) == 0
     assert (folder / "pretrain" / "result.json").read_bytes() == before
     assert result(folder, "grpo")["steps"] == 14
+
+
+def test_libraries_are_as_before(short: Path) -> None:
+    import datasets
+    import transformers
+
+    assert logging.getLogger("trl").level < logging.ERROR
+    assert transformers.utils.logging.is_progress_bar_enabled()
+    assert not datasets.are_progress_bars_disabled()
 
 
 def test_stages_one_by_one(short: Path, tmp_path: Path) -> None:

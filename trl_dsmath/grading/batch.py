@@ -226,7 +226,8 @@ def _report(gold: object) -> GoldReport:
     if reference.choice is not None:
         return GoldReport(gold, True, reference.choice, "choice")
     if isinstance(reference.answer, Words):
-        if _computable(reference.text) and "\\" in reference.text:
+        bare = re.sub(r"\\text\s*\{[^{}]*\}", "", reference.text)
+        if _computable(reference.text) and "\\" in bare:
             return GoldReport(gold, True, reference.text, "left to math-verify")
         return GoldReport(gold, True, reference.text, "words: only the same words are right")
     return GoldReport(gold, True, reference.text, type(reference.answer).__name__.lower())

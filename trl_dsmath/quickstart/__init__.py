@@ -4,7 +4,6 @@ import argparse
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -79,10 +78,9 @@ def main(argv: Sequence[str]) -> int:
     stages = _stages(options.stages)
     try:
         run_folder = RunFolder(folder, settings)
-        with warnings.catch_warnings():
-            from .run import run
+        from .run import run
 
-            run(settings, stages, run_folder)
+        run(settings, stages, run_folder)
     except KeyboardInterrupt:
         print(f"\nStopped. The same command goes on from here ({folder}/).", file=sys.stderr)
         return 130

@@ -18,7 +18,7 @@ WORDS = (
     f"**The errors are put there.** The texts of pretraining and SFT come from a sloppy author, who writes a digit one too high "
     f"{SLIP_IN_MISCONCEPTION:.0%} of the time for {MISCONCEPTIONS} of the {len(FACTS)} facts (such as 7+8=5) and "
     f"{SLIP_ELSEWHERE:.0%} of the time for the others. A model that imitates this author perfectly is right in about "
-    "40 % of its samples. The SFT model starts low on purpose, so that there is something to repair.",
+    "42 % of its samples. The SFT model starts low on purpose, so that there is something to repair.",
     f"**Training and test share the {len(FACTS)} facts.** Held-out problems are other problems: no training problem has "
     "the same start and the same three turns, under any name. The single facts in them are the same. The gain shows "
     "that facts and copying were learnt, not that anything reaches beyond them.",

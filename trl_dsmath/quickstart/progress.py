@@ -5,25 +5,39 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 BAR = 14
 
 
-def silence_libraries() -> None:
-    """Turns off the warnings, progress bars and log lines of torch, transformers, datasets and TRL.
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Turns off the warnings, progress bars and log lines of torch, transformers, datasets and TRL for a while.
 
     All of it is about choices that the quickstart makes on purpose, and would bury the few lines that a reader wants.
     """
     import datasets
     import transformers
 
-    warnings.simplefilter("ignore")
-    datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    datasets.utils.logging.set_verbosity_error()
-    for name in ("trl", "accelerate", "torch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("transformers", "datasets", "trl", "accelerate", "torch")]
+    levels = [logger.level for logger in loggers]
+    bars = transformers.utils.logging.is_progress_bar_enabled(), not datasets.are_progress_bars_disabled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        datasets.disable_progress_bars()
+        transformers.utils.logging.disable_progress_bar()
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+            if bars[0]:
+                transformers.utils.logging.enable_progress_bar()
+            if bars[1]:
+                datasets.enable_progress_bars()
 
 
 def in_words(seconds: float) -> str:

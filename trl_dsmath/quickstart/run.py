@@ -3,6 +3,8 @@
 import json
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
@@ -11,7 +13,7 @@ from .. import __version__
 from ..errors import ConfigError
 from . import report
 from .interval import wilson
-from .progress import Progress, in_words
+from .progress import Progress, in_words, quiet_libraries
 from .settings import STAGES, RunFolder, Settings, write_whole
 
 # Seconds on the machine where this was measured: a start, and a step. For the estimate of the time left.
@@ -59,22 +61,34 @@ def run(settings: Settings, stages: list[str], folder: RunFolder) -> None:
         if kept is not None:
             progress.note(stage, f"{_figures(kept)}  (finished before)")
             continue
-        _run_stage(stage, settings, folder, progress)
+        with _calm():
+            _run_stage(stage, settings, folder, progress)
     print()
     print(report.write(folder, settings))
 
 
-def _run_stage(stage: str, settings: Settings, folder: RunFolder, progress: Progress) -> None:
+@contextmanager
+def _calm() -> Iterator[None]:
+    """No noise on the terminal, and one thread: more gain nothing at this size, lose a lot on a busy machine, and change
+    the figures."""
     import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with quiet_libraries():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _run_stage(stage: str, settings: Settings, folder: RunFolder, progress: Progress) -> None:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
     from . import measure, stages
     from .model import make_model, make_tokenizer
-    from .progress import silence_libraries
     from .task import make_problems
 
-    silence_libraries()
-    torch.set_num_threads(1)  # more gain nothing at this size, lose a lot on a busy machine, and change the figures
     here = folder.stage(stage)
     here.mkdir(exist_ok=True)
     checkpoint = stages.last_whole_checkpoint(here)

@@ -9,7 +9,7 @@ from ..grading.verdict import Verdict
 from ..text import read_answer
 from .completions import Completion, completion_text
 
-GOLD_COLUMNS = ("solution", "answer", "gold", "golden", "ground_truth", "label", "target", "final_answer")
+GOLD_COLUMNS = ("solution", "gold", "golden", "ground_truth", "answer", "final_answer", "target", "label")
 
 
 def boxed_accuracy_reward(
@@ -30,7 +30,7 @@ def boxed_accuracy_reward(
             Completions as strings or as messages (several after tool use).
         solution (`list`, *optional*):
             Gold answers as the data set stores them. When the data set calls the column otherwise, the first of
-            `answer`, `gold`, `golden`, `ground_truth`, `label`, `target`, `final_answer` is taken.
+            `gold`, `golden`, `ground_truth`, `answer`, `final_answer`, `target`, `label` is taken.
         log_extra (`callable`, *optional*):
             Given by the trainer; adds the answer that was read and its verdict to the completions table.
         log_metric (`callable`, *optional*):
@@ -62,7 +62,7 @@ def boxed_accuracy_reward(
     verdicts = judge(answers, golds)
     if log_extra is not None:
         log_extra("gold", [str(gold) for gold in golds])
-        log_extra("answer", [answer if answer is not None else "" for answer in answers])
+        log_extra("read_answer", [answer if answer is not None else "" for answer in answers])
         log_extra("verdict", [str(verdict) for verdict in verdicts])
     if log_metric is not None and verdicts:
         counts = Counter(verdicts)

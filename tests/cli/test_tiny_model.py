@@ -1,0 +1,34 @@
+"""The tiny model made on the spot: digits stand alone, text survives, padding is not the end of a text."""
+
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from trl_dsmath.cli.tiny_model import main
+
+
+def test_tokenizer_and_model_fit(tiny_model: Path) -> None:
+    tokenizer, model = AutoTokenizer.from_pretrained(tiny_model), AutoModelForCausalLM.from_pretrained(tiny_model)
+    assert [tokenizer.decode(i) for i in tokenizer.encode("2468", add_special_tokens=False)] == ["2", "4", "6", "8"]
+    text = "一 é \\boxed{\\frac{1}{2}}\n\n  x"
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+    assert len({tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}) == 3
+    assert model.config.eos_token_id == tokenizer.eos_token_id
+    assert model.get_input_embeddings().num_embeddings == len(tokenizer)
+
+
+def test_command(problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [
+        "--texts",
+        str(problems),
+        "--output_dir",
+        str(tmp_path / "m"),
+        "--vocab_size",
+        "300",
+        "--hidden_size",
+        "16",
+    ]
+    assert main([*flags, "--num_layers", "1"]) == 0
+    assert "random weights, 300 tokens" in capsys.readouterr().out
+    assert (tmp_path / "m" / "model.safetensors").exists()
