@@ -37,6 +37,13 @@ class _Child:
         self.stream.flush()
         self.started = time.monotonic()
 
+    def answer(self) -> str:
+        """One line of JSON; empty when the worker died (out of memory, or ended by the kernel)."""
+        try:
+            return self.stream.readline()
+        except OSError:
+            return ""
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(self.pid, signal.SIGKILL)
@@ -86,9 +93,8 @@ class WorkerPool:
                     break
                 young = sum(now - child.started < _YOUNG for child, _ in busy.values())
                 while waiting and young < cores and len(busy) < MAX_WORKERS:
-                    child = self._checkout()
                     index = waiting.popleft()
-                    child.submit(*pairs[index], limit)
+                    child = self._hand_out(pairs[index], limit)
                     busy[child.connection.fileno()] = (child, index)
                     young += 1
                 poller = select.poll()
@@ -96,11 +102,11 @@ class WorkerPool:
                     poller.register(descriptor, select.POLLIN)
                 for descriptor, _ in poller.poll(50):
                     child, index = busy.pop(descriptor)
-                    line = child.stream.readline()
+                    line = child.answer()
                     if line:
                         results[index] = json.loads(line)
                         self._checkin(child)
-                    else:  # out of memory, or ended by the kernel
+                    else:
                         child.kill()
                 now = time.monotonic()
                 for descriptor in [d for d, (child, _) in busy.items() if now - child.started > limit]:
@@ -109,6 +115,17 @@ class WorkerPool:
             for child, _ in busy.values():
                 child.kill()
         return results
+
+    def _hand_out(self, pair: tuple[str, str], limit: float) -> _Child:
+        """Gives a pair to an idle worker, or to a new one where the idle one turns out to be dead."""
+        while True:
+            child = self._checkout()
+            try:
+                child.submit(*pair, limit)
+            except OSError:
+                child.kill()
+                continue
+            return child
 
     def _checkout(self) -> _Child:
         with self._lock:

@@ -1,8 +1,7 @@
 """The three training stages, each through the trainer that a user would take for it.
 
-What makes them work on a model this small, all of it measured (docs/quickstart.md): many small updates at a high learning
-rate with a short warm-up; in pretraining one document a row, not rows that documents are packed into; weights in
-float32; the paper's KL term in GRPO.
+What makes them work on a model this small: many small updates at a high learning rate with a short warm-up, and in
+pretraining one document a row, not rows that documents are packed into (measured: docs/quickstart.md).
 """
 
 import json
@@ -37,7 +36,7 @@ def _shared_arguments(settings: Settings, folder: Path, save_steps: int) -> dict
         "seed": settings.seed,
         "use_cpu": True,  # also where there is a GPU: at this size it would be no faster, and figures would differ
         "bf16": False,
-        "gradient_checkpointing": False,  # saves memory that this model does not need, for a third of the time
+        "gradient_checkpointing": False,  # would save memory that this model does not need, and cost time
         "weight_decay": 0.01,
         "max_grad_norm": 1.0,
         "report_to": "none",
@@ -108,7 +107,7 @@ def make_grpo(
         max_completion_length=measure.MAX_NEW_TOKENS,
         learning_rate=5e-4,
         lr_scheduler_type="constant_with_warmup",
-        warmup_steps=5,  # without it accuracy dips first
+        warmup_steps=5,  # without it greedy accuracy dips before it rises
         adam_beta2=0.99,
         logging_steps=1,
     )

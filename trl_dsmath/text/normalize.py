@@ -77,7 +77,7 @@ _TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]*\^)\s*\{\s*(-?\d)\s*\}")  # \mathrm
 _SPACER = re.compile(r"\\(?:hspace|vspace|phantom|hphantom|vphantom|label|tag)\*?\s*\{[^{}]*\}")
 _CHINESE_MIXED = re.compile(r"(?<=\d)\s*又\s*(?=[\d\\])|(?<=^)负(?=[\d\\])")
 _EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
-_LEADING = " ,;:!?*~\\\"'`，；"
+_LEADING = ' ,;:!?*~\\"`，；'
 _TRAILING = _LEADING + "."
 _ROW = "\ue000"  # stands for the row separator of a matrix while single backslashes are cleaned
 _PRIME = re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|\\prime(?![a-zA-Z]))")
@@ -140,6 +140,8 @@ def normalize(text: str) -> str:
     text = _EMPTY_SCRIPT.sub("", text)
     text = " ".join(text.split())
     text = _ANNOUNCED.sub("", text)
+    if len(text) > 2 and text[0] == text[-1] == "'":
+        text = text[1:-1]
     stripped = text.rstrip(_TRAILING + _ROW).lstrip(_LEADING + _ROW)
     if stripped[:1] == "." and not stripped[1:2].isdigit():
         stripped = stripped.lstrip(_TRAILING)

@@ -1,0 +1,148 @@
+"""Verdicts of pairs, golds as data sets store them, and any string whatever."""
+
+import json
+import pickle
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trl_dsmath.errors import DataError
+from trl_dsmath.grading import Verdict, check_golds, grade
+from trl_dsmath.rewards import boxed_accuracy_reward
+
+RIGHT, WRONG, NONE, BAD = Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ANSWER, Verdict.BAD_GOLD
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "verdict"),
+    [
+        # a gold is never read by a prefix of it (TRL 1.16 takes each of these for right)
+        ("2", r"2\sqrt{3}", WRONG), ("7", r"7\pi", WRONG), ("4", "4a-2", WRONG), (r"\frac35", r"12\frac{3}{5}", WRONG), ("10", "10{,}000", WRONG),
+        # hacks
+        (r"\boxed{6=5}", "5", WRONG), (r"\boxed{5 \text{ or } 6}", "5", WRONG), (r"\boxed{1,2,3,4,5}", "5", WRONG), (r"\boxed{2800\%}", "28", WRONG),
+        (r"\boxed{204_6}", "204_5", WRONG), (r"\boxed{[3,2]}", "(3,2)", WRONG), (r"\boxed{\{3,2\}}", "(3,2)", WRONG), (r"\boxed{3.5 \text{ km}}", r"3.5 \text{ m}", WRONG),
+        (r"\boxed{x=6=5}", "5", WRONG), (r"\boxed{\text{not }5}", "5", WRONG), (r"\boxed{[1,5] \text{ or } (1,5)}", "[1,5]", WRONG),
+        # the same in other clothes
+        (r"\boxed{\frac{2}{4}}", r"\frac12", RIGHT), (r"\boxed{x=5}", "5", RIGHT), (r"\boxed{2+3=5}", "5", RIGHT), (r"\boxed{28\%}", "28", RIGHT),
+        (r"\boxed{0.28}", r"28\%", RIGHT), (r"\boxed{x\in[2,\infty)}", r"x\ge 2", RIGHT), (r"\boxed{\{2,1\}}", "1,2", RIGHT), (r"\boxed{y=2,x=1}", "(1,2)", RIGHT),
+        (r"\boxed{3\pm\sqrt2}", r"3-\sqrt2, 3+\sqrt2", RIGHT), (r"\boxed{4x+2y=2}", "2x+y=1", RIGHT), (r"\boxed{B. 30\%}", "B", RIGHT), (r"\boxed{350\text{ cm}}", r"3.5\text{ m}", RIGHT),
+        (r"\boxed{１２元}", "12", RIGHT), (r"\boxed{12个}", "12", RIGHT), ("答案是12。", "12", RIGHT), (r"\boxed{c_1e^x+c_2}", "C_1e^x+C_2", RIGHT),
+        (r"\boxed{1,000,000}", "1000000", RIGHT), (r"\boxed{\begin{pmatrix}1\\2\end{pmatrix}}", "(1,2)", RIGHT), (r"\boxed{xy=3}", r"y=\frac3x", RIGHT),
+        # order, ends, parts
+        (r"\boxed{(2,3)}", "(3,2)", WRONG), (r"\boxed{[2,3)}", "[2,3]", WRONG), (r"\boxed{10;5}", "$5$;$10$", WRONG), (r"\boxed{5}", "$5$;$10$", WRONG), (r"\boxed{1331}", "1331 and 1728", WRONG),
+        # golds as they are stored
+        ("72", "Natalia sold 24+48 = <<24+48=72>>72 clips.\n#### 72", RIGHT), ("2", r"Thus there are $\boxed{2}$ of them.", RIGHT), ("18", 18, RIGHT), ("1.5", 1.5, RIGHT),
+        ("1/3", Fraction(1, 3), RIGHT), ("4", ["4"], RIGHT), ("1,2", ["1", "2"], RIGHT), ("3", float("nan"), BAD), ("3", None, BAD), ("3", "", BAD), ("3", {}, BAD), ("3", r"\boxed{", BAD),
+        # no answer
+        (None, "3", NONE), ("", "3", NONE), (r"\boxed{}", "3", NONE), ("<think> 3", "3", NONE),
+    ],
+)  # fmt: skip
+def test_grade(answer: str | None, gold: object, verdict: Verdict) -> None:
+    assert grade([answer], [gold]) == [verdict]
+
+
+def test_math_verify_judges_what_this_package_does_not_read() -> None:
+    golds = [r"\int_0^1 2t \, dt"] * 3
+    assert grade([r"\boxed{\int_0^1 2x \, dx}", r"\boxed{\int_0^1 3x \, dx}", r"\boxed{1}"], golds) == [
+        RIGHT,
+        WRONG,
+        RIGHT,
+    ]
+
+
+def test_lists_must_match() -> None:
+    with pytest.raises(DataError, match="one gold an answer"):
+        grade(["1"], ["1", "2"])
+
+
+def test_check_golds() -> None:
+    reports = check_golds(["12", "", None, r"\text{Monday}", "B", "word " * 100, r"\boxed{3", "#### 4"])
+    assert [report.ok for report in reports] == [True, False, False, True, True, False, False, True]
+    assert reports[3].note.startswith("words")
+    assert reports[4].note == "choice"
+    assert reports[7].read_as == "4"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=120), st.text(max_size=60))
+def test_any_string_gives_a_verdict(answer: str, gold: str) -> None:
+    assert grade([answer, f"\\boxed{{{answer}}}"], [gold, gold], time_limit=1.0)[0] in set(Verdict)
+
+
+LATEX = st.lists(st.sampled_from([*"0123456789+-*/^_{}()[]|!%.,:;=<>$ xyei", "\\frac", "\\sqrt", "\\text{", "\\pi", "\\pm", "\\{", "\\}", "\\le", "\\cup", "\\\\", "&", "\\begin{pmatrix}", "\\end{pmatrix}", "\\sum_{k=1}^{9}", "\\infty", "\\binom", "^\\circ", "元", " or ", "and "]), max_size=25).map("".join)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(LATEX, LATEX)
+def test_any_latex_gives_a_verdict(answer: str, gold: str) -> None:
+    (verdict,) = grade([f"\\boxed{{{answer}}}"], [gold], time_limit=1.0)
+    assert verdict in set(Verdict)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.fractions(), st.fractions())
+def test_fractions_are_judged_exactly(one: Fraction, other: Fraction) -> None:
+    answer = rf"\boxed{{\frac{{{one.numerator}}}{{{one.denominator}}}}}"
+    assert grade([answer], [f"{other.numerator}/{other.denominator}"]) == [RIGHT if one == other else WRONG]
+
+
+def test_reward_takes_every_form_of_completion() -> None:
+    box = r"hence \boxed{5}"
+    messages = [
+        {"role": "assistant", "content": "let me compute"},
+        {"role": "tool", "content": r"\boxed{7}"},
+        {"role": "assistant", "content": box},
+    ]
+    parts = [{"role": "assistant", "content": [{"type": "text", "text": box}]}]
+    completions = [
+        box,
+        [{"role": "assistant", "content": box}],
+        messages,
+        parts,
+        [{"role": "assistant", "content": None}],
+        None,
+        [],
+    ]
+    assert boxed_accuracy_reward(completions, solution=[5] * 7) == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+
+
+def test_reward_finds_the_gold_column_and_says_when_there_is_none() -> None:
+    assert boxed_accuracy_reward([r"\boxed{5}"], answer=["#### 5"]) == [1.0]
+    assert boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], golden=["6"]) == [0.0]
+    with pytest.raises(DataError, match="rename_column"):
+        boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], level=["1"])
+    with pytest.raises(DataError, match="one gold a completion"):
+        boxed_accuracy_reward([r"\boxed{5}"], solution=["5", "6"])
+
+
+def test_reward_logs_why() -> None:
+    extra: dict[str, list] = {}
+    metrics: dict[str, float] = {}
+    rewards = boxed_accuracy_reward(
+        [r"\boxed{5}", "?", r"\boxed{1}", r"\boxed{2}"],
+        ["5", "5", "", "3"],
+        log_extra=extra.__setitem__,
+        log_metric=metrics.__setitem__,
+    )
+    assert rewards == [1.0, 0.0, None, 0.0]
+    assert extra["verdict"] == ["correct", "no_answer", "bad_gold", "wrong"]
+    assert extra["read_answer"] == ["5", "", "1", "2"]
+    assert metrics == {
+        f"verdict/{name}": share
+        for name, share in zip(
+            ["correct", "wrong", "no_answer", "bad_gold", "timeout"], [0.25, 0.25, 0.25, 0.25, 0.0], strict=True
+        )
+    }
+
+
+def test_reward_is_picklable() -> None:
+    again = pickle.loads(pickle.dumps(boxed_accuracy_reward))
+    assert again([r"\boxed{5}"], ["5"]) == [1.0]
+
+
+def test_verdicts_are_plain_strings() -> None:
+    assert json.dumps(Verdict.CORRECT) == '"correct"'
+    assert Path(Verdict.TIMEOUT).name == "timeout"

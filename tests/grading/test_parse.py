@@ -1,0 +1,109 @@
+"""Trees, shapes and values worked by hand."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trl_dsmath.grading.answer import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
+from trl_dsmath.grading.equality import equal, proportional
+from trl_dsmath.grading.evaluate import value
+from trl_dsmath.grading.quantities import parse_expression
+from trl_dsmath.grading.tree import TooLarge, Undefined, Unsupported, symbols
+from trl_dsmath.grading.units import resolve
+from trl_dsmath.text import normalize
+
+
+def tree(text: str):
+    return parse_expression(normalize(text))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "result", "unit"),
+    [
+        ("12", "12", ""), ("-3.50", "-7/2", ""), (".5", "1/2", ""), ("1,234", "1234", ""), ("10{,}000", "10000", ""),
+        (r"\frac12", "1/2", ""), (r"\frac{3}{4}", "3/4", ""), (r"3\frac{1}{2}", "7/2", ""), ("3 1/2", "7/2", ""), ("-1/2", "-1/2", ""),
+        (r"0.1\overline{6}", "1/6", ""), ("0.(3)", "1/3", ""), ("4.5e3", "4500", ""), (r"2\cdot 10^3", "2000", ""), ("2^{10}", "1024", ""),
+        (r"\sqrt{16}", "4", ""), (r"\binom{5}{2}", "10", ""), ("5!", "120", ""), (r"30\%", "3/10", ""), (r"\sum_{k=1}^{4} k^2", "30", ""),
+        (r"\prod_{k=1}^{4} k", "24", ""), (r"|-3|", "3", ""), (r"\lfloor 7/2 \rfloor", "3", ""), ("(1+2)(3+4)", "21", ""),
+        (r"5\text{ cm}^2", "5", "cm^2"), (r"30^\circ", "30", "degree"), (r"\$6.50", "13/2", "dollar"), ("12个", "12", "个"), ("3万", "30000", ""),
+        ("60 km/h", "60", "km/h"), ("2 hours 30 minutes", "5/2", "hours"), ("1.5 million", "1500000", ""),
+    ],
+)  # fmt: skip
+def test_numbers(text: str, result: str, unit: str) -> None:
+    node, found = parse_expression(normalize(text))
+    assert value(node) == Fraction(result)
+    assert found == unit
+
+
+@pytest.mark.parametrize(
+    "text", [r"5 \text{ or more}", r"\int_0^1 x dx", "2^^3", "(", r"\frac{1}", "+", "", "at least 5", r"\unknown{3}"]
+)
+def test_unsupported(text: str) -> None:
+    with pytest.raises(Unsupported):
+        parse_expression(normalize(text))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (r"\frac{1}{\sqrt2}", r"\frac{\sqrt2}{2}", True), ("(x+1)(x-1)", "x^2-1", True), ("(x+1)^2", "x^2+1", False),
+        (r"\sin^2 x+\cos^2 x", "1", True), (r"e^{i\pi}", "-1", True), ("2^{-99}", "2^{-98}", False), ("1/2004!", "1/2006!", False),
+        ("2004!-1", "2004!", False), ("0", r"\sqrt2\sqrt3-\sqrt6", True), (r"\sqrt[3]{-8}", "-2", True), (r"\sqrt{3+2\sqrt2}", r"1+\sqrt2", True),
+        ("10^{10^{10}}", "10^{10^{10}}", True), (r"|x-3|", "3-x", False), (r"\log_2 8", "3", True), (r"\log 100", "2", True), (r"\ln 100", "2", False),
+        (r"\tan^{-1} 1", r"\frac{\pi}{4}", True), (r"\sin 30^\circ", "1/2", True), ("a/b", "ab^{-1}", True), ("x^{1/2}", r"\sqrt x", True),
+        ("123456789012345678", "123456789012345679", False), (r"\frac{1}{0}", "5", False), (r"\sinh x", r"\frac{e^x-e^{-x}}{2}", True),
+    ],
+)  # fmt: skip
+def test_equal(one: str, other: str, same: bool) -> None:
+    assert equal(tree(one), tree(other)) is same
+
+
+@pytest.mark.parametrize(
+    "text", ["9^{9^{9^9}}", r"((((9!)!)!)!)!", r"10^{10^{10}}+1", r"\sum_{k=1}^{1000000000} k", r"\tan(10^{1000000})"]
+)
+def test_too_large_is_refused_and_not_computed(text: str) -> None:
+    with pytest.raises(TooLarge):
+        value(tree(text))
+
+
+def test_undefined() -> None:
+    with pytest.raises(Undefined):
+        value(tree(r"\frac{1}{0}"))
+
+
+def test_proportional() -> None:
+    assert proportional(tree("2x+2y-2"), tree("x+y-1"))
+    assert not proportional(tree("x+y+1"), tree("x+y-1"))
+    assert not proportional(tree("-x"), tree("x"), positive=True)
+
+
+def test_symbols_leave_out_constants_and_bound_variables() -> None:
+    assert symbols(tree(r"a e^{i\pi x}+\sum_{k=1}^{3} k b")) == {"a", "x", "b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("12", Value), ("1,234", Value), ("1,2,3", Items), ("5;10", Items), ("(1,2)", Group), ("[0,1)", Group), (r"\{1,2\}", Group),
+        (r"(-\infty,2)\cup(3,\infty)", Union), ("x=5", Relation), (r"1<x\le 3", Relation), (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", Matrix),
+        (r"\text{Monday}", Words), (r"x<-2 \text{ or } x>5", Union), ("3:4", Group), ("1331 and 1728", Items), (r"\{x \mid x>2\}", Relation),
+    ],
+)  # fmt: skip
+def test_shapes(text: str, shape: type) -> None:
+    assert isinstance(parse_answer(normalize(text)), shape)
+
+
+def test_units() -> None:
+    assert resolve("cm^2") == ((("length", 2),), Fraction(1, 10_000))
+    assert resolve("square feet") == resolve("ft^2") == resolve("sq ft")
+    assert resolve("km/h") == resolve("km per hour")
+    assert resolve("m s^-1") == resolve("m/s") == resolve("米/秒")
+    assert resolve("apples") is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(alphabet="0123456789+-*/^_{}()[]|!%.,:;=<>\\ xyeipabc'frac sqrt{}text$", max_size=60))
+def test_any_formula_has_a_shape(text: str) -> None:
+    assert isinstance(parse_answer(normalize(text)), Value | Items | Group | Union | Relation | Matrix | Words)

@@ -1,0 +1,99 @@
+"""How well scores tell right steps from wrong ones. Shape suffixes: N solutions, S steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+THRESHOLD = 0.5
+
+
+def auroc(scores: np.ndarray, right: np.ndarray) -> float | None:
+    """Area under the ROC curve: how often a right step is scored above a wrong one, ties counted as a half.
+
+    Args:
+        scores (`np.ndarray`):
+            Scores.
+        right (`np.ndarray`):
+            For each score whether the step is right.
+
+    Returns:
+        `float` or `None`: `None` when all steps are right or all are wrong.
+    """
+    positives, negatives = int(right.sum()), int((~right).sum())
+    if not positives or not negatives:
+        return None
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # equal scores share the mean of their ranks
+    return float((ranks[place][right].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def first_error(right: np.ndarray) -> int:
+    """Index of the first wrong step, -1 when there is none."""
+    return int(np.argmin(right)) if right.size and not right.all() else -1
+
+
+def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray]) -> dict[str, float]:
+    """Compares scores with labels. Steps without a label (NaN) are left out; a label below 0.5 is a wrong step.
+
+    Args:
+        scores (`list[np.ndarray]`):
+            For each solution the scores of its steps, from 0 to 1.
+        labels (`list[np.ndarray]`):
+            Their labels, from 0 to 1 or NaN.
+
+    Returns:
+        `dict[str, float]`: a figure that is not defined for these labels is absent.
+
+            - `step_accuracy`: share of the steps on whose side of 0.5 the score is; `share_right`: what always saying
+              "right" would get.
+            - `auroc`: of the steps.
+            - `first_error_f1`: harmonic mean of `error_accuracy` (solutions with a wrong step whose first one was found)
+              and `correct_accuracy` (solutions without one in which none was found).
+
+    Source: ProcessBench (arXiv 2412.06559), section 4, for the F1.
+    """
+    if not any((~np.isnan(row)).any() for row in labels):
+        return {}
+    flat_scores, flat_right = [], []
+    found: dict[bool, list[bool]] = {True: [], False: []}
+    for score_S, label_S in zip(scores, labels, strict=True):
+        known = ~np.isnan(label_S)
+        if not known.any():
+            continue
+        right_S, predicted_S = label_S[known] >= THRESHOLD, score_S[known] >= THRESHOLD
+        flat_scores.append(score_S[known])
+        flat_right.append(right_S)
+        truth = first_error(right_S)
+        found[truth == -1].append(first_error(predicted_S) == truth)
+    score, right = np.concatenate(flat_scores), np.concatenate(flat_right)
+    figures: dict[str, float | None] = {
+        "step_accuracy": float(((score >= THRESHOLD) == right).mean()),
+        "share_right": float(right.mean()),
+        "auroc": auroc(score, right),
+        "error_accuracy": float(np.mean(found[False])) if found[False] else None,
+        "correct_accuracy": float(np.mean(found[True])) if found[True] else None,
+    }
+    erroneous, correct = figures["error_accuracy"], figures["correct_accuracy"]
+    if erroneous is not None and correct is not None:
+        both = erroneous + correct
+        figures["first_error_f1"] = 2 * erroneous * correct / both if both else 0.0
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def metrics_table(figures: Mapping[str, Any], prefix: str = "eval_") -> str:
+    """The figures as a table for the terminal."""
+    names = {
+        "step_accuracy": "step accuracy",
+        "share_right": "  (share of right steps)",
+        "auroc": "step AUROC",
+        "first_error_f1": "first-error F1",
+        "error_accuracy": "  found in wrong solutions",
+        "correct_accuracy": "  none found in right ones",
+        "loss": "loss",
+    }
+    lines = []
+    for name, title in names.items():
+        value = figures.get(prefix + name)
+        lines.append(f"{title:<28}{'not defined' if value is None else f'{value:.4f}'}")
+    return "\n".join(lines)

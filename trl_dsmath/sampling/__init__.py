@@ -1,0 +1,23 @@
+"""Engines that continue prompts: one protocol, transformers and vLLM. The engines are loaded on first use.
+
+What is covered: exact continuation of token ids, a random stream of its own for every sample, the shared prompt computed
+once. What is not: bit-equal samples across engines, number formats or GPUs; see [`Sampler`].
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .protocol import Decoding, Prompt, Sample, Sampler
+
+if TYPE_CHECKING:
+    from .transformers_engine import TransformersSampler as TransformersSampler
+    from .vllm_engine import VLLMSampler as VLLMSampler
+
+_ENGINES = {"TransformersSampler": "transformers_engine", "VLLMSampler": "vllm_engine"}
+__all__ = ["Decoding", "Prompt", "Sample", "Sampler", *_ENGINES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ENGINES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_ENGINES[name]}", __name__), name)

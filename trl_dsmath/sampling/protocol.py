@@ -1,0 +1,118 @@
+"""What every engine promises: prompts in, samples out, each sample from a random stream of its own."""
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import ConfigError
+
+# Text, messages for the chat template, or token ids. Ids are continued exactly as they are.
+Prompt = str | Sequence[dict[str, Any]] | Sequence[int]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """
+    How samples are drawn.
+
+    Args:
+        max_new_tokens (`int`, *optional*, defaults to `1024`):
+            Longest sample.
+        temperature (`float`, *optional*, defaults to `1.0`):
+            `0.0` is greedy.
+        top_p (`float`, *optional*, defaults to `1.0`):
+            Share of the probability that is sampled from. There is no top-k: transformers' own default of 50 changes
+            the policy silently.
+        stop (`tuple[str, ...]`, *optional*):
+            Strings that end a sample.
+        seed (`int`, *optional*, defaults to `0`):
+            Seed of all random streams.
+
+    Raises:
+        ConfigError: a value that cannot work.
+    """
+
+    max_new_tokens: int = 1024
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ConfigError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}.")
+        if not 0 <= self.temperature < float("inf"):
+            raise ConfigError(f"temperature must be 0 (greedy) or more, not {self.temperature}.")
+        if not 0 < self.top_p <= 1:
+            raise ConfigError(f"top_p must be above 0 and at most 1, not {self.top_p}.")
+        if isinstance(self.stop, str) or not all(self.stop):
+            raise ConfigError(f"stop must be a tuple of strings that are not empty, not {self.stop!r}.")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether nothing is random."""
+        return self.temperature == 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One continuation of a prompt.
+
+    Attributes:
+        text (`str`):
+            The text without special tokens, cut off before the stop string.
+        ids (`tuple[int, ...]`):
+            The tokens as they were sampled, with the end-of-text token or the whole stop string where one came.
+        finished (`bool`):
+            Whether it came to an end; False when it was cut off at `max_new_tokens`.
+        stop (`str`, *optional*):
+            The stop string that ended it; `None` otherwise.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    finished: bool
+    stop: str | None = None
+
+
+class Sampler(Protocol):
+    """An engine.
+
+    Sample `i` of a prompt is drawn from a random stream that depends on nothing but the seed, the ids of the prompt and
+    `i`: not on the other prompts of the call, nor on the order, nor on how the engine divides the work. So samples 0-1
+    and then 2-7 are the samples that 0-7 would have been, and a run that is resumed draws what it would have drawn. What
+    the stream is applied to, the model's probabilities, differs in the last bits with the shape of a batch. In float32 a
+    sample changes when a draw falls within about 1e-6 of the border between two tokens; in bfloat16 that is common.
+    """
+
+    @property
+    def name(self) -> str:
+        """Engine and model, for records."""
+
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        """The ids that the model reads for a prompt."""
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text that follows a prompt: no special tokens."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, without special tokens."""
+
+    def sample(
+        self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+    ) -> list[list[Sample]]:
+        """Draws samples `first` to `first + n - 1` of each prompt (`first` may differ from prompt to prompt)."""
+
+
+def stream_key(seed: int, ids: Sequence[int], index: int) -> int:
+    """The 128-bit key of the random stream of sample `index` of a prompt."""
+    digest = hashlib.blake2b(f"{seed}/{index}/".encode(), digest_size=16)
+    digest.update(array("q", ids).tobytes())
+    return int.from_bytes(digest.digest(), "little")
+
+
+def first_of(first: int | Sequence[int], prompts: int) -> list[int]:
+    """`first` as one number a prompt."""
+    return [first] * prompts if isinstance(first, int) else list(first)
