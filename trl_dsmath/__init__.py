@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .grpo import DeepSeekMathGRPOConfig as DeepSeekMathGRPOConfig
     from .grpo import DeepSeekMathGRPOTrainer as DeepSeekMathGRPOTrainer
+    from .grpo import StepGRPOConfig as StepGRPOConfig
+    from .grpo import StepGRPOTrainer as StepGRPOTrainer
     from .sft import MathSFTConfig as MathSFTConfig
     from .sft import MathSFTTrainer as MathSFTTrainer
 
@@ -19,6 +21,8 @@ _HOME = {
     "DeepSeekMathGRPOTrainer": "grpo",
     "MathSFTConfig": "sft",
     "MathSFTTrainer": "sft",
+    "StepGRPOConfig": "grpo",
+    "StepGRPOTrainer": "grpo",
 }
 __all__ = [*_HOME, "__version__"]  # noqa: PLE0604
 

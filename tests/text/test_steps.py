@@ -37,7 +37,9 @@ def test_cut(separator: str, text: str, steps: list[str]) -> None:
     assert split_steps(text, separator) == steps
 
 
-text_like = st.lists(st.one_of(st.text(max_size=6), st.sampled_from(["\n", "\n\n", " ", " ки", "\nStep 2: ", "<sep>"])))
+text_like = st.lists(
+    st.one_of(st.text(max_size=6), st.sampled_from(["\n", "\n\n", " ", " ки", "\nStep 2: ", "<sep>"]))
+)
 
 
 @given(pieces=text_like, separator=st.sampled_from(SEPARATORS))

@@ -83,6 +83,7 @@ class WorkerPool:
         """
         results: list[bool | None] = [None] * len(pairs)
         waiting = deque(range(len(pairs)))
+        retried: set[int] = set()
         busy: dict[int, tuple[_Child, int]] = {}
         cores = max(1, os.cpu_count() or 1)
         give_up = time.monotonic() + _MAX_BATCH * limit
@@ -108,6 +109,9 @@ class WorkerPool:
                         self._checkin(child)
                     else:
                         child.kill()
+                        if index not in retried:  # the worker may have died of something else than this pair
+                            retried.add(index)
+                            waiting.append(index)
                 now = time.monotonic()
                 for descriptor in [d for d, (child, _) in busy.items() if now - child.started > limit]:
                     busy.pop(descriptor)[0].kill()

@@ -1,6 +1,8 @@
-"""GRPO with the values of DeepSeekMath-RL (§4)."""
+"""GRPO with the values of DeepSeekMath-RL (§4), with outcome supervision and with process supervision."""
 
 from .config import DeepSeekMathGRPOConfig
+from .step_config import StepGRPOConfig
+from .step_trainer import StepGRPOTrainer
 from .trainer import DeepSeekMathGRPOTrainer
 
-__all__ = ["DeepSeekMathGRPOConfig", "DeepSeekMathGRPOTrainer"]
+__all__ = ["DeepSeekMathGRPOConfig", "DeepSeekMathGRPOTrainer", "StepGRPOConfig", "StepGRPOTrainer"]

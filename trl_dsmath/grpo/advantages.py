@@ -42,9 +42,7 @@ def combine_scores(scores: Sequence[StepRewards], weights: Sequence[float]) -> l
     return totals
 
 
-def normalize_step_rewards(
-    step_rewards: StepRewards, num_generations: int, scale: str = "group"
-) -> list[list[float]]:
+def normalize_step_rewards(step_rewards: StepRewards, num_generations: int, scale: str = "group") -> list[list[float]]:
     """
     Normalises step rewards by all step rewards of their group: `(r - mean R) / (std R + 1e-4)`.
 

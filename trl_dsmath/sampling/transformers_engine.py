@@ -56,7 +56,9 @@ class TransformersSampler:
         self._tokenizer = tokenizer
         self._batch_size = batch_size
         base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
-        self._one_logit = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(base.forward).parameters else {}
+        self._one_logit = (
+            {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(base.forward).parameters else {}
+        )
         self._share_prompt = share_prompt
         ends = model.generation_config.eos_token_id if model.generation_config is not None else None
         ends = ends if isinstance(ends, list) else [ends]
@@ -228,7 +230,9 @@ class TransformersSampler:
         heads = config.num_attention_heads
         head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
         kept = 2 * config.num_hidden_layers * (getattr(config, "num_key_value_heads", None) or heads) * head_size
-        row_bytes = kept * self._model.dtype.itemsize * tokens + 40 * config.vocab_size  # scores, as floats and doubles
+        row_bytes = (
+            kept * self._model.dtype.itemsize * tokens + 40 * config.vocab_size
+        )  # scores, as floats and doubles
         free = torch.cuda.mem_get_info(device)[0]
         free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(max(1, min(MOST_ROWS, _SHARE_OF_FREE_MEMORY * free // row_bytes)))

@@ -1,0 +1,59 @@
+"""Format, language and shaping: values worked by hand."""
+
+import math
+import pickle
+
+import pytest
+
+from trl_dsmath.rewards import boxed_format_reward, get_shaped_reward, language_consistency_reward
+
+
+@pytest.mark.parametrize(
+    ("completion", "score"),
+    [
+        (r"Thus \boxed{5}.", 1.0),
+        (r"Thus \boxed{\frac{1}{2}}.", 1.0),
+        (r"<think>\boxed{3}?</think> Thus \boxed{5}.", 1.0),
+        (r"\boxed{3} or \boxed{5}", 0.0),
+        (r"\boxed{}", 0.0),
+        (r"\boxed{5", 0.0),
+        ("5", 0.0),
+        (r"\boxed{5}" + " and now I go on" * 30, 0.0),
+        ([{"role": "assistant", "content": r"\boxed{5}"}], 1.0),
+    ],
+)
+def test_boxed_format(completion: object, score: float) -> None:
+    assert boxed_format_reward([completion], solution=["5"]) == [score]
+
+
+def test_language_follows_the_prompt() -> None:
+    english, chinese, mixed = "We add the two numbers", "我们把两个数相加", "We add 两个数"
+    assert language_consistency_reward([english, chinese], prompts=["Add.", "求和。"]) == [1.0, 1.0]
+    assert language_consistency_reward([chinese, english], prompts=["Add.", "求和。"]) == [0.0, 0.0]
+    # two English words, three characters that make two Chinese words
+    assert language_consistency_reward([mixed, mixed], language=["en", "zh"]) == [0.5, 0.5]
+
+
+def test_language_does_not_count_formulas_and_code() -> None:
+    text = "我们有 $x = \\text{value}$，所以 \\boxed{answer} ```python\nprint(1)\n```"
+    prompt = [{"role": "user", "content": "求值"}]
+    assert language_consistency_reward([text], prompts=[prompt]) == [1.0]
+    assert language_consistency_reward(["$x$"], prompts=["Add."]) == [1.0]
+
+
+def scores(completions: list, **columns: object) -> list[float]:
+    return [0.0 if "a" in completion else 2.0 for completion in completions]
+
+
+def test_shaped_reward_orders_right_above_wrong() -> None:
+    reward = get_shaped_reward(scores)
+    rewards = reward(completions=[r"a \boxed{5}", r"b \boxed{5}", r"a \boxed{6}", r"b \boxed{6}"], solution=["5"] * 4)
+    sigmoid_1 = 1 / (1 + math.exp(-1))
+    assert rewards == pytest.approx([0.5, sigmoid_1, -0.5, sigmoid_1 - 1])
+    assert min(rewards[:2]) > max(rewards[2:])
+
+
+def test_shaped_reward_skips_what_cannot_be_verified_and_can_be_pickled() -> None:
+    reward = pickle.loads(pickle.dumps(get_shaped_reward(scores)))
+    assert reward(completions=[r"\boxed{5}"], solution=[""]) == [None]
+    assert reward.__name__ == "shaped_reward"

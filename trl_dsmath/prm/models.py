@@ -1,0 +1,137 @@
+"""Loading the model of a layout, and what a saved model says about itself."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTokenClassification
+
+from ..errors import ConfigError, MissingDependencyError
+from .heads import Qwen2ForProcessRewardModel, SkyworkPRM, StepBias
+from .layouts import LAYOUTS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+CONFIG_KEY = "dsmath_prm"  # in config.json: layout, separator and, where they apply, bias and base model
+
+_MODEL_CLASS: dict[str, Any] = {
+    "newline": AutoModelForTokenClassification,
+    "math_shepherd": AutoModelForCausalLM,
+    "qwen": Qwen2ForProcessRewardModel,
+    "rlhflow": AutoModelForCausalLM,
+    "skywork": SkyworkPRM,
+    "likelihood": AutoModelForCausalLM,
+}
+# Released models, by the last part of their name: these say nothing about themselves in their config.
+_RELEASED = {
+    r"math-shepherd.*prm": "math_shepherd",
+    r"llama3\.1-8b-prm": "rlhflow",
+    r"skywork-o1.*prm": "skywork",
+    r"qwen2\.5-math.*prm": "qwen",
+}
+
+
+def detect_layout(name_or_path: str, config: "PreTrainedConfig") -> str:
+    """Finds the layout of a model: what we wrote into its config, then its architecture, then its name.
+
+    Raises:
+        ConfigError: nothing tells; the message lists the layouts.
+    """
+    saved = getattr(config, CONFIG_KEY, None)
+    if saved:
+        return saved["layout"]
+    architectures = config.architectures or []
+    if "Qwen2ForProcessRewardModel" in architectures:
+        return "qwen"
+    if any(name.endswith("ForTokenClassification") for name in architectures) and config.num_labels == 2:
+        return "newline"
+    short = str(name_or_path).rstrip("/").split("/")[-1].lower()
+    for pattern, layout in _RELEASED.items():
+        if re.search(pattern, short):
+            return layout
+    raise ConfigError(
+        f"{name_or_path}: neither its config nor its name says how its scores are read. Give layout=, one of: "
+        f"{', '.join(LAYOUTS)} (docs/prm.md shows which released model has which)."
+    )
+
+
+def read_config(name_or_path: str, **kwargs: Any) -> "PreTrainedConfig":
+    """Reads a model's config.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    try:
+        return AutoConfig.from_pretrained(name_or_path, **kwargs)
+    except (OSError, ValueError) as error:
+        if (Path(name_or_path) / "adapter_config.json").exists():
+            raise ConfigError(
+                f"{name_or_path} is an adapter without a config.json, so it was not saved by PRMTrainer. Merge it into "
+                "its base model (merge_and_unload) and load that."
+            ) from error
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(f"The model {name_or_path} cannot be loaded: {reason}") from error
+
+
+def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any) -> "PreTrainedModel":
+    """Loads a model for a layout, with its [`StepBias`] as `step_bias` in the likelihood layout.
+
+    Args:
+        name_or_path (`str`):
+            A folder or a name on the hub: a base model to train, a model or an adapter that [`PRMTrainer`] saved, or a
+            released reward model.
+        layout (`str`):
+            Key of `LAYOUTS`.
+        bias (`float`, *optional*, defaults to `0.0`):
+            Bias of the likelihood layout, where the model has none of its own.
+        kwargs:
+            For `from_pretrained`.
+
+    Raises:
+        ConfigError: there is no such model, or it is a reward model of another layout.
+        MissingDependencyError: an adapter needs peft.
+    """
+    config = read_config(name_or_path, **{key: kwargs[key] for key in ("revision", "trust_remote_code") if key in kwargs})
+    saved = getattr(config, CONFIG_KEY, None) or {}
+    if saved.get("layout", layout) != layout:
+        raise ConfigError(
+            f"{name_or_path} is a reward model of layout {saved['layout']!r} and cannot be used in layout {layout!r}: "
+            "set prm_type (training) or layout (loading) to its own."
+        )
+    base = saved.get("adapter_of")
+    if base:
+        kwargs.pop("revision", None)  # the adapter's, not its base model's
+    extra = {"num_labels": 2} if layout == "newline" else {}
+    try:
+        model = _MODEL_CLASS[layout].from_pretrained(base or name_or_path, **extra, **kwargs)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(f"The model {base or name_or_path} cannot be loaded: {reason}") from error
+    if LAYOUTS[layout].head == "likelihood":
+        attach_bias(model, saved.get("bias", bias))
+    if base:
+        try:
+            from peft import PeftModel
+        except ImportError as error:
+            raise MissingDependencyError("An adapter needs peft: pip install trl-dsmath[peft]") from error
+        model = PeftModel.from_pretrained(model, name_or_path)
+    return model
+
+
+def attach_bias(model: Any, value: float) -> None:
+    """Gives a causal model a [`StepBias`] of its own, unless it has one."""
+    if not hasattr(model, "step_bias"):
+        model.step_bias = StepBias(value).to(model.device)
+
+
+def describe(model: Any, layout: str, separator: str) -> dict[str, Any]:
+    """What is written into the config of a model that is saved, so that it can be loaded without flags."""
+    about: dict[str, Any] = {"layout": layout, "step_separator": separator}
+    if LAYOUTS[layout].head == "likelihood":
+        bias = model.step_bias
+        weight = (bias.modules_to_save[bias.active_adapter] if hasattr(bias, "modules_to_save") else bias).weight
+        about["bias"] = weight.item() * StepBias.scale
+    if hasattr(model, "peft_config"):
+        about["adapter_of"] = model.peft_config[model.active_adapter].base_model_name_or_path
+    return about

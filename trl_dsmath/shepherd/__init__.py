@@ -1,0 +1,13 @@
+"""Step labels from roll-outs (Math-Shepherd), and the dataset type that holds them.
+
+What is covered: hard and soft estimation, bisection for the first error, sharing and early stopping that leave hard
+labels as they are, resuming. What is not: whether a label is true. A step is "right" when the completer still reaches the
+right answer from it, which a lucky guess does too (docs/annotation.md).
+"""
+
+from .annotation import annotate
+from .dataset import push_to_hub, to_dataset
+from .labels import Mode
+from .summary import Summary, summarize
+
+__all__ = ["Mode", "Summary", "annotate", "push_to_hub", "summarize", "to_dataset"]

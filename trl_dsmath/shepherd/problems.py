@@ -1,0 +1,177 @@
+"""Rows of a data file turned into problems, and solutions cut into steps with the token ids of each prefix."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import DataError
+from ..grading import check_golds
+from ..sampling import Sample, Sampler
+from ..text import read_answer
+from ..text.steps import split_steps
+
+GOLD_COLUMNS = ("gold", "solution", "answer")
+STEP_COLUMNS = ("completions", "completion")
+
+
+@dataclass
+class Problem:
+    """A question with its gold answer, and the solutions to label (`None`: they are to be sampled)."""
+
+    id: str
+    prompt: Any
+    gold: str
+    given: dict[int, list[str]] | None = None  # steps, by the number of the solution
+
+
+@dataclass
+class Solution:
+    """One solution, cut into steps.
+
+    Attributes:
+        index (`int`):
+            Number of the solution among those of its problem.
+        steps (`list[str]`):
+            The steps; joined they are the solution.
+        prefixes (`list[tuple[int, ...]]`):
+            For each step but the last, the ids of the prompt and of the solution up to the end of the step.
+        answer (`str`, *optional*):
+            The final answer, as it was written.
+    """
+
+    index: int
+    steps: list[str]
+    prefixes: list[tuple[int, ...]]
+    answer: str | None
+
+
+@dataclass
+class Problems:
+    """The problems of a file, and the rows that cannot be used."""
+
+    problems: list[Problem]
+    skipped: dict[str, list[int]] = field(default_factory=dict)
+
+    def report(self) -> str:
+        """One line: how many problems, how many rows were skipped, why, and the first of them."""
+        line = f"{len(self.problems):,} problems, {sum(map(len, self.skipped.values())):,} rows skipped"
+        for reason, rows in self.skipped.items():
+            more = ", ..." if len(rows) > 5 else ""
+            line += f"; {reason}: {len(rows):,} (row {', '.join(map(str, rows[:5]))}{more})"
+        return line
+
+
+def read_problems(rows: Iterable[Mapping[str, Any]]) -> Problems:
+    """
+    Reads problems, with or without solutions.
+
+    Args:
+        rows (`Iterable[Mapping]`):
+            `prompt` (text or messages, exactly as the completer is to read it); `gold`, `solution` or `answer`; to label
+            given solutions also `completions` (a list of steps) or `completion` (text, cut at newlines). `problem_id`
+            or `id` names the problem, otherwise prompt and gold do; rows of the same problem are its solutions, in
+            order.
+
+    Returns:
+        [`Problems`]
+
+    Raises:
+        DataError: no row can be used, or some rows have solutions and others have none.
+    """
+    rows = list(rows)
+    golds = [next((row[name] for name in GOLD_COLUMNS if row.get(name) not in (None, "")), None) for row in rows]
+    readable = [report.ok for report in check_golds(golds)]
+    with_steps = any(row.get(name) is not None for row in rows for name in STEP_COLUMNS)
+    problems: dict[str, Problem] = {}
+    solutions_of: dict[str, int] = {}
+    skipped: dict[str, list[int]] = {}
+    for number, (row, gold, ok) in enumerate(zip(rows, golds, readable, strict=True)):
+        if not row.get("prompt"):
+            skipped.setdefault("no prompt", []).append(number)
+            continue
+        name = _name(row, gold)
+        index = solutions_of[name] = solutions_of.get(name, -1) + 1  # skipped rows count: a number never moves
+        steps = _steps(row) if with_steps else None
+        if gold is None:
+            skipped.setdefault("no gold answer", []).append(number)
+        elif not ok:
+            skipped.setdefault("gold cannot be read", []).append(number)
+        elif with_steps and not steps:
+            skipped.setdefault("no steps", []).append(number)
+        elif steps is None and index:
+            skipped.setdefault("the same problem again", []).append(number)
+        else:
+            problem = problems.setdefault(name, Problem(name, row["prompt"], str(gold), {} if with_steps else None))
+            if steps is not None and problem.given is not None:
+                problem.given[index] = steps
+    if not problems:
+        why = "; ".join(f"{reason}: {len(numbers)}" for reason, numbers in skipped.items())
+        raise DataError(
+            f"No row can be used ({why or 'there is none'}). A row needs `prompt`, a gold answer in "
+            f"{' or '.join(map(repr, GOLD_COLUMNS))}, and `completions` (a list of steps) where solutions are given."
+        )
+    return Problems(list(problems.values()), skipped)
+
+
+def _name(row: Mapping[str, Any], gold: object) -> str:
+    for key in ("problem_id", "id"):
+        if row.get(key) is not None:
+            return str(row[key])
+    content = json.dumps([row["prompt"], str(gold)], ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+
+def _steps(row: Mapping[str, Any]) -> list[str]:
+    """The steps of a row; each but the last ends with white space, a newline where it had none."""
+    given = row.get("completions")
+    if given is None:
+        text = row.get("completion")
+        if isinstance(text, list):  # messages
+            text = text[-1].get("content") if text and isinstance(text[-1], Mapping) else None
+        return split_steps(text) if isinstance(text, str) else []
+    if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(step, str) for step in given):
+        return []
+    steps = [step for step in given if step.strip()]
+    return [step if step[-1].isspace() else step + "\n" for step in steps[:-1]] + steps[-1:]
+
+
+def given_solution(index: int, steps: list[str], prompt_ids: list[int], sampler: Sampler) -> Solution:
+    """A solution of which only the text is known: it is tokenised once, by itself, and cut at the steps."""
+    text = "".join(steps)
+    return _cut(index, steps, prompt_ids, sampler.encode(text), read_answer(text), sampler)
+
+
+def sampled_solution(index: int, sample: Sample, prompt_ids: list[int], sampler: Sampler) -> Solution:
+    """A solution as it was sampled: its prefixes are the sampled ids, whatever the tokenizer would make of the text."""
+    steps = split_steps(sample.text) or [sample.text]
+    return _cut(index, steps, prompt_ids, list(sample.ids), answer_of(sample.text, sample.finished), sampler)
+
+
+def answer_of(text: str, finished: bool) -> str | None:
+    r"""The final answer of a sample; one that was cut off counts only if its box is complete ("the answer is 1|2")."""
+    return read_answer(text) if finished or "\\boxed" in text else None
+
+
+def _cut(
+    index: int, steps: list[str], prompt_ids: list[int], ids: list[int], answer: str | None, sampler: Sampler
+) -> Solution:
+    prefixes, text, tokens = [], "", 0
+    for step in steps[:-1]:
+        text += step
+        tokens = _tokens_that_hold(text, ids, tokens, sampler)
+        prefixes.append((*prompt_ids, *ids[:tokens]))
+    return Solution(index, steps, prefixes, answer)
+
+
+def _tokens_that_hold(text: str, ids: list[int], low: int, sampler: Sampler) -> int:
+    """The fewest tokens whose text begins with `text`, by bisection: more tokens never hold less."""
+    high = len(ids)
+    while low < high:
+        middle = (low + high) // 2
+        if sampler.decode(ids[:middle]).startswith(text):
+            high = middle
+        else:
+            low = middle + 1
+    return low
