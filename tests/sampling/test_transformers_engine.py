@@ -1,6 +1,7 @@
 """The transformers engine against plain `generate`, and what its random streams promise."""
 
 import collections
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_samples_do_not_depend_on_the_other_prompts_or_on_waves(sampler: Any) ->
     assert _ids(sampler.sample(PROMPTS[::-1], LONG, n=6))[::-1] == expected
     assert _ids(sampler.sample(PROMPTS[1:2], LONG, n=6)) == expected[1:2]
     waves = [sampler.sample(PROMPTS, LONG, n=2, first=first) for first in (0, 2, 4)]
-    assert [sum((_ids(wave)[i] for wave in waves), []) for i in range(len(PROMPTS))] == expected
+    assert [[ids for wave in waves for ids in _ids(wave)[i]] for i in range(len(PROMPTS))] == expected
     uneven = sampler.sample(PROMPTS, LONG, n=2, first=[0, 1, 2, 4])
     assert _ids(uneven) == [row[start : start + 2] for row, start in zip(expected, [0, 1, 2, 4], strict=True)]
 
@@ -146,7 +147,7 @@ def test_stop_strings(sampler: Any) -> None:
     strings = ("e", "a", long)
     stopped = sampler.sample(PROMPTS, Decoding(max_new_tokens=40, stop=strings), n=8)
     seen = set()
-    for before, after in zip(sum(free, []), sum(stopped, []), strict=True):
+    for before, after in zip(chain(*free), chain(*stopped), strict=True):
         places = [(before.text.find(string), string) for string in strings if string in before.text]
         if not places:
             assert after == before

@@ -92,7 +92,9 @@ def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any)
         ConfigError: there is no such model, or it is a reward model of another layout.
         MissingDependencyError: an adapter needs peft.
     """
-    config = read_config(name_or_path, **{key: kwargs[key] for key in ("revision", "trust_remote_code") if key in kwargs})
+    config = read_config(
+        name_or_path, **{key: kwargs[key] for key in ("revision", "trust_remote_code") if key in kwargs}
+    )
     saved = getattr(config, CONFIG_KEY, None) or {}
     if saved.get("layout", layout) != layout:
         raise ConfigError(

@@ -84,7 +84,9 @@ def encode_joined(
     if not tokenizer.is_fast:
         raise ConfigError("This layout needs a fast tokenizer, which says which characters each token covers.")
     edges = list(accumulate((len(piece.text) for piece in pieces), initial=0))
-    encoding = tokenizer("".join(piece.text for piece in pieces), add_special_tokens=False, return_offsets_mapping=True)
+    encoding = tokenizer(
+        "".join(piece.text for piece in pieces), add_special_tokens=False, return_offsets_mapping=True
+    )
     ids: list[int] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -118,9 +120,7 @@ def render(
     if tokenizer.chat_template is None:
         raise ConfigError("This layout needs the chat template of its tokenizer, and the tokenizer has none.")
     held = [
-        {**message, "content": f"\ue000{message['content']}\ue001"}
-        if isinstance(message["content"], int)
-        else message
+        {**message, "content": f"\ue000{message['content']}\ue001"} if isinstance(message["content"], int) else message
         for message in messages
     ]
     text = str(tokenizer.apply_chat_template(held, tokenize=False, add_generation_prompt=False))

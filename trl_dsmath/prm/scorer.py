@@ -88,9 +88,7 @@ class StepScorer:
         """
         encoded = [self.encoder(prompt, list(solution)) for prompt, solution in zip(prompts, steps, strict=True)]
         cut = [solution.truncate(self.max_length) for solution in encoded]
-        beyond = sum(
-            len(whole.positions) - len(kept.positions) for whole, kept in zip(encoded, cut, strict=True)
-        )
+        beyond = sum(len(whole.positions) - len(kept.positions) for whole, kept in zip(encoded, cut, strict=True))
         if beyond and not self.steps_beyond:
             warnings.warn(
                 f"{self.__name__}: {beyond} steps lie beyond max_length ({self.max_length} tokens) and are scored "

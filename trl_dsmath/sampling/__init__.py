@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .vllm_engine import VLLMSampler as VLLMSampler
 
 _ENGINES = {"TransformersSampler": "transformers_engine", "VLLMSampler": "vllm_engine"}
-__all__ = ["Decoding", "Prompt", "Sample", "Sampler", *_ENGINES]  # noqa: PLE0604
+__all__ = ["Decoding", "Prompt", "Sample", "Sampler", *_ENGINES]
 
 
 def __getattr__(name: str) -> object:

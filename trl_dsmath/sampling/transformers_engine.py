@@ -55,7 +55,7 @@ class TransformersSampler:
         self._model: Any = model
         self._tokenizer = tokenizer
         self._batch_size = batch_size
-        base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+        base = getattr(model, "get_base_model", lambda: model)()  # under a LoRA adapter
         self._one_logit = (
             {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(base.forward).parameters else {}
         )

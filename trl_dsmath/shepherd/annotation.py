@@ -2,22 +2,19 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from ..data.files import read_jsonl
-from ..errors import ConfigError
 from ..sampling import Decoding, Sampler
 from .journal import Journal
 from .labels import Mode
 from .problems import Problem, given_solution, read_problems, sampled_solution
 from .rollouts import Work, draw
+from .settings import Settings
 from .summary import Summary, summarize
-
-MODES = ("hard", "soft", "first_error")
 
 
 def annotate(
@@ -76,101 +73,78 @@ def annotate(
     Source: Math-Shepherd (arXiv 2312.08935), which §4.1.3 of the paper builds its reward model after; N = 8 and 15
     solutions a problem are that paper's. The bisection is OmegaPRM's (arXiv 2406.06592).
     """
-    decoding = decoding or Decoding()
-    _check(mode, num_rollouts, num_solutions, wave, problems_at_once, decoding)
-    rows = read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data
-    read = read_problems(rows)
-    settings: dict[str, Any] = {"mode": mode, "num_rollouts": num_rollouts}
-    sampled = [problem for problem in read.problems if problem.given is None]
-    if sampled:
-        settings["num_solutions"] = num_solutions
-    settings |= {**asdict(decoding), "stop": list(decoding.stop), "sampler": sampler.name}
-    journal = Journal(Path(output), settings)
+    settings = Settings(mode, num_rollouts, num_solutions, decoding or Decoding(), wave, problems_at_once)
+    read = read_problems(read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data)
+    sampled = any(problem.given is None for problem in read.problems)
+    journal = Journal(Path(output), settings.record(sampler.name, sampled))
     try:
-        counts = {p.id: num_solutions if p.given is None else len(p.given) for p in read.problems}
-        left = deque(problem for problem in read.problems if _open(problem, num_solutions, journal))
-        total = sum(counts.values())
-        done = total - sum(len(_open(problem, num_solutions, journal)) for problem in left)
+        missing = {problem.id: _missing(problem, num_solutions, journal) for problem in read.problems}
+        left = deque(problem for problem in read.problems if missing[problem.id])
+        total = sum(num_solutions if p.given is None else len(p.given) for p in read.problems)
+        done = total - sum(map(len, missing.values()))
         with tqdm(total=total, initial=done, unit="solution", desc="Annotating", disable=not progress) as bar:
-            _run(left, sampler, journal, bar, mode, num_rollouts, num_solutions, decoding, wave, problems_at_once)
+            blank = _run(left, sampler, journal, settings, bar)
     finally:
         journal.close()
     summary = summarize(output)
-    summary.skipped = read.report()
+    summary.skipped = read.report() + (f"; {blank} solutions were blank and have no steps" if blank else "")
     return summary
 
 
-def _run(
-    left: deque[Problem],
-    sampler: Sampler,
-    journal: Journal,
-    bar: Any,
-    mode: Mode,
-    num_rollouts: int,
-    num_solutions: int,
-    decoding: Decoding,
-    wave: int,
-    problems_at_once: int,
-) -> None:
-    """Keeps `problems_at_once` problems under way; one that is finished is written and another takes its place."""
+def _run(left: deque[Problem], sampler: Sampler, journal: Journal, settings: Settings, bar: Any) -> int:
+    """Keeps some problems under way; one that is finished is written and another takes its place.
+
+    Returns:
+        `int`: how many solutions were blank.
+    """
     under_way: list[Work] = []
-    spent = 0
+    spent = blank = 0
     while left or under_way:
-        new = [left.popleft() for _ in range(min(len(left), problems_at_once - len(under_way)))]
-        under_way += _begin(new, sampler, journal, num_solutions, decoding)
+        new = [left.popleft() for _ in range(min(len(left), settings.problems_at_once - len(under_way)))]
+        begun, dropped = _begin(new, sampler, journal, settings)
+        under_way += begun
+        blank += dropped
+        bar.update(dropped)
         requests = []
         for work in list(under_way):
-            asked = work.requests(mode, num_rollouts, wave)
+            asked = work.requests(settings.mode, settings.num_rollouts, settings.wave)
             if not asked:
-                journal.append(work.rows(mode, num_rollouts, sampler.name))
+                journal.append(work.rows(settings.mode, settings.num_rollouts, sampler.name))
                 under_way.remove(work)
                 bar.update(len(work.solutions))
             requests += [(work, request) for request in asked]
         if requests:
-            draw(requests, sampler, decoding)
+            draw(requests, sampler, settings.decoding)
             spent += sum(request.count for _, request in requests)
             bar.set_postfix_str(f"{spent:,} roll-outs", refresh=False)
+    return blank
 
 
-def _begin(
-    problems: list[Problem], sampler: Sampler, journal: Journal, num_solutions: int, decoding: Decoding
-) -> list[Work]:
-    """Samples the solutions of problems that have none, and cuts those that have no labels yet into steps."""
+def _begin(problems: list[Problem], sampler: Sampler, journal: Journal, settings: Settings) -> tuple[list[Work], int]:
+    """Samples the solutions of problems that have none, and cuts those that have no labels yet into steps.
+
+    Returns:
+        `tuple`: the problems, and how many of their solutions were blank.
+    """
     prompts = [sampler.encode_prompt(problem.prompt) for problem in problems]
     to_sample = [i for i, problem in enumerate(problems) if problem.given is None]
-    drawn = sampler.sample([prompts[i] for i in to_sample], decoding, n=num_solutions) if to_sample else []
+    number = settings.num_solutions
+    drawn = sampler.sample([prompts[i] for i in to_sample], settings.decoding, n=number) if to_sample else []
     samples = dict(zip(to_sample, drawn, strict=True))
-    begun = []
+    begun, blank = [], 0
     for i, problem in enumerate(problems):
-        solutions = [
-            sampled_solution(index, samples[i][index], prompts[i], sampler)
-            if problem.given is None
-            else given_solution(index, problem.given[index], prompts[i], sampler)
-            for index in _open(problem, num_solutions, journal)
-        ]
-        begun.append(Work(problem, prompts[i], solutions))
-    return begun
+        indices = _missing(problem, number, journal)
+        if problem.given is not None:
+            solutions = [given_solution(index, problem.given[index], prompts[i], sampler) for index in indices]
+        else:
+            solutions = [sampled_solution(index, samples[i][index], prompts[i], sampler) for index in indices]
+        with_steps = [solution for solution in solutions if solution.steps]
+        blank += len(solutions) - len(with_steps)
+        begun.append(Work(problem, prompts[i], with_steps))
+    return begun, blank
 
 
-def _open(problem: Problem, num_solutions: int, journal: Journal) -> list[int]:
+def _missing(problem: Problem, num_solutions: int, journal: Journal) -> list[int]:
     """Numbers of the solutions of a problem that have no labels yet."""
     numbers = range(num_solutions) if problem.given is None else sorted(problem.given)
     return [index for index in numbers if (problem.id, index) not in journal.done]
-
-
-def _check(
-    mode: str, num_rollouts: int, num_solutions: int, wave: int, problems_at_once: int, decoding: Decoding
-) -> None:
-    if mode not in MODES:
-        raise ConfigError(f"mode must be one of {', '.join(MODES)}, not {mode!r}.")
-    numbers = {
-        "num_rollouts": num_rollouts,
-        "num_solutions": num_solutions,
-        "wave": wave,
-        "problems_at_once": problems_at_once,
-    }
-    for name, number in numbers.items():
-        if number < 1:
-            raise ConfigError(f"{name} must be at least 1, not {number}.")
-    if decoding.greedy:
-        raise ConfigError("With temperature 0 all roll-outs of a prefix are the same: set a temperature above 0.")

@@ -81,12 +81,12 @@ class Journal:
     def _check_settings(self, settings: dict[str, Any]) -> None:
         beside = settings_path(self.path)
         kept = read_settings(self.path)
-        if not kept:
-            if self.done:
-                raise ConfigError(
-                    f"{self.path} holds labels but {beside.name} is missing, so nobody knows how they were made. "
-                    "Name another file."
-                )
+        if self.done and not kept:
+            raise ConfigError(
+                f"{self.path} holds labels but {beside.name} is missing, so nobody knows how they were made. Name another "
+                "file."
+            )
+        if not self.done:
             part = beside.with_name(beside.name + ".part")
             part.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
             os.replace(part, beside)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from ..errors import DataError
@@ -34,7 +35,7 @@ class Solution:
         index (`int`):
             Number of the solution among those of its problem.
         steps (`list[str]`):
-            The steps; joined they are the solution.
+            The steps; joined they are the solution. Empty when it is blank.
         prefixes (`list[tuple[int, ...]]`):
             For each step but the last, the ids of the prompt and of the solution up to the end of the step.
         answer (`str`, *optional*):
@@ -138,14 +139,22 @@ def _steps(row: Mapping[str, Any]) -> list[str]:
 
 
 def given_solution(index: int, steps: list[str], prompt_ids: list[int], sampler: Sampler) -> Solution:
-    """A solution of which only the text is known: it is tokenised once, by itself, and cut at the steps."""
+    """A solution of which only the text is known: it is tokenised once, by itself, and cut at the steps.
+
+    Where the tokenizer does not give the text back (it normalises), the steps are tokenised one by one.
+    """
     text = "".join(steps)
-    return _cut(index, steps, prompt_ids, sampler.encode(text), read_answer(text), sampler)
+    ids = sampler.encode(text)
+    if sampler.decode(ids).lstrip() == text.lstrip():
+        return _cut(index, steps, prompt_ids, ids, read_answer(text), sampler)
+    pieces = [sampler.encode(step) for step in steps]
+    prefixes = [(*prompt_ids, *chain(*pieces[:end])) for end in range(1, len(steps))]
+    return Solution(index, steps, prefixes, read_answer(text))
 
 
 def sampled_solution(index: int, sample: Sample, prompt_ids: list[int], sampler: Sampler) -> Solution:
     """A solution as it was sampled: its prefixes are the sampled ids, whatever the tokenizer would make of the text."""
-    steps = split_steps(sample.text) or [sample.text]
+    steps = split_steps(sample.text)
     return _cut(index, steps, prompt_ids, list(sample.ids), answer_of(sample.text, sample.finished), sampler)
 
 
@@ -166,11 +175,15 @@ def _cut(
 
 
 def _tokens_that_hold(text: str, ids: list[int], low: int, sampler: Sampler) -> int:
-    """The fewest tokens whose text begins with `text`, by bisection: more tokens never hold less."""
+    """The fewest tokens whose text begins with `text`, by bisection: more tokens never hold less.
+
+    SentencePiece swallows the space before the first word when it decodes, so leading blanks do not count.
+    """
+    text = text.lstrip()
     high = len(ids)
     while low < high:
         middle = (low + high) // 2
-        if sampler.decode(ids[:middle]).startswith(text):
+        if sampler.decode(ids[:middle]).lstrip().startswith(text):
             high = middle
         else:
             low = middle + 1
