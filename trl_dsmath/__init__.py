@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .grpo import DeepSeekMathGRPOTrainer as DeepSeekMathGRPOTrainer
     from .grpo import StepGRPOConfig as StepGRPOConfig
     from .grpo import StepGRPOTrainer as StepGRPOTrainer
+    from .prm import PRMConfig as PRMConfig
+    from .prm import PRMTrainer as PRMTrainer
+    from .prm import load_step_scorer as load_step_scorer
     from .sft import MathSFTConfig as MathSFTConfig
     from .sft import MathSFTTrainer as MathSFTTrainer
 
@@ -21,6 +24,9 @@ _HOME = {
     "DeepSeekMathGRPOTrainer": "grpo",
     "MathSFTConfig": "sft",
     "MathSFTTrainer": "sft",
+    "PRMConfig": "prm",
+    "PRMTrainer": "prm",
+    "load_step_scorer": "prm",
     "StepGRPOConfig": "grpo",
     "StepGRPOTrainer": "grpo",
 }

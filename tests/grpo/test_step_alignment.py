@@ -95,7 +95,7 @@ def test_worked_byte_level() -> None:
     align = StepAligner(tokenizer)
     eos = tokenizer.eos_token_id
     # "3" "+" "Ċ" "Ċ" "4" ".\n\n" "7" eos: the blank line joins, the last step ends at EOS
-    ids = ids_of(tokenizer, "3", "+", "Ċ", "Ċ", "4", ".\n\n", "7") + [eos]
+    ids = [*ids_of(tokenizer, "3", "+", "Ċ", "Ċ", "4", ".\n\n", "7"), eos]
     assert align(ids) == ([3, 5, 7], ["3+\n\n", "4.\n\n", "7"])
     assert align(ids[:-1]) == ([3, 5, 6], ["3+\n\n", "4.\n\n", "7"])  # truncated: the last token there is
     assert align(ids[:6]) == ([3, 5], ["3+\n\n", "4.\n\n"])
@@ -105,7 +105,7 @@ def test_worked_byte_level() -> None:
     assert align(ids_of(tokenizer, "3", "\nx\n", "4")) == ([1, 2], ["3\nx\n", "4"])
     assert align(ids_of(tokenizer, "3", "\n\n#", "Ċ", "4")) == ([1, 2, 3], ["3\n\n", "#\n", "4"])
     # an added token with the newline in front, as in the toy of docs/process-rewards.md
-    assert align(ids_of(tokenizer, "7", "\nTherefore, ", "7") + [eos]) == ([1, 3], ["7\n", "Therefore, 7"])
+    assert align([*ids_of(tokenizer, "7", "\nTherefore, ", "7"), eos]) == ([1, 3], ["7\n", "Therefore, 7"])
 
 
 def test_no_step() -> None:

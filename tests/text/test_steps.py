@@ -1,5 +1,7 @@
 """Steps of a solution: worked cases, and for any string the spans tile it and no step is blank."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,7 @@ def test_spans_tile_the_text(pieces: list[str], separator: str) -> None:
     assert spans or not text.replace(separator, "").strip() or separator == KI_TAG
     if spans:
         assert spans[0][0] == 0 and spans[-1][1] == len(text)
-        assert all(end == start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+        assert all(end == start for (_, end), (start, _) in pairwise(spans))
         assert all(text[start:end].strip() for start, end in spans)
     assert "".join(split_steps(text, separator)) == (text if spans else "")
 

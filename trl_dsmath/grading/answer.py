@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from .environments import branches, matrix_cells, system_rows
 from .quantities import MAX_LENGTH, parse_expression
 from .tree import Node, Unsupported
 
@@ -84,18 +85,10 @@ _RELATIONS = {
 }  # fmt: skip
 _AND = {"and", "\\land", "和", "与", "及", "以及"}
 _OR = {"or", "\\lor", "或", "或者"}
-_MATRIX = re.compile(r"^\\begin\{([pbBv]?matrix|array|smallmatrix)\}(?:\s*\{[lcr|\s]*\})?(.*)\\end\{\1\}$", re.DOTALL)
-_SYSTEM = re.compile(
-    r"^(?:\\\{)?\s*\\begin\{(aligned|align\*?|cases|gathered|split|array|eqnarray\*?)\}(?:\s*\{[lcr|\s]*\})?(.*)\\end\{\1\}\s*(?:\\\})?$",
-    re.DOTALL,
-)
-_FENCED_MATRIX = re.compile(
-    r"^(?:\(|\[|\\\{)?\s*(\\begin\{(?:smallmatrix|array|matrix)\}.*\\end\{(?:smallmatrix|array|matrix)\})\s*(?:\)|\]|\\\})?$",
-    re.DOTALL,
-)
 _PART_LABEL = re.compile(r"^\((?:[1-9]|[a-h]|[ivx]{1,4})\)\s*(?=\S)")
 _NAMED_POINT = re.compile(r"^[A-Z]'?\s*(?=\(.*,.*\)$)")  # "P(2, 3)"
 _QUOTED = re.compile(r"^\\text\s*\{([^{}]*)\}$")
+_FAMILY = re.compile(r"^([^|:]+?)\s*(?:\||:)\s*([^|]+)$", re.DOTALL)  # \{n\pi : n \in \Z\}
 _BUILDER = re.compile(r"^([A-Za-z])\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:)\s*(.+)$", re.DOTALL)
 
 
@@ -146,13 +139,11 @@ def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
         return (
             Words(text) if isinstance(inner, Words | Value) and re.search(r"[A-Za-z]", quoted[1][:1] or "a") else inner
         )
-    if (
-        (system := _SYSTEM.match(text))
-        and re.search(r"=|<|>|\\[lg]e\b|aligned|align|gather", text)
-        and "\\text" not in text
-    ):
-        rows = [row.replace("&", "").strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", system[2])]
-        return parse_answer(", ".join(row.strip(" ,;.") for row in rows if row), thousands, depth + 1)
+    if (pairs := branches(text)) is not None:
+        sides = ([parse_answer(part, depth=depth + 1) for part in pair] for pair in pairs)
+        return Items(tuple(Group("if", "", tuple(pair)) for pair in sides))
+    if (rows := system_rows(text)) is not None:
+        return parse_answer(", ".join(rows), thousands, depth + 1)
     text = _NAMED_POINT.sub("", text)
     parts = pieces(text)
     if thousands is False:
@@ -253,6 +244,8 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
     if parts[0] == "\\{":
         if (builder := _BUILDER.match(inner)) and re.search(r"[<>=]|\\le|\\ge|\\neq|\\in", builder[2]):
             return parse_answer(builder[2], depth=depth + 1)
+        if (family := _FAMILY.match(inner)) and re.search(r"\\in|=", family[2]):
+            return Group("{|", "}", tuple(parse_answer(part, depth=depth + 1) for part in family.groups()))
     elif opening == "langle":
         opening, closing = "<", ">"
     if not inner:
@@ -270,16 +263,10 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
 
 
 def _matrix(text: str, depth: int) -> Matrix | None:
-    if fenced := _FENCED_MATRIX.match(text):
-        text = fenced[1]
-    found = _MATRIX.match(text)
-    if not found or found[1] == "vmatrix" or "\\begin" in found[2]:
+    cells = matrix_cells(text)
+    if cells is None:
         return None
-    body = re.sub(r"\\hline|\\\\\s*$", "", found[2].strip())
-    rows = [[cell.strip() for cell in row.split("&")] for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])", body)]
-    if len({len(row) for row in rows}) != 1 or sum(map(len, rows)) > 400:
-        return None
-    return Matrix(tuple(tuple(parse_answer(cell, depth=depth + 1) for cell in row) for row in rows))
+    return Matrix(tuple(tuple(parse_answer(cell, depth=depth + 1) for cell in row) for row in cells))
 
 
 _DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
@@ -290,7 +277,7 @@ _RATIO = re.compile(
 
 def _value(text: str) -> Answer:
     text = text.strip()
-    if re.fullmatch(r"\d{1,3}(?: \d{3})+", text):
+    if re.fullmatch(r"\d{1,3}(?: \d{3})+(?:\.\d+)?", text):
         text = text.replace(" ", "")
     if found := _RATIO.match(text):
         parts = tuple(parse_answer(part) for part in found.groups()[:3] if part is not None)

@@ -197,7 +197,7 @@ def _computable(text: str) -> bool:
     """Worth a worker's time: mathematics, not prose, and of a size that a person would write."""
     if len(text) > 400 or not re.search(r"[\\\d^=]", text) or re.search(r"\d{60}", text):
         return False
-    if text.count("{") != text.count("}") or len(_NESTED_POWERS.findall(text)) > 30:
+    if text.count("{") != text.count("}") or "{}" in text or len(_NESTED_POWERS.findall(text)) > 30:
         return False
     words = re.findall(r"(?<!\\)\b[A-Za-z]{4,}", re.sub(r"\\(?:begin|end)\{[a-z]+\}", "", text))
     return len(words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)

@@ -58,8 +58,14 @@ def _has_words(*answers: Answer) -> bool:
 def _unwrap(answer: Answer) -> Answer:
     if isinstance(answer, Value):
         return expand(answer)
+    if isinstance(answer, Matrix) and len(answer.rows) == len(answer.rows[0]) == 1:
+        return _unwrap(answer.rows[0][0])
     if isinstance(answer, Group) and len(answer.items) == 1 and answer.opening in "{(":
-        return _unwrap(answer.items[0])
+        inner = _unwrap(answer.items[0])
+        return answer if inner == Words("\\emptyset") else inner  # the set that holds the empty set is not empty
+    if isinstance(answer, Group) and answer.opening == "{" and answer.items:
+        found = [_unwrap(item) for item in answer.items]
+        return Group("{", "}", tuple(x for one in found for x in (one.items if isinstance(one, Items) else (one,))))
     if isinstance(answer, Group) and not answer.items:
         return Words("\\emptyset")
     if isinstance(answer, Items):

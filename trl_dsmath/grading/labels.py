@@ -8,6 +8,7 @@ from .evaluate import value
 from .tree import TooLarge, Undefined, Unsupported, contains, symbols
 from .values import same_value
 
+_DERIVATIVE = re.compile(r"^\\frac\s*\{\s*(?:d|\\partial)")
 FUNCTION_CALL = re.compile(r"^\\?[A-Za-z]+(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
 
 
@@ -39,6 +40,7 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
         first = parts[0]
         plain = (
             not isinstance(first, Value)
+            or _DERIVATIVE.match(first.text)
             or first.node[0] in ("sym", "fn")
             or (first.text.isupper() and constant(last))
             or constant(first)

@@ -10,8 +10,9 @@ from .units import resolve
 
 MAX_LENGTH = 2000
 _RATE = re.compile(
-    r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}"
+    r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}(\^\d|\^\{\d\})?\s*\}"
 )  # \frac{\text{miles}}{\text{hour}}
+_PARENTHESISED_UNIT = re.compile(r"(?<=[\d}])\s*\(\s*([\u4e00-\u9fff]+|\\text\s*\{[^{}]*\})\s*\)$")  # "15(个)"
 _NOT_A_PREFIX = re.compile(
     r"[不非或大小少多足超余第没无]"
 )  # Chinese words that change what the number after them means
@@ -32,7 +33,8 @@ def parse_expression(text: str) -> tuple[Node, str]:
     """
     if len(text) > MAX_LENGTH and not text.isdigit():
         raise Unsupported("too long")
-    tokens = tokenize(_RATE.sub(r"\\text{\1/\2}", text))
+    text = _PARENTHESISED_UNIT.sub(r" \1", text)
+    tokens = tokenize(_RATE.sub(r"\\text{\1/\2}\3", text))
     prefix = ""
     while tokens and _is_prefix(tokens[0]):
         prefix = "dollar" if tokens[0][1] == "\\$" else prefix
@@ -79,7 +81,11 @@ def _unit(tokens: list[Token]) -> str:
             unit += " " + value if unit and unit[-1].isalnum() else value
         elif (kind, value) in (("cmd", "circ"),):
             unit += "degree"
-        elif (kind == "op" and value in "^/{}().") or (kind == "num" and value in ("2", "3")):
+        elif (
+            (kind == "op" and value in "^/{}().")
+            or (kind == "num" and value in ("1", "2", "3"))
+            or (value == "-" and unit.endswith(("^", "^{")))
+        ):
             unit += value
         elif kind == "sym" and value in ("C", "F") and unit.endswith("degree"):
             unit = unit[: -len("degree")] + "°" + value

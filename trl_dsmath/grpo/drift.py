@@ -4,6 +4,9 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
+_ENOUGH = 16  # batches before anything is said
+_SURE = 3.0  # standard errors that a rise or a fall must exceed; at 2, level runs were warned of now and then
+
 ADVICE = (
     "The step reward rises while the outcome reward falls: {step_before:.3f} -> {step_after:.3f} against "
     "{outcome_before:.3f} -> {outcome_after:.3f} over {window} generation batches. The policy is probably learning what "
@@ -44,7 +47,10 @@ class DriftMonitor:
             - `steps/outcome_correlation`: Pearson correlation of mean step reward and outcome reward over the
               completions of the window. A scorer that is of use keeps it positive.
             - `steps/drift`: what the mean step reward gained from the first half of the window to the second, less what
-              the mean outcome reward gained. Above 0 the step reward runs ahead.
+              the mean outcome reward gained. Above 0 the step reward runs ahead. From 16 batches on.
+
+            The warning comes when the step reward rose and the outcome reward fell between the halves, each by more than
+            three standard errors of the batch means.
         """
         self._batches.append(
             [(s, o) for s, o in zip(step_means, outcomes, strict=True) if s is not None and o is not None]
@@ -54,7 +60,7 @@ class DriftMonitor:
         if correlation is not None:
             metrics["steps/outcome_correlation"] = correlation
         batches = [batch for batch in self._batches if batch]
-        if len(self._batches) < (self._batches.maxlen or 0) or len(batches) < 4:
+        if len(batches) < min(_ENOUGH, self._batches.maxlen or 0):
             return metrics, None
         half = len(batches) // 2
         step, outcome = ([math.fsum(pair[i] for pair in batch) / len(batch) for batch in batches] for i in (0, 1))
@@ -62,7 +68,7 @@ class DriftMonitor:
         (outcome_before, outcome_after), outcome_error = _means(outcome, half)
         step_gain, outcome_gain = step_after - step_before, outcome_after - outcome_before
         metrics["steps/drift"] = step_gain - outcome_gain
-        if self._warned or step_gain <= 2 * step_error or outcome_gain >= -2 * outcome_error:
+        if self._warned or step_gain <= _SURE * step_error or outcome_gain >= -_SURE * outcome_error:
             return metrics, None
         self._warned = True
         return metrics, ADVICE.format(

@@ -24,7 +24,7 @@ class StepGRPOConfig(DeepSeekMathGRPOConfig):
             a shell passes it.
         step_reward_weights (`list[float]` or `None`, *optional*):
             One weight for each step reward function; `None`: all 1.
-        drift_window (`int`, *optional*, defaults to `20`):
+        drift_window (`int`, *optional*, defaults to `40`):
             Generation batches over which step reward and outcome reward are compared; 0: not at all. See
             [`~grpo.drift.DriftMonitor`].
 
@@ -43,7 +43,7 @@ class StepGRPOConfig(DeepSeekMathGRPOConfig):
         default=None, metadata={"help": "One weight for each step reward function; none: all 1."}
     )
     drift_window: int = field(
-        default=20,
+        default=40,
         metadata={"help": "Generation batches over which step reward and outcome reward are compared; 0: not at all."},
     )
 
@@ -57,7 +57,7 @@ class StepGRPOConfig(DeepSeekMathGRPOConfig):
                 "negative, nor both 0. Set process_weight=1.0."
             )
         if self.drift_window < 0 or 0 < self.drift_window < 4:
-            raise ConfigError(f"drift_window ({self.drift_window}) must be 0, for none, or at least 4. Set it to 20.")
+            raise ConfigError(f"drift_window ({self.drift_window}) must be 0, for none, or at least 4. Set it to 40.")
         if self.importance_sampling_level != "token":
             raise ConfigError(
                 f"importance_sampling_level={self.importance_sampling_level!r} clips a completion as a whole, by the sign "

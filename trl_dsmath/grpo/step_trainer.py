@@ -12,7 +12,7 @@ from .advantages import combine_advantages, combine_scores, normalize_step_rewar
 from .alignment import StepAligner
 from .drift import DriftMonitor
 from .step_config import StepGRPOConfig
-from .step_metrics import Scores, listing, mean_or_none, step_metrics, weighted_rewards
+from .step_metrics import listing, mean_or_none, step_metrics, weighted_rewards
 from .step_scores import StepRewardFunctions
 
 logger = get_logger(__name__)
@@ -125,10 +125,11 @@ class StepGRPOTrainer(GRPOTrainer):
         rows = gather_object([list(row) for row in zip(*scores, strict=True)])
         all_scores = [[row[i] for row in rows] for i in range(len(scores))]
         self._step_totals = combine_scores(all_scores, self.step_rewards.weights)
-        group = self.num_generations if self.model.training else self.num_generations_eval
+        training = self.model.training  # type: ignore[union-attr]
+        group = (self.num_generations if training else self.num_generations_eval) or 1
         self._normalized = normalize_step_rewards(self._step_totals, group, self.scale_rewards)
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        self._log_steps(steps, all_scores, group, rewards)
+        self._log_steps(steps, all_scores, group, rewards, training)
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict]) -> dict:
@@ -152,10 +153,12 @@ class StepGRPOTrainer(GRPOTrainer):
         size = len(self._step_ends)
         return rows[self.accelerator.process_index * size : (self.accelerator.process_index + 1) * size]
 
-    def _log_steps(self, steps: list[list[str]], all_scores: list[Scores], group: int, rewards: torch.Tensor) -> None:
+    def _log_steps(
+        self, steps: list[list[str]], all_scores: list, group: int, rewards: torch.Tensor, training: bool
+    ) -> None:
         """Metrics, the same on every process, and the column of the completions table."""
         metrics = step_metrics(self.step_rewards.names, all_scores, self._step_totals, group)
-        if self.drift is not None and self.model.training:
+        if self.drift is not None and training:
             compared, warning = self.drift.update(
                 [mean_or_none(row) for row in self._step_totals], weighted_rewards(rewards, self.reward_weights)
             )

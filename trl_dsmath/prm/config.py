@@ -1,5 +1,6 @@
 """Configuration of PRM training."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -50,8 +51,6 @@ class PRMConfig(TrainingArguments):
         ConfigError: an unknown `prm_type`, or an empty separator.
     """
 
-    _VALID_DICT_FIELDS = [*TrainingArguments._VALID_DICT_FIELDS, "model_init_kwargs"]
-
     prm_type: Literal["token_classification", "causal", "likelihood"] = field(
         default="token_classification",
         metadata={"help": "Two-label head, Math-Shepherd's + and - tokens, or the text's own likelihood."},
@@ -92,6 +91,8 @@ class PRMConfig(TrainingArguments):
             raise ConfigError(f"prm_type {self.prm_type!r} is none of {', '.join(LAYOUT_OF)}.")
         if not self.step_separator:
             raise ConfigError("step_separator is empty, so there is no token at which a step could be scored.")
+        if isinstance(self.model_init_kwargs, str):
+            self.model_init_kwargs = json.loads(self.model_init_kwargs)
         super().__post_init__()
         # The batches hold what step_logits needs, which the models' forward does not name.
         self.remove_unused_columns = False

@@ -73,7 +73,7 @@ def _bos(tokenizer: "PreTrainedTokenizerBase", always: bool = False) -> list[int
 
 def _one_line(step: str, separator: str) -> str:
     """A step's text without the separator: at the end it is written by the layout, inside it would look like one more."""
-    text = step.rstrip()
+    text = step.rstrip().lstrip("\r\n")
     return re.sub(rf"(?:{re.escape(separator)})+", " ", text) if separator else text
 
 

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from ..errors import ConfigError
 from .batch import collate, pad_token_of
 from .heads import step_logits
-from .layouts import StepEncoder, sign_ids
+from .layouts import LAYOUTS, StepEncoder, sign_ids
 from .models import CONFIG_KEY, detect_layout, load_model, read_config
 
 if TYPE_CHECKING:
@@ -152,6 +152,8 @@ def load_step_scorer(
         ConfigError: there is no such model, or nothing tells its layout.
     """
     config = read_config(name_or_path)
+    if layout is not None and layout not in LAYOUTS:
+        raise ConfigError(f"There is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}.")
     layout = layout or detect_layout(name_or_path, config)
     if device is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"

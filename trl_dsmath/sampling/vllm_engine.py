@@ -18,6 +18,8 @@ class VLLMSampler:
     Args:
         model (`str`):
             Folder or name on the hub.
+        tokenizer ([`~transformers.PreTrainedTokenizerBase`], *optional*):
+            Turns prompts into ids. If `None`, the model's own.
         **engine (`dict`):
             Passed to `vllm.LLM`: `tensor_parallel_size`, `gpu_memory_utilization`, `max_model_len` ...
 
@@ -25,14 +27,14 @@ class VLLMSampler:
         MissingDependencyError: vLLM is not installed.
     """
 
-    def __init__(self, model: str, **engine: Any) -> None:
+    def __init__(self, model: str, tokenizer: Any = None, **engine: Any) -> None:
         try:
             from vllm import LLM, SamplingParams
         except ImportError as error:
             raise MissingDependencyError("vLLM is not installed: pip install trl-dsmath[vllm]") from error
         self._make_params = SamplingParams
         self._llm = LLM(model=model, **{"enable_prefix_caching": True, **engine})
-        self._tokenizer = self._llm.get_tokenizer()
+        self._tokenizer = tokenizer or self._llm.get_tokenizer()
         self._model_name = model
 
     @property

@@ -13,7 +13,7 @@ _SENTENCE = re.compile(
 )
 _LETTER = re.compile(
     r"""[\s$(（\[{*"'“]*(?:\\(?:text|mathrm|mathbf|textbf|mbox|rm|bf|mathbb)\s*\{?\s*)?[\s(（\[*]*
-        (?:(?:option|choice|answer|选项|选|答案)\s*(?:is|是|为)?\s*[:：]?\s*)?[(（\[*]*
+        (?:(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)|选项|选|答案)\s*(?:is|是|为)?\s*[:：]?\s*)?[(（\[*]*
         ([A-J])
         (?:(?=\s*[)）\]}.:：、，,*$"'”]|\s*$|\s*\\|\s+[\d$(-]|\s+\w{2,}|[\u4e00-\u9fff]))""",
     re.VERBOSE | re.IGNORECASE,

@@ -17,7 +17,7 @@ _CHARS: dict[int, int | str] = {
     **{
         ord(char): text
         for char, text in {
-            "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*", "∕": "/", "⁄": "/",
+            "∶": ":", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*", "∕": "/", "⁄": "/",
             "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt", "∛": r"\sqrt[3]", "±": r"\pm ", "∓": r"\mp ",
             "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ",
             "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\R ", "∖": r"\setminus ",
@@ -74,8 +74,10 @@ _CIRCLED_LIST = re.compile(r"(?<=\})\s*[,;]\s*(?=\\textcircled)")  # ①、③ i
 _INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
 _COLOR = re.compile(r"\\color\s*\{[^{}]*\}|\\textcolor\s*\{[^{}]*\}")
 _TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]*\^)\s*\{\s*(-?\d)\s*\}")  # \mathrm{m\,s^{-1}}
+_NAMED_FIGURE = re.compile(r"\\(triangle|angle)\s*\{([A-Z]+)\}")
 _SPACER = re.compile(r"\\(?:hspace|vspace|phantom|hphantom|vphantom|label|tag)\*?\s*\{[^{}]*\}")
 _CHINESE_MIXED = re.compile(r"(?<=\d)\s*又\s*(?=[\d\\])|(?<=^)负(?=[\d\\])")
+_LETTER_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")  # "6.02 x 10^23"
 _EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
 _LEADING = ' ,;:!?*~\\"`，；'
 _TRAILING = _LEADING + "."
@@ -122,6 +124,7 @@ def normalize(text: str) -> str:
         text = _SPACER.sub(" ", _COLOR.sub("", text))
         text = _TEXT_POWER.sub(r"\1\2", _TEXT_POWER.sub(r"\1\2", text))
         text = _FONT.sub("", text)
+        text = _NAMED_FIGURE.sub(r"\\\1 \2", text)
         text = _COMMAND.sub(_command, text)
         text = (
             text.replace("\\%", "%")
@@ -137,6 +140,7 @@ def normalize(text: str) -> str:
             lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text
         )
     text = text.replace("{,}", ",").replace("，", ",").replace("np.", "")
+    text = _LETTER_TIMES.sub(r"\\times ", text)
     text = _EMPTY_SCRIPT.sub("", text)
     text = " ".join(text.split())
     text = _ANNOUNCED.sub("", text)

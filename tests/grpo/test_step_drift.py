@@ -1,0 +1,57 @@
+"""Step reward against verified outcome."""
+
+import random
+
+import pytest
+
+from trl_dsmath.grpo.drift import DriftMonitor
+
+
+def feed(monitor: DriftMonitor, step: float, outcome: float, rng: random.Random) -> tuple[dict, str | None]:
+    """A batch of 64: outcomes 0 or 1, step rewards around a mean."""
+    outcomes = [float(rng.random() < outcome) for _ in range(64)]
+    return monitor.update([step + rng.gauss(0, 0.1) for _ in outcomes], outcomes)
+
+
+def test_a_hacked_scorer_is_told_once() -> None:
+    monitor, rng = DriftMonitor(40), random.Random(0)
+    warnings = []
+    for i in range(60):  # the figures of a process reward model that was hacked: .69 -> .88 against .37 -> .13
+        metrics, warning = feed(monitor, 0.69 + 0.19 * i / 60, 0.37 - 0.24 * i / 60, rng)
+        warnings.append(warning)
+    told = [i for i, warning in enumerate(warnings) if warning]
+    assert len(told) == 1 and told[0] < 60
+    assert "step reward rises while the outcome reward falls" in warnings[told[0]]
+    assert "lower process_weight" in warnings[told[0]]
+    assert metrics["steps/drift"] > 0.05
+    assert metrics["steps/outcome_correlation"] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("step_gain", "outcome_gain"), [(0.2, 0.2), (0.0, 0.0), (0.2, 0.0), (-0.2, -0.2), (0.0, -0.2)]
+)
+def test_no_warning_where_they_do_not_part(step_gain: float, outcome_gain: float) -> None:
+    told = 0
+    for seed in range(10):
+        monitor, rng = DriftMonitor(40), random.Random(seed)
+        for i in range(60):
+            _, warning = feed(monitor, 0.5 + step_gain * i / 60, 0.5 + outcome_gain * i / 60, rng)
+            told += warning is not None
+    assert told == 0
+
+
+def test_worked_by_hand() -> None:
+    monitor = DriftMonitor(4)
+    assert monitor.update([0.0, 1.0, None], [0.0, 1.0, 1.0]) == ({"steps/outcome_correlation": 1.0}, None)
+    assert monitor.update([0.5, 0.5], [0.0, 1.0])[0]["steps/outcome_correlation"] == pytest.approx(0.5**0.5)
+    monitor.update([1.0, 1.0], [0.5, None])
+    metrics, warning = monitor.update([1.0, 1.0], [0.5, 0.5])
+    # step means .5 .5 | 1 1, outcome means .5 .5 | .5 .5
+    assert metrics["steps/drift"] == pytest.approx(0.5)
+    assert warning is None
+
+
+def test_nothing_to_compare() -> None:
+    monitor = DriftMonitor(4)
+    for _ in range(6):
+        assert monitor.update([None, None], [1.0, None]) == ({}, None)

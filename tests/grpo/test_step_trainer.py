@@ -1,0 +1,175 @@
+"""What is refused, what is logged, and that TRL's own run is untouched."""
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from step_runs import Recording, config, outcome_digits, prompts, save_model, step_digits, step_width
+from trl import GRPOConfig, GRPOTrainer
+
+from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.grpo.step_scores import check_scores
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"importance_sampling_level": "sequence"}, 'Set importance_sampling_level="token"'),
+        ({"loss_type": "vespo"}, 'Set loss_type="grpo"'),
+        ({"off_policy_mask_threshold": 0.5}, "off_policy_mask_threshold drops .* Leave it out"),
+        ({"step_separator": ""}, "step_separator is empty"),
+        ({"process_weight": -1.0}, "Set process_weight=1.0"),
+        ({"process_weight": 0.0, "outcome_weight": 0.0}, "nor both 0"),
+        ({"drift_window": 2}, "at least 4"),
+    ],
+)
+def test_settings_that_take_meaning_from_steps_are_refused(settings: dict, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config(tmp_path, **settings)
+
+
+def test_ligers_loss_is_refused_where_trl_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GRPOTrainer, "compute_liger_loss", lambda self: None, raising=False)
+    with pytest.raises(ConfigError, match="use_liger_kernel=False"):
+        config(tmp_path, use_liger_kernel=True)
+
+
+def test_defaults_are_the_papers(tmp_path: Path) -> None:
+    defaults = StepGRPOConfig(str(tmp_path), use_cpu=True)
+    assert (defaults.process_weight, defaults.outcome_weight, defaults.step_separator) == (1.0, 1.0, "\n")
+    assert (defaults.num_generations, defaults.beta, defaults.loss_type) == (64, 0.04, "grpo")
+    assert config(tmp_path, step_separator=r"\n\n").step_separator == "\n\n"  # as a shell passes it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        ({"step_reward_funcs": None}, {}, "needs step_reward_funcs"),
+        ({"step_reward_funcs": []}, {}, "needs step_reward_funcs"),
+        ({"step_reward_funcs": "some/prm"}, {}, "load_step_scorer"),
+        ({"tools": [print]}, {}, "takes no tools"),
+        ({"environment_factory": object}, {}, "takes no tools and no environment"),
+        ({}, {"step_reward_weights": [1.0, 2.0]}, "2 weights for 1 step reward functions"),
+        ({"reward_funcs": None}, {"process_weight": 0.0}, "there is no outcome reward"),
+        (
+            {"step_reward_funcs": [step_digits, step_width]},
+            {"multi_objective_aggregation": "normalize_then_sum"},
+            'Set it to "sum_then_normalize"',
+        ),
+    ],
+)
+def test_arguments_are_refused(arguments: dict, settings: dict, message: str, model: str, tmp_path: Path) -> None:
+    arguments = {"reward_funcs": outcome_digits, "step_reward_funcs": step_digits, **arguments}
+    with pytest.raises(ConfigError, match=message):
+        StepGRPOTrainer(model, args=config(tmp_path, **settings), train_dataset=prompts(8), **arguments)
+
+
+def test_trls_own_config_is_refused(model: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="args is a GRPOConfig"):
+        StepGRPOTrainer(model, step_reward_funcs=step_digits, args=GRPOConfig(str(tmp_path), use_cpu=True, bf16=False))
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ([[1.0, 2.0]], "'scorer' returned 1 rows, but 2 were expected"),
+        ([[1.0, 2.0], [1.0, 2.0]], "'scorer' returned 2 scores in row 1, but 1 were expected"),
+        ([[1.0, 2.0], []], "'scorer' returned 0 scores in row 1, but 1 were expected"),
+        ([[1.0, 2.0], 3.0], "returned 3.0 in row 1: return one number a step, a list of 1"),
+        ([["good", 2.0], [1.0]], "in row 0: return one number a step, a list of 2"),
+        ([[1.0, math.inf], [1.0]], "infinite score in row 0"),
+        (None, "returned None: return a list"),
+    ],
+)
+def test_wrong_counts(returned: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        check_scores("scorer", returned, [["a\n", "b"], ["c"]])
+
+
+def test_what_a_function_may_return() -> None:
+    returned = [torch.tensor([1.0, 2.0]), None, (0, math.nan), []]
+    steps = [["a", "b"], ["c"], ["d", "e"], []]
+    assert check_scores("scorer", returned, steps) == [[1.0, 2.0], [None], [0.0, None], []]
+
+
+def test_wrong_counts_stop_the_run(model: str, tmp_path: Path) -> None:
+    def one_too_few(steps: list, **columns: object) -> list:
+        return [[0.0] * (len(row) - 1) for row in steps]
+
+    trainer = StepGRPOTrainer(model, step_reward_funcs=one_too_few, args=config(tmp_path), train_dataset=prompts(8))
+    with pytest.raises(DataError, match="step reward function 'one_too_few' returned"):
+        trainer.train()
+
+
+def test_without_process_weight_the_run_is_trls(model: str, tmp_path: Path) -> None:
+    """Same seed, same data: every metric that TRL logs has the same value, and the weights end the same."""
+    settings = {"max_steps": 3, "steps_per_generation": 4}
+    args = config(tmp_path / "steps", process_weight=0.0, **settings)
+    ours = StepGRPOTrainer(
+        model, reward_funcs=outcome_digits, step_reward_funcs=step_digits, args=args, train_dataset=prompts(32)
+    )
+    ours.train()
+    theirs = GRPOTrainer(
+        model, reward_funcs=outcome_digits, args=config(tmp_path / "trl", **settings), train_dataset=prompts(32)
+    )
+    theirs.train()
+    clocks = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
+    for a, b in zip(ours.state.log_history, theirs.state.log_history, strict=True):
+        assert {key: a[key] for key in b if key not in clocks} == {key: b[key] for key in b if key not in clocks}
+    added = set(ours.state.log_history[0]) - set(theirs.state.log_history[0])
+    assert added == {
+        "step_reward",
+        "step_rewards/step_digits/mean",
+        "steps/mean_count",
+        "steps/frac_no_step",
+        "steps/frac_zero_std",
+        "steps/outcome_correlation",
+    }
+    for a, b in zip(ours.model.parameters(), theirs.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_process_run_logs_the_lowest_step_score(model: str, tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    def scorer(steps: list, **columns: object) -> list:
+        rows = step_digits(steps, **columns)
+        seen.extend(min(row) for row in rows if row)
+        return rows
+
+    args = config(tmp_path, log_completions=True, max_steps=1)
+    trainer = Recording(model, step_reward_funcs=scorer, args=args, train_dataset=prompts(8))
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    assert trainer.outcome_weight == 0.0
+    assert logged["rewards/lowest_step_score/mean"] == pytest.approx(sum(seen) / len(seen))
+    assert "steps/outcome_correlation" not in logged and "steps/drift" not in logged
+    table = pd.read_parquet(next((tmp_path / "completions").iterdir()))
+    for text, listed in zip(table["completion"], table["steps"], strict=True):
+        lines = listed.split("\n") if listed else []
+        assert len(lines) <= text.count("\n") + 1
+        assert "".join(line.split(" | ")[1] for line in lines).replace(" ", "") == "".join(text.split())
+        assert all(0.0 <= float(line.split(" | ")[0]) <= 1.0 for line in lines)
+
+
+def test_model_card(model: str, tmp_path: Path) -> None:
+    trainer = StepGRPOTrainer(model, step_reward_funcs=step_digits, args=config(tmp_path), train_dataset=prompts(8))
+    trainer.create_model_card("tiny")
+    card = (tmp_path / "README.md").read_text()
+    assert all(f"- {tag}\n" in card for tag in ("trl", "trl-dsmath", "step-grpo"))
+    assert "trained with Step GRPO" in card and "2402.03300" in card and "shao2024deepseekmath" in card
+    assert {"trl", "trl-dsmath", "step-grpo"} <= set(trainer.model.model_tags)
+
+
+def test_config_is_saved_with_the_run(tmp_path: Path) -> None:
+    written = json.loads(config(tmp_path, process_weight=0.5).to_json_string())
+    assert (written["process_weight"], written["step_separator"]) == (0.5, "\n")

@@ -1,0 +1,74 @@
+"""From rows of steps and labels to token ids: same ids as in scoring, and no row that vanishes without a word."""
+
+import pytest
+from datasets import Dataset
+
+from trl_dsmath.errors import DataError
+from trl_dsmath.prm.data import prepare
+from trl_dsmath.prm.layouts import LAYOUTS, StepEncoder
+
+GOOD = {"prompt": "a step", "completions": ["1", "2"], "labels": [True, False]}
+
+
+def _rows(*changes: dict) -> Dataset:
+    return Dataset.from_list([{**GOOD, **change} for change in changes])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("prompt", ["a step", [{"role": "user", "content": "a step"}]])
+def test_training_sees_the_ids_that_scoring_sees(layout: str, prompt, tokenizer) -> None:
+    encoder = StepEncoder(layout, tokenizer)
+    row = prepare(_rows({"prompt": prompt}), encoder).dataset[0]
+    solution = encoder(prompt, GOOD["completions"])
+    assert row["input_ids"] == solution.input_ids
+    assert row["positions"] == solution.positions
+    assert row["completion_start"] == solution.completion_start
+    assert row["labels"] == [1.0, 0.0]
+
+
+def test_labels_may_be_soft_and_may_be_absent(tokenizer) -> None:
+    """trl#2127: labels were cast to the column's type, and 0.5 became True."""
+    encoder = StepEncoder("newline", tokenizer)
+    soft = prepare(_rows({"labels": [0.25, None]}), encoder).dataset
+    assert soft[0]["labels"] == [0.25, None]
+    hard = prepare(_rows({"labels": [None, False]}), encoder).dataset
+    assert hard[0]["labels"] == [None, 0.0]
+
+
+def test_a_row_without_a_label_is_an_error_with_its_number(tokenizer) -> None:
+    encoder = StepEncoder("newline", tokenizer)
+    rows = _rows({}, {"labels": [None, None]}, {}, {"labels": [None, None]})
+    with pytest.raises(DataError, match=r"2 rows of the train data have no label \(row 1, 3\)"):
+        prepare(rows, encoder)
+    with pytest.raises(DataError, match=r"1 rows .* \(row 0\)"):
+        prepare(_rows({"labels": [True, None]}), encoder, last_step_only=True)
+
+
+def test_dropped_rows_are_counted_with_reasons(tokenizer) -> None:
+    encoder = StepEncoder("newline", tokenizer)
+    long = {"completions": ["1" * 40, "2"], "labels": [True, False]}
+    late = {"completions": ["1", "2" * 40], "labels": [True, False]}
+    rows = _rows(
+        {}, {"labels": [1.0]}, {"labels": [2.0, 0.0]}, {"completions": [], "labels": []}, {"prompt": ""}, long, late
+    )
+    prepared = prepare(rows, encoder, max_length=30)
+    assert prepared.report() == (
+        "2 rows used, 5 dropped; as many labels as steps are needed: 1 (row 1); a label is not between 0 and 1: 1 (row 2); "
+        "no steps, or a step that is null: 1 (row 3); no prompt: 1 (row 4); no labelled step within max_length: 1 (row 5); "
+        "1 rows lose the steps beyond max_length"
+    )
+    assert prepared.dataset[1]["labels"] == [1.0]
+    assert len(prepared.dataset[1]["positions"]) == 1
+    with pytest.raises(DataError, match="No row of the train data can be used"):
+        prepare(rows, encoder, max_length=3)
+
+
+def test_columns_are_named(tokenizer) -> None:
+    rows = Dataset.from_list([{"prompt": "a", "steps": ["1"]}])
+    with pytest.raises(DataError, match=r"no column completions and no column labels; it has prompt, steps"):
+        prepare(rows, StepEncoder("newline", tokenizer))
+
+
+def test_last_step_only(tokenizer) -> None:
+    row = prepare(_rows({}), StepEncoder("newline", tokenizer), last_step_only=True).dataset[0]
+    assert row["labels"] == [None, 0.0]

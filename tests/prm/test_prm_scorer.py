@@ -1,0 +1,105 @@
+"""The scorer as a step reward function: batches, lengths, pickling, and the messages when something does not fit."""
+
+import inspect
+import pickle
+import warnings
+from pathlib import Path
+
+import pytest
+
+from trl_dsmath import load_step_scorer
+from trl_dsmath.errors import ConfigError
+from trl_dsmath.prm import StepScorer
+from trl_dsmath.prm.layouts import LAYOUTS
+
+PROMPTS = ["is 1 a step?", "next", [{"role": "user", "content": "good?"}], "bad"]
+STEPS = [["step 1\n", "next 2\n", "3"], ["4" * 30], [], ["5", "6", "7", "8", "9 is good"]]
+
+
+@pytest.fixture(scope="module")
+def scorers(causal: Path, classifier: Path, tokenizer) -> dict[str, StepScorer]:
+    causal_scorers = {
+        layout: load_step_scorer(str(causal), layout=layout) for layout in ("math_shepherd", "rlhflow", "likelihood")
+    }
+    causal_scorers["likelihood"].model.step_bias.weight.data.fill_(10.0)
+    return {"newline": load_step_scorer(str(classifier)), **causal_scorers}
+
+
+@pytest.mark.parametrize("layout", ["newline", "math_shepherd", "rlhflow", "likelihood"])
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_batches_do_not_change_scores(layout: str, batch_size: int, scorers: dict[str, StepScorer]) -> None:
+    scorer = scorers[layout]
+    alone = [scorer([prompt], steps=[steps])[0] for prompt, steps in zip(PROMPTS, STEPS, strict=True)]
+    scorer.batch_size = batch_size
+    together = scorer(
+        prompts=PROMPTS, completions=["-"] * 4, steps=STEPS, completion_ids=[[1]] * 4, trainer_state=None
+    )
+    assert [len(row) for row in together] == [3, 1, 0, 5]
+    for row, wanted in zip(together, alone, strict=True):
+        assert row == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["newline", "math_shepherd", "rlhflow", "likelihood"])
+def test_one_pass_gives_the_scores_of_each_prefix(layout: str, scorers: dict[str, StepScorer]) -> None:
+    scorer, steps = scorers[layout], STEPS[3]
+    prefixes = [steps[:count] for count in range(1, 6)]
+    rows = scorer([PROMPTS[3]] * 5, steps=prefixes)
+    assert scorer([PROMPTS[3]], steps=[steps])[0] == pytest.approx([row[-1] for row in rows], abs=1e-5)
+
+
+def test_one_forward_pass_a_solution(scorers: dict[str, StepScorer]) -> None:
+    scorer = scorers["newline"]
+    scorer.batch_size = 2
+    shapes = []
+    hook = scorer.model.register_forward_pre_hook(
+        lambda model, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    scorer(["a"] * 4, steps=[["1"] * 20, ["1"], ["1"] * 19, ["1", "2"]])
+    hook.remove()
+    assert [rows for rows, _ in shapes] == [2, 2]  # four solutions, whatever their number of steps
+    assert shapes[0][1] > 5 * shapes[1][1], "long and short ones do not share a batch"
+
+
+def test_a_step_beyond_max_length_is_zero_and_counted(scorers: dict[str, StepScorer]) -> None:
+    scorer = scorers["newline"]
+    steps = [["1", "2", "3", "4"], ["1"]]
+    whole = scorer(["a", "a"], steps=steps)
+    at = scorer.encoder("a", steps[0]).positions
+    logged = []
+    scorer.max_length, scorer.steps_beyond = at[1] + 1, 0
+    with pytest.warns(UserWarning, match=r"2 steps lie beyond max_length .* are scored 0\.0"):
+        cut = scorer(["a", "a"], steps=steps, log_metric=lambda name, value: logged.append((name, value)))
+    assert cut[0] == pytest.approx([*whole[0][:2], 0.0, 0.0], abs=1e-5)
+    assert cut[1] == pytest.approx(whole[1], abs=1e-5)
+    assert logged == [("classifier/steps_beyond_max_length", 2.0)]
+    scorer.max_length = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # said once
+        assert scorer(["a"], steps=[["1", "2"]]) == [[0.0, 0.0]]
+    assert scorer.steps_beyond == 4
+    scorer.max_length = None
+
+
+def test_name_length_and_pickle(scorers: dict[str, StepScorer], causal: Path) -> None:
+    scorer = scorers["likelihood"]
+    assert scorer.__name__ == causal.name
+    assert load_step_scorer(str(causal), layout="math_shepherd").max_length == 256  # what the model can read
+    copy = pickle.loads(pickle.dumps(scorer))
+    assert copy(PROMPTS, steps=STEPS) == scorer(PROMPTS, steps=STEPS)
+    assert "steps" in inspect.signature(scorer).parameters
+
+
+def test_an_unknown_model_names_the_layouts(causal: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="newline, math_shepherd, qwen, rlhflow, skywork, likelihood") as error:
+        load_step_scorer(str(causal))
+    assert "Give layout=" in str(error.value)
+    with pytest.raises(ConfigError, match="no layout 'mistral'"):
+        load_step_scorer(str(causal), layout="mistral")
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        load_step_scorer(str(tmp_path / "nothing"))
+
+
+def test_a_prm_scores_are_probabilities_in_every_layout(scorers: dict[str, StepScorer]) -> None:
+    assert set(scorers) <= set(LAYOUTS)
+    for scorer in scorers.values():
+        assert all(0.0 <= score <= 1.0 for row in scorer(PROMPTS, steps=STEPS) for score in row)

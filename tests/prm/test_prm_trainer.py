@@ -1,0 +1,232 @@
+"""The three forms learn, are saved, load again and go on; labels, batches and losses are what they say."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification
+
+from trl_dsmath import PRMConfig, PRMTrainer, load_step_scorer
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.paper import REWARD_MODEL
+from trl_dsmath.prm.batch import NO_LABEL
+
+FORMS = ["token_classification", "causal", "likelihood"]
+
+
+def _base(form: str, causal: Path, classifier: Path) -> str:
+    return str(classifier if form == "token_classification" else causal)
+
+
+def _scores(folder: str | Path, rows: Dataset) -> list[list[float]]:
+    return load_step_scorer(str(folder), dtype="float32")(rows["prompt"], steps=rows["completions"])
+
+
+def test_the_papers_learning_rate(tmp_path: Path) -> None:
+    args = PRMConfig(str(tmp_path), use_cpu=True)
+    assert args.learning_rate == REWARD_MODEL.learning_rate == 2e-5
+    assert args.bf16
+    assert args.layout == "newline"
+    with pytest.raises(ConfigError, match="prm_type 'orm' is none of"):
+        PRMConfig(str(tmp_path), prm_type="orm")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_learns_the_toy_rule_and_reloads(
+    form: str, causal: Path, classifier: Path, make_toy: Callable[..., Dataset], small: dict
+) -> None:
+    """A step is good when there is a 0 in it. The likelihood can only fall, so there a label speaks of the prefix."""
+    settings = {
+        "token_classification": {"max_steps": 200},
+        "causal": {"max_steps": 200},
+        "likelihood": {"max_steps": 400, "likelihood_bias": 10.0},
+    }[form]
+    small |= {"prm_type": form, "lr_scheduler_type": "constant", "logging_steps": 50, **settings}
+    toy, toy_test = (make_toy(count, seed, prefix=form == "likelihood") for count, seed in ((600, 1), (200, 2)))
+    trainer = PRMTrainer(_base(form, causal, classifier), PRMConfig(**small), train_dataset=toy, eval_dataset=toy_test)
+    before = trainer.evaluate()
+    trainer.train()
+    figures = trainer.evaluate()
+    print(form, before, figures)
+    assert figures["eval_loss"] < before["eval_loss"]
+    assert figures["eval_step_accuracy"] > 0.95
+    assert figures["eval_auroc"] > 0.98
+    assert figures["eval_first_error_f1"] > 0.9
+    trainer.save_model()
+    scores = _scores(small["output_dir"], toy_test)
+    wrong = sum(
+        (score >= 0.5) != label
+        for row, labels in zip(scores, toy_test["labels"], strict=True)
+        for score, label in zip(row, labels, strict=True)
+    )
+    assert 1 - wrong / sum(map(len, toy_test["labels"])) == pytest.approx(figures["eval_step_accuracy"])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_saved_and_loaded_without_flags(form: str, causal: Path, classifier: Path, toy: Dataset, small: dict) -> None:
+    small |= {"prm_type": form, "likelihood_bias": 30.0, "step_separator": "\n\n"}
+    rows = toy.select(range(20))
+    trainer = PRMTrainer(_base(form, causal, classifier), PRMConfig(**small), train_dataset=toy, eval_dataset=rows)
+    trainer.train()
+    logits = trainer.predict(trainer.eval_dataset).predictions
+    expected = [
+        [1 / (1 + math.exp(-logit)) for logit in row[: len(steps)]]
+        for row, steps in zip(logits.tolist(), rows["completions"], strict=True)
+    ]
+    trainer.save_model()
+    trainer.create_model_card("toy", "someone/steps")
+    about = json.loads((Path(small["output_dir"]) / "config.json").read_text())["dsmath_prm"]
+    assert about["layout"] == {"token_classification": "newline", "causal": "math_shepherd"}.get(form, form)
+    assert about["step_separator"] == "\n\n"
+    for row, wanted in zip(_scores(small["output_dir"], rows), expected, strict=True):
+        assert row == pytest.approx(wanted, abs=1e-6)
+    card = (Path(small["output_dir"]) / "README.md").read_text()
+    for tag in ("- trl\n", "- trl-dsmath\n", "- prm\n", "2402.03300", "datasets/someone/steps"):
+        assert tag in card
+
+    # Continued: a saved model is trained on in its own form, from where it was, and in no other.
+    again = PRMTrainer(small["output_dir"], PRMConfig(**small), train_dataset=toy, eval_dataset=rows)
+    assert again.predict(again.eval_dataset).predictions == pytest.approx(logits, abs=1e-5)
+    other = {**small, "prm_type": FORMS[FORMS.index(form) - 1]}
+    with pytest.raises(ConfigError, match="layout"):
+        PRMTrainer(small["output_dir"], PRMConfig(**other), train_dataset=toy)
+
+
+def test_the_loss_is_the_mean_over_labelled_steps(classifier: Path, small: dict) -> None:
+    rows = Dataset.from_list(
+        [
+            {"prompt": "a", "completions": ["1", "2", "3"], "labels": [1.0, None, 0.25]},
+            {"prompt": "a", "completions": ["4"], "labels": [0.0]},
+        ]
+    )
+    trainer = PRMTrainer(str(classifier), PRMConfig(**small), train_dataset=rows, eval_dataset=rows)
+    score = load_step_scorer(str(classifier))
+    (first, _, third), (fourth,) = score(rows["prompt"], steps=rows["completions"])
+    by_hand = -(math.log(first) + 0.25 * math.log(third) + 0.75 * math.log(1 - third) + math.log(1 - fourth)) / 3
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(by_hand, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_micro_batches_give_the_gradient_of_the_whole_batch(
+    form: str, causal: Path, classifier: Path, toy: Dataset, small: dict
+) -> None:
+    """Rows have 1 to 4 steps: a mean of means would be another gradient."""
+    weights, losses = [], []
+    for micro in (8, 2):
+        settings = small | {
+            "prm_type": form,
+            "per_device_train_batch_size": micro,
+            "gradient_accumulation_steps": 8 // micro,
+            "optim": "sgd",
+            "max_steps": 1,
+            "learning_rate": 0.1,
+            "max_grad_norm": 0.0,
+            "output_dir": small["output_dir"] + str(micro),
+        }
+        trainer = PRMTrainer(
+            _base(form, causal, classifier), PRMConfig(**settings), train_dataset=toy.select(range(8))
+        )
+        trainer.train()
+        losses.append(trainer.state.log_history[0]["loss"])
+        trainer.save_model()
+        weights.append(load_file(Path(settings["output_dir"]) / "model.safetensors"))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_good_steps_rise_and_bad_ones_fall(form: str, causal: Path, classifier: Path, small: dict) -> None:
+    row = {"prompt": "a step", "completions": ["1 good", "2 bad"], "labels": [True, False]}
+    rows = Dataset.from_list([row] * 8)
+    small |= {"prm_type": form, "likelihood_bias": 25.0, "max_steps": 3, "learning_rate": 1e-3}
+    trainer = PRMTrainer(_base(form, causal, classifier), PRMConfig(**small), train_dataset=rows, eval_dataset=rows)
+    before = trainer.predict(trainer.eval_dataset).predictions[0]
+    trainer.train()
+    after = trainer.predict(trainer.eval_dataset).predictions[0]
+    assert after[0] - after[1] > before[0] - before[1]
+
+
+def test_soft_labels_are_approached(classifier: Path, make_toy: Callable[..., Dataset], small: dict) -> None:
+    small |= {"max_steps": 150, "lr_scheduler_type": "constant", "logging_steps": 50}
+    rows = make_toy(300, seed=3, soft=True)
+    trainer = PRMTrainer(str(classifier), PRMConfig(**small), train_dataset=rows)
+    trainer.train()
+    trainer.save_model()
+    good, bad = _scores(small["output_dir"], Dataset.from_list([{"prompt": "a step", "completions": ["505", "313"]}]))[
+        0
+    ]
+    assert good == pytest.approx(0.9, abs=0.08)
+    assert bad == pytest.approx(0.2, abs=0.08)
+
+
+def test_unlabelled_steps_and_last_step_only(classifier: Path, toy: Dataset, small: dict) -> None:
+    small |= {"train_on_last_step_only": True}
+    trainer = PRMTrainer(str(classifier), PRMConfig(**small), train_dataset=toy, eval_dataset=toy.select(range(8)))
+    batch = next(iter(trainer.get_train_dataloader()))
+    assert ((batch["labels"] != NO_LABEL).sum(1) == 1).all()
+    assert trainer.prepared["train"].report() == "400 rows used, 0 dropped"
+    evaluated = next(iter(trainer.get_eval_dataloader()))
+    assert (evaluated["labels"] != NO_LABEL).sum() == sum(map(len, toy.select(range(8))["labels"]))
+
+
+def test_wrong_models_and_data_are_refused(causal: Path, classifier: Path, toy: Dataset, small: dict) -> None:
+    rows = Dataset.from_list([{"prompt": "a", "completions": ["1"], "labels": [None]}] * 2)
+    with pytest.raises(DataError, match=r"\(row 0, 1\)"):
+        PRMTrainer(str(classifier), PRMConfig(**small), train_dataset=rows)
+    with pytest.raises(ConfigError, match="set prm_type to 'causal'"):
+        PRMTrainer(AutoModelForCausalLM.from_pretrained(causal), PRMConfig(**small), train_dataset=toy)
+    with pytest.raises(ConfigError, match="cannot be trained as 'causal'"):
+        model = AutoModelForTokenClassification.from_pretrained(classifier)
+        PRMTrainer(model, PRMConfig(**small, prm_type="causal"), train_dataset=toy)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_lora(form: str, causal: Path, classifier: Path, toy: Dataset, small: dict) -> None:
+    peft = pytest.importorskip("peft")
+    small |= {"prm_type": form, "likelihood_bias": 25.0, "gradient_checkpointing": True, "max_steps": 3}
+    rows = toy.select(range(8))
+    trainer = PRMTrainer(
+        _base(form, causal, classifier),
+        PRMConfig(**small),
+        train_dataset=toy,
+        eval_dataset=rows,
+        peft_config=peft.LoraConfig(r=2, target_modules="all-linear"),
+    )
+    trained = {name for name, weight in trainer.model.named_parameters() if weight.requires_grad}
+    assert all("lora" in name or "score" in name or "step_bias" in name for name in trained)
+    before = {name: weight.detach().clone() for name, weight in trainer.model.named_parameters() if name in trained}
+    frozen = {n: w.detach().clone() for n, w in trainer.model.named_parameters() if n not in trained}
+    trainer.train()
+    now = dict(trainer.model.named_parameters())
+    assert all(torch.equal(now[name], value) for name, value in frozen.items())
+    changed = {name for name, value in before.items() if not torch.equal(now[name], value)}
+    assert any("lora" in name for name in changed)
+    if form != "causal":
+        assert any("score" in name or "step_bias" in name for name in changed)
+    logits = trainer.predict(trainer.eval_dataset).predictions
+    trainer.save_model()
+    assert (Path(small["output_dir"]) / "adapter_model.safetensors").exists()
+    assert not (Path(small["output_dir"]) / "model.safetensors").exists()
+    for row, steps, wanted in zip(_scores(small["output_dir"], rows), rows["completions"], logits, strict=True):
+        assert row == pytest.approx([1 / (1 + math.exp(-logit)) for logit in wanted[: len(steps)]], abs=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_resume_ends_where_an_uninterrupted_run_ends(
+    form: str, causal: Path, classifier: Path, toy: Dataset, small: dict
+) -> None:
+    small |= {"prm_type": form, "max_steps": 6, "save_strategy": "steps", "save_steps": 3, "likelihood_bias": 25.0}
+    whole = PRMTrainer(_base(form, causal, classifier), PRMConfig(**small), train_dataset=toy)
+    whole.train()
+    resumed = PRMTrainer(_base(form, causal, classifier), PRMConfig(**small), train_dataset=toy)
+    resumed.train(resume_from_checkpoint=str(Path(small["output_dir"]) / "checkpoint-3"))
+    expected = whole.model.state_dict()
+    for name, value in resumed.model.state_dict().items():
+        assert torch.equal(value, expected[name]), name

@@ -1,0 +1,207 @@
+"""Annotation with a scripted engine: labels by hand, what is shared, what is saved, what goes wrong."""
+
+import itertools
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.sampling import Decoding
+from trl_dsmath.shepherd import annotate
+
+RIGHT, WRONG = "so \\boxed{7}", "so \\boxed{8}"
+ROW = {"prompt": "Q:", "gold": "7", "completions": ["a\n", "b\n", "c\n", RIGHT]}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _run(sampler: Any, rows: list[dict[str, Any]], tmp_path: Path, **settings: Any) -> list[dict[str, Any]]:
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
+    annotate(rows, sampler, path, progress=False, **settings)
+    return _rows(path)
+
+
+def _by_outcomes(outcomes: dict[str, str]) -> Callable[[str, int], str]:
+    """`{"Q:a\\n": "0010"}`: the third roll-out of this prefix is right."""
+    return lambda prefix, index: RIGHT if outcomes[prefix][index] == "1" else WRONG
+
+
+OUTCOMES = {"Q:a\n": "10110101", "Q:a\nb\n": "00000100", "Q:a\nb\nc\n": "00000000"}
+
+
+def test_labels_by_hand(scripted: Any, tmp_path: Path) -> None:
+    (hard,) = _run(scripted(_by_outcomes(OUTCOMES)), [ROW], tmp_path)
+    assert hard["labels"] == [True, True, False, True]
+    assert hard["completions"] == ROW["completions"]
+    assert (hard["right"], hard["drawn"]) == ([1, 1, 0, 0], [2, 6, 8, 0])
+    assert (hard["spent"], hard["gold"], hard["mode"], hard["num_rollouts"]) == (16, "7", "hard", 8)
+    (soft,) = _run(scripted(_by_outcomes(OUTCOMES)), [ROW], tmp_path, mode="soft")
+    assert soft["labels"] == [5 / 8, 1 / 8, 0.0, 1.0]
+    assert soft["spent"] == 24
+    (four,) = _run(scripted(_by_outcomes(OUTCOMES)), [ROW], tmp_path, mode="soft", num_rollouts=4)
+    assert four["labels"] == [3 / 4, 0.0, 0.0, 1.0]
+
+
+def test_the_last_step_is_not_rolled_out(scripted: Any, tmp_path: Path) -> None:
+    sampler = scripted(_by_outcomes(OUTCOMES))
+    wrong = {**ROW, "completions": ["a\n", WRONG]}
+    (row,) = _run(sampler, [wrong], tmp_path)
+    assert row["labels"] == [True, False]
+    assert set(sampler.counts()) == {"Q:a\n"}
+    single = scripted(_by_outcomes({}))
+    assert _run(single, [{**ROW, "completions": [RIGHT]}], tmp_path)[0]["labels"] == [True]
+    assert single.asked == []
+
+
+def test_first_error(scripted: Any, tmp_path: Path) -> None:
+    """A wrong solution whose second step is bad: the middle prefix first, then the one before it."""
+    outcomes = {"Q:a\n": "00100000", "Q:a\nb\n": "0" * 8}
+    sampler = scripted(_by_outcomes(outcomes))
+    wrong = {**ROW, "completions": ["a\n", "b\n", "c\n", WRONG]}
+    rows = _run(sampler, [wrong, ROW], tmp_path, mode="first_error", wave=1)
+    assert [row["labels"] for row in rows] == [[True, False, False, False], [True] * 4]
+    assert sampler.counts() == {"Q:a\nb\n": 8, "Q:a\n": 3}
+    assert [row["spent"] for row in rows] == [11, 0]
+
+
+def test_shared_prefixes_are_rolled_out_once(scripted: Any, tmp_path: Path) -> None:
+    """Three solutions: the first two share two steps, the third shares one. 4 distinct prefixes instead of 9."""
+    texts = [["a\n", "b\n", "c\n", WRONG], ["a\n", "b\n", "d\n", WRONG], ["a\n", "x\n", WRONG]]
+    sampler = scripted(lambda prefix, index: WRONG)
+    rows = _run(sampler, [{**ROW, "completions": steps} for steps in texts], tmp_path)
+    assert sampler.counts() == {"Q:a\n": 8, "Q:a\nb\n": 8, "Q:a\nb\nc\n": 8, "Q:a\nb\nd\n": 8, "Q:a\nx\n": 8}
+    assert [row["spent"] for row in rows] == [24, 8, 8]  # the first that needs it pays
+    assert [row["drawn"] for row in rows] == [[8, 8, 8, 0], [8, 8, 8, 0], [8, 8, 0]]
+    assert len(set(sampler.asked)) == len(sampler.asked)  # no roll-out twice
+
+
+def test_the_same_text_under_another_problem_is_not_shared(scripted: Any, tmp_path: Path) -> None:
+    sampler = scripted(lambda prefix, index: RIGHT if prefix.startswith("Q:") else WRONG)
+    rows = _run(sampler, [{**ROW, "completions": ["a\n", WRONG]}, {"prompt": "P:", "gold": "7", "completions": ["a\n", WRONG]}], tmp_path)  # fmt: skip
+    assert {row["prompt"]: row["labels"] for row in rows} == {"Q:": [True, False], "P:": [False, False]}
+
+
+@pytest.mark.parametrize("wave", [1, 2, 3, 8])
+def test_early_stop_gives_the_labels_of_all_rollouts(wave: int, scripted: Any, tmp_path: Path) -> None:
+    """Random outcomes, one stream a (prefix, number): hard labels with stopping are those of the soft run's counts."""
+
+    def script(prefix: str, index: int) -> str:
+        return RIGHT if random.Random(f"{prefix}/{index}").random() < 0.15 else WRONG
+
+    rng = random.Random(0)
+    rows = [
+        {
+            "prompt": f"Q{problem}:",
+            "gold": "7",
+            "completions": [*(f"{rng.randrange(3)}\n" for _ in range(rng.randrange(6))), WRONG],
+        }
+        for problem in range(6)
+        for _ in range(5)
+    ]
+    full = _run(scripted(script), rows, tmp_path, mode="soft")
+    sampler = scripted(script)
+    stopped = _run(sampler, rows, tmp_path, wave=wave)
+    key = lambda row: (row["problem_id"], row["index"])  # noqa: E731
+    assert len(full) == len(stopped) == 30
+    for a, b in zip(sorted(full, key=key), sorted(stopped, key=key), strict=True):
+        assert [label > 0 for label in a["labels"]] == b["labels"]
+    spent, plain = sum(row["spent"] for row in stopped), sum(8 * (len(row["labels"]) - 1) for row in full)
+    assert spent == len(sampler.asked) == len(set(sampler.asked)) < plain
+    assert sum(row["spent"] for row in full) <= plain
+
+
+def test_solutions_are_sampled_where_none_are_given(scripted: Any, tmp_path: Path) -> None:
+    def script(prefix: str, index: int) -> str:
+        if prefix == "Q:":
+            return f"a\nb{index}\n" + (RIGHT if index == 1 else WRONG)
+        return RIGHT if prefix == "Q:a\n" else WRONG
+
+    rows = _run(scripted(script), [{"prompt": "Q:", "gold": 7}], tmp_path, num_solutions=2)
+    assert [row["completions"] for row in rows] == [["a\n", "b0\n", WRONG], ["a\n", "b1\n", RIGHT]]
+    assert [row["labels"] for row in rows] == [[True, False, False], [True, False, True]]
+
+
+def test_blank_solutions_are_left_out(scripted: Any, tmp_path: Path) -> None:
+    sampler = scripted(lambda prefix, index: "" if prefix == "Q:" and index == 0 else "a\n" + RIGHT)
+    summary = annotate([{"prompt": "Q:", "gold": 7}], sampler, tmp_path / "l.jsonl", num_solutions=3, progress=False)
+    assert summary.solutions == 2
+    assert "1 solutions were blank" in summary.skipped
+
+
+def test_cut_off_rollouts(scripted: Any, tmp_path: Path) -> None:
+    """A complete box counts though the sample was cut off; half a sentence does not."""
+    sampler = scripted(lambda prefix, index: "the answer is 7~" if prefix == "Q:a\n" else "\\boxed{7} and~")
+    summary_of = tmp_path / "l.jsonl"
+    summary = annotate(
+        [{**ROW, "completions": ["a\n", "b\n", RIGHT]}], sampler, summary_of, progress=False, num_rollouts=2
+    )
+    assert _rows(summary_of)[0]["labels"] == [False, True, True]
+    assert summary.cut_off == 4
+    assert "100.0% of the roll-outs were cut off" in summary.report()
+
+
+def test_steps_are_read_from_text_and_mended(scripted: Any, tmp_path: Path) -> None:
+    sampler = scripted(lambda prefix, index: WRONG)
+    rows = [
+        {"prompt": "Q:", "gold": "7", "completion": f"a\n\nb\n{RIGHT}"},
+        {"prompt": "Q:", "gold": "7", "completions": ["a", "b", " ", RIGHT]},
+        {"prompt": "Q:", "gold": "7", "completion": [{"role": "assistant", "content": f"a\n{RIGHT}"}]},
+    ]
+    found = _run(sampler, rows, tmp_path, num_rollouts=1)
+    assert [row["completions"] for row in found] == [["a\n\n", "b\n", RIGHT], ["a\n", "b\n", RIGHT], ["a\n", RIGHT]]
+    assert set(sampler.counts()) == {"Q:a\n\n", "Q:a\n\nb\n", "Q:a\n", "Q:a\nb\n"}
+
+
+def test_rows_that_cannot_be_used_are_counted(scripted: Any, tmp_path: Path) -> None:
+    rows = [ROW, {**ROW, "gold": "\\boxed{"}, {**ROW, "gold": None}, {**ROW, "completions": []}, {**ROW, "prompt": ""}]
+    summary = annotate(rows, scripted(_by_outcomes(OUTCOMES)), tmp_path / "l.jsonl", progress=False)
+    assert summary.solutions == 1
+    assert summary.skipped == (
+        "1 problems, 4 rows skipped; gold cannot be read: 1 (row 1); no gold answer: 1 (row 2); no steps: 1 (row 3); "
+        "no prompt: 1 (row 4)"
+    )
+    with pytest.raises(DataError, match=r"No row can be used \(no steps: 1\).*completions"):
+        annotate([{**ROW, "completions": []}], scripted(_by_outcomes({})), tmp_path / "m.jsonl", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mode": "median"}, "hard, soft, first_error"),
+        ({"num_rollouts": 0}, "num_rollouts must be at least 1"),
+        ({"wave": 0}, "wave"),
+        ({"decoding": Decoding(temperature=0.0)}, "temperature above 0"),
+    ],
+)
+def test_settings_that_cannot_work(settings: Any, message: str, scripted: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        annotate([ROW], scripted(_by_outcomes({})), tmp_path / "l.jsonl", progress=False, **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_summary(scripted: Any, tmp_path: Path) -> None:
+    summary = annotate([ROW], scripted(_by_outcomes(OUTCOMES)), tmp_path / "l.jsonl", progress=False)
+    assert (summary.steps, summary.good, summary.right, summary.spent, summary.plain) == (4, 3, 1, 16, 24)
+    assert summary.report() == (
+        "labels      4 steps of 1 solutions: 75.0% good; before the last step 66.7%; solutions right 100.0%\n"
+        "roll-outs   16 drawn; N from each prefix would be 24 (66.7%)"
+    )
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 50])
+def test_problems_at_once_changes_nothing(at_once: int, scripted: Any, tmp_path: Path) -> None:
+    def script(prefix: str, index: int) -> str:
+        return RIGHT if random.Random(f"{prefix}/{index}").random() < 0.2 else WRONG
+
+    rows = [{"prompt": f"Q{i}:", "gold": "7", "completions": ["a\n"] * (i % 4) + [WRONG]} for i in range(9)]
+    for mode in ("hard", "first_error"):
+        expected = _run(scripted(script), rows, tmp_path, mode=mode)
+        found = _run(scripted(script), rows, tmp_path, mode=mode, problems_at_once=at_once)
+        assert sorted(found, key=lambda row: row["prompt"]) == sorted(expected, key=lambda row: row["prompt"])
+    assert list(itertools.chain(*(row["labels"] for row in expected)))
