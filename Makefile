@@ -4,13 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test check docs bench clean
+OLDEST := .venv-oldest
+
+.PHONY: quickstart test test-oldest check docs bench clean
 
 quickstart: $(STAMP)
 	$(BIN)/dsmath quickstart
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The trainers and what is private to TRL, on the oldest TRL that is supported; everything else as pinned.
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -n 2 --dist worksteal tests/grpo
+
+$(OLDEST)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(OLDEST)
+	sed 's/^trl==.*/trl==1.14.2/' constraints.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/pip install --quiet --constraint $(OLDEST)/constraints.txt torch
+	$(OLDEST)/bin/pip install --quiet --constraint $(OLDEST)/constraints.txt --editable ".[dev]"
+	@touch $@
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -20,6 +33,7 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/reward_speed.py
 	$(BIN)/python benchmarks/hostile_answers.py
+	$(BIN)/python benchmarks/step_overhead.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,4 +43,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) runs quickstart-run dist build
+	rm -rf $(VENV) $(OLDEST) runs quickstart-run dist build

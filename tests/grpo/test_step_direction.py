@@ -69,9 +69,7 @@ def update(seed: int, folder: Path, **settings: object) -> tuple[float, float, l
     trainer.train()
     trainer.save_model(str(folder / "trained"))
     after = step_log_probabilities(AutoModelForCausalLM.from_pretrained(folder / "trained"), data[0]["prompt"])
-    first = next(
-        row for row in trainer.seen if 0 < len(row["ids"]) and row["ids"] == rollout([""], None)["completion_ids"][0]
-    )
+    first = next(row for row in trainer.seen if row["ids"] == rollout([""], None)["completion_ids"][0])
     return after[0] - before[0], after[1] - before[1], first["advantages"]
 
 

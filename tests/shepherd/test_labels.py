@@ -51,14 +51,14 @@ def test_bisection_finds_the_first_error_of_monotone_outcomes(steps: int) -> Non
         reachable = tuple(j < first_bad for j in range(steps - 1))
         found, asked = _bisect(reachable)
         assert found == [j < first_bad for j in range(steps)]
-        assert asked <= math.ceil(math.log(steps) / math.log(1.5))
+        assert asked <= math.ceil(math.log(steps) / math.log(4 / 3))
 
 
 def test_bisection_on_outcomes_that_are_not_monotone() -> None:
     """A border from good to bad is found, not always the first one; labels stay monotone, exhaustive ones are not."""
     assert _bisect((True, False, True)) == ([True, False, False, False], 2)
     assert _bisect((False, True, False)) == ([False, False, False, False], 1)
-    # Six steps, probes at the second, the fourth, the third: the bad first step is passed over.
+    # Six steps, probes at the second, the third, the fourth: the bad first step is passed over.
     assert _bisect((False, True, True, False, True)) == ([True, True, True, False, False, False], 3)
     for reachable in itertools.product((True, False), repeat=5):
         found, _ = _bisect(reachable)

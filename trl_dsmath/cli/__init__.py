@@ -11,6 +11,7 @@ COMMANDS = {
     "quickstart": ("trl_dsmath.quickstart", "train a tiny model on a toy task: SFT, then GRPO, in minutes on a CPU"),
     "sft": ("trl_dsmath.cli.sft", "fine-tune a model on worked solutions (paper §3)"),
     "annotate": ("trl_dsmath.cli.annotate", "label the steps of solutions by roll-outs, for a reward model (§4.1.3)"),
+    "prm": ("trl_dsmath.cli.prm", "train a process reward model on step labels (§4.1.3)"),
     "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
     "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
     "check-data": ("trl_dsmath.cli.check_data", "list the answers of a data set that cannot be verified"),

@@ -5,7 +5,10 @@ from collections import deque
 from collections.abc import Sequence
 
 _ENOUGH = 16  # batches before anything is said
-_SURE = 3.0  # standard errors that a rise or a fall must exceed; at 2, level runs were warned of now and then
+# Standard errors that a rise or a fall must exceed. Simulated with 64 completions a batch: the hacked run of
+# tests/grpo/test_step_drift.py is told in 30 of 30 seeds, 200 batches of rising step reward with a level outcome in 1 of
+# 30 (at 3.0: 7 of 30), and never where both rise, both stay level, or the outcome falls alone.
+_SURE = 3.5
 
 ADVICE = (
     "The step reward rises while the outcome reward falls: {step_before:.3f} -> {step_after:.3f} against "
@@ -50,7 +53,7 @@ class DriftMonitor:
               the mean outcome reward gained. Above 0 the step reward runs ahead. From 16 batches on.
 
             The warning comes when the step reward rose and the outcome reward fell between the halves, each by more than
-            three standard errors of the batch means.
+            3.5 standard errors of the batch means.
         """
         self._batches.append(
             [(s, o) for s, o in zip(step_means, outcomes, strict=True) if s is not None and o is not None]

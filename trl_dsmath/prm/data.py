@@ -136,7 +136,7 @@ def _encode_row(
     if problem:
         return {**empty, "problem": problem}
     if last_step_only:
-        labels = [None] * (len(labels) - 1) + labels[-1:]
+        labels = [*[None] * (len(labels) - 1), *labels[-1:]]
     if all(label is None for label in labels):
         return {**empty, "problem": NOTHING_LABELLED}
     solution = encoder(row["prompt"], row["completions"]).truncate(max_length)

@@ -105,7 +105,7 @@ def _qwen(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, steps: list[str]
     for step in steps:
         answer += [Piece(step.strip()), Piece(QWEN_TAG, trusted=True, score="end")]
     fill = [[Piece(question_text(prompt))], answer]
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "system", "content": QWEN_SYSTEM},
         {"role": "user", "content": 0},
         {"role": "assistant", "content": 1},
@@ -207,7 +207,7 @@ def sign_ids(layout: str, tokenizer: "PreTrainedTokenizerBase") -> tuple[int, in
     if chosen.head != "pair":
         return None
     good, bad = (tokenizer(chosen.sign_context + sign, add_special_tokens=False)["input_ids"][-1] for sign in "+-")
-    if tokenizer.decode([good]).strip() != "+" or tokenizer.decode([bad]).strip() != "-":
+    if str(tokenizer.decode([good])).strip() != "+" or str(tokenizer.decode([bad])).strip() != "-":
         raise ConfigError(
             f"The tokenizer has no token for + or - where the layout {layout!r} reads them. Train with another prm_type."
         )

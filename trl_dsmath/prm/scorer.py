@@ -157,7 +157,7 @@ def load_step_scorer(
     layout = layout or detect_layout(name_or_path, config)
     if device is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
-    model = load_model(name_or_path, layout, dtype=dtype or "auto").to(device)
+    model: Any = load_model(name_or_path, layout, dtype=dtype or "auto")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name_or_path)
     except (OSError, ValueError) as error:
@@ -165,4 +165,4 @@ def load_step_scorer(
         raise ConfigError(f"The tokenizer of {name_or_path} cannot be loaded: {reason}") from error
     separator = step_separator or (getattr(config, CONFIG_KEY, None) or {}).get("step_separator", "\n")
     name = str(name_or_path).rstrip("/").split("/")[-1]
-    return StepScorer(model, tokenizer, layout, separator, batch_size, max_length, name)
+    return StepScorer(model.to(device), tokenizer, layout, separator, batch_size, max_length, name)

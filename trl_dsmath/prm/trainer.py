@@ -70,6 +70,7 @@ class PRMTrainer(Trainer):
     _tag_names = ["trl", "trl-dsmath", "prm"]  # noqa: RUF012
     # The loss is divided by the labelled steps of the whole update, so the Trainer may not divide it again.
     loss_is_scaled_for_ga = True
+    args: PRMConfig
 
     def __init__(
         self,
@@ -90,20 +91,21 @@ class PRMTrainer(Trainer):
         self.signs = sign_ids(self.layout, tokenizer)
         self.encoder = StepEncoder(self.layout, tokenizer, args.step_separator)
 
+        net: Any = model
         if isinstance(model, str):
             init = {
                 "trust_remote_code": args.trust_remote_code,
                 "dtype": "float32",
                 **_as_dict(args.model_init_kwargs),
             }
-            model = load_model(model, self.layout, args.likelihood_bias, **init)
-        _check_model(model, args)
+            net = load_model(model, self.layout, args.likelihood_bias, **init)
+        _check_model(net, args)
         if LAYOUTS[self.layout].head == "likelihood":
-            attach_bias(model, args.likelihood_bias)
+            attach_bias(net, args.likelihood_bias)
         if peft_config is not None:
-            model = _add_adapter(model, peft_config, self.layout, args)
+            net = _add_adapter(net, peft_config, self.layout, args)
         if args.disable_dropout:
-            for module in model.modules():
+            for module in net.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = 0.0
 
@@ -117,7 +119,7 @@ class PRMTrainer(Trainer):
                 eval_dataset = self._prepare(eval_dataset, "eval", args)
 
         super().__init__(
-            model=model,
+            model=net,
             args=args,
             data_collator=partial(collate, pad_token_id=pad_token_of(tokenizer)),
             train_dataset=train_dataset,
@@ -127,10 +129,10 @@ class PRMTrainer(Trainer):
             callbacks=callbacks,
             optimizers=optimizers,
         )
-        # Asks for the number of labelled steps of an update (get_batch_samples), in transformers before 5.20 too.
+        # Asks for the number of labelled steps of an update (get_batch_samples), in older transformers too.
         self.model_accepts_loss_kwargs = True
-        if hasattr(self.model, "add_model_tags"):
-            self.model.add_model_tags(self._tag_names)
+        if hasattr(net, "add_model_tags"):
+            net.add_model_tags(self._tag_names)
 
     def _prepare(self, dataset: "Dataset", name: str, args: PRMConfig, last_step_only: bool = False) -> "Dataset":
         prepared = prepare(dataset, self.encoder, args.max_length, last_step_only, args.dataset_num_proc, name)
@@ -194,7 +196,7 @@ class PRMTrainer(Trainer):
         if "adapter_of" in about and self.args.should_save:  # peft saves no config of its own
             model.config.save_pretrained(output_dir or self.args.output_dir)
 
-    def create_model_card(
+    def create_model_card(  # type: ignore[override]  # TRL's signature, not transformers'
         self, model_name: str | None = None, dataset_name: str | None = None, tags: list[str] | None = None
     ) -> None:
         """Writes the model card: what the model is, how it was trained, how to load it, and the last figures."""
@@ -238,6 +240,8 @@ def _add_adapter(model: Any, peft_config: "PeftConfig", layout: str, args: PRMCo
     new = {"newline": "score", "likelihood": "step_bias"}.get(layout)
     if new and hasattr(model, new) and new not in (getattr(peft_config, "modules_to_save", None) or []):
         peft_config.modules_to_save = [*(peft_config.modules_to_save or []), new]  # type: ignore[attr-defined]
+    if layout == "newline":  # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates
+        peft_config.task_type = "TOKEN_CLS"
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=args.gradient_checkpointing)
     model = get_peft_model(model, peft_config)

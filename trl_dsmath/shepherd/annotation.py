@@ -71,7 +71,7 @@ def annotate(
         DataError: no row can be used.
 
     Source: Math-Shepherd (arXiv 2312.08935), which §4.1.3 of the paper builds its reward model after; N = 8 and 15
-    solutions a problem are that paper's. The bisection is OmegaPRM's (arXiv 2406.06592), divided at a third.
+    solutions a problem are that paper's. The bisection is OmegaPRM's (arXiv 2406.06592), divided at a quarter.
     """
     settings = Settings(mode, num_rollouts, num_solutions, decoding or Decoding(), wave, problems_at_once)
     read = read_problems(read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data)
