@@ -29,9 +29,9 @@ class Twice(GRPOTrainer):
 
 
 def test_the_loss_takes_an_advantage_a_token(tmp_path: Path) -> None:
-    for loss_type in ("grpo", "dapo", "bnpo", "dr_grpo", "cispo", "sapo"):
+    path = save_model(tmp_path / "tiny")
+    for loss_type in ("grpo", "dapo", "cispo", "sapo"):
         args = config(tmp_path / loss_type, loss_type=loss_type, max_steps=1)
-        path = save_model(tmp_path / "tiny")
         trainer = Twice(path, reward_funcs=outcome_digits, args=args, train_dataset=prompts(8))
         trainer.differences = []
         trainer.train()

@@ -161,6 +161,29 @@ def test_process_run_logs_the_lowest_step_score(model: str, tmp_path: Path) -> N
         assert all(0.0 <= float(line.split(" | ")[0]) <= 1.0 for line in lines)
 
 
+def test_drift_is_asked_and_told(model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    asked = []
+
+    class Monitor:
+        def update(self, step_means: list, outcomes: list) -> tuple[dict, str]:
+            asked.append((step_means, outcomes))
+            return {"steps/drift": 0.25}, "they part"
+
+    def sometimes(completions: list, **columns: object) -> list:
+        return [None, 1.0] * (len(completions) // 2)
+
+    args = config(tmp_path, max_steps=1, reward_weights=[2.0])
+    trainer = StepGRPOTrainer(
+        model, reward_funcs=sometimes, step_reward_funcs=step_digits, args=args, train_dataset=prompts(8)
+    )
+    trainer.drift = Monitor()
+    trainer.train()
+    assert trainer.state.log_history[0]["steps/drift"] == 0.25
+    assert "they part" in caplog.text
+    ((means, outcomes),) = asked
+    assert outcomes == [None, 2.0] * 4 and len(means) == 8
+
+
 def test_model_card(model: str, tmp_path: Path) -> None:
     trainer = StepGRPOTrainer(model, step_reward_funcs=step_digits, args=config(tmp_path), train_dataset=prompts(8))
     trainer.create_model_card("tiny")

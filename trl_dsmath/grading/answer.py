@@ -6,11 +6,13 @@ read becomes [`Words`], which equal only the same words.
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
 from .environments import branches, matrix_cells, system_rows
 from .quantities import MAX_LENGTH, parse_expression
 from .tree import Node, Unsupported
+from .units import resolve
 
 MAX_ITEMS = 20_000
 
@@ -86,7 +88,10 @@ _RELATIONS = {
 _AND = {"and", "\\land", "和", "与", "及", "以及"}
 _OR = {"or", "\\lor", "或", "或者"}
 _PART_LABEL = re.compile(r"^\((?:[1-9]|[a-h]|[ivx]{1,4})\)\s*(?=\S)")
-_NAMED_POINT = re.compile(r"^[A-Z]'?\s*(?=\(.*,.*\)$)")  # "P(2, 3)"
+_NAMED_POINT = re.compile(r"^([A-Z]'?)\s*(\([^()]*,[^()]*\))$")  # "P(2, 3)"
+_NAMED_NUMBER = re.compile(  # "length 12 cm", "最大值为5" in a list
+    r"^(?:\\text\s*\{)?\s*((?!about|and|or)[A-Za-z]{3,}(?: [a-z]+)?|[\u4e00-\u9fff]+?)\s*(?:is|为|是|:|=)?\s*\}?\s*(?=[-\d$])"
+)
 _QUOTED = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 _FAMILY = re.compile(r"^([^|:]+?)\s*(?:\||:)\s*([^|]+)$", re.DOTALL)  # \{n\pi : n \in \Z\}
 _BUILDER = re.compile(r"^([A-Za-z])\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:)\s*(.+)$", re.DOTALL)
@@ -144,7 +149,8 @@ def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
         return Items(tuple(Group("if", "", tuple(pair)) for pair in sides))
     if (rows := system_rows(text)) is not None:
         return parse_answer(", ".join(rows), thousands, depth + 1)
-    text = _NAMED_POINT.sub("", text)
+    if point := _NAMED_POINT.match(text):
+        text = f"{point[1]} = {point[2]}"
     parts = pieces(text)
     if thousands is False:
         parts = [piece for part in parts for piece in (re.split("(,)", part) if part[0].isdigit() else [part])]
@@ -160,6 +166,12 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
     def parse(piece: list[str]) -> Answer:
         return parse_answer(_join(piece), thousands, depth + 1)
 
+    def member(piece: list[str]) -> Answer:
+        if name := _NAMED_NUMBER.match(_join(piece)):
+            value = parse_answer(_join(piece)[name.end() :], thousands, depth + 1)
+            return Relation(("=",), (Words(name[1].lower()), value))
+        return parse(piece)
+
     if (split := _split(parts, {";"})) and all(_join(p) for p in split):
         if all(_PART_LABEL.match(_join(p)) for p in split):  # "(1) 5; (2) 10"
             return Items(tuple(parse([_PART_LABEL.sub("", _join(p))]) for p in split), ordered=True)
@@ -170,17 +182,19 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
     if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:
-            return _flat(tuple(parse(p) for p in split))
+            return _flat(tuple(member(p) for p in split))
     if (split := _split(parts, {","})) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:
-            return _labelled(_flat(tuple(parse(p) for p in split)))
+            return _labelled(_flat(tuple(member(p) for p in split)))
         if split:
             return parse(split[0])
     if (relation := _relation(parts, parse)) is not None:
         return relation
     if split := _split(parts, {"\\cup"}):
         return Union(tuple(parse(p) for p in split))
+    if (split := _split(parts, {"\\setminus"})) and len(split) == 2 and _join(split[0]) != "\\R":
+        return Group("setminus", "", tuple(parse(p) for p in split))
     return _brackets(parts, text, depth) or _matrix(text, depth)
 
 
@@ -189,15 +203,41 @@ def _flat(answers: tuple[Answer, ...]) -> Items:
     flat: list[Answer] = []
     for answer in answers:
         flat += answer.items if isinstance(answer, Items) and not answer.ordered else (answer,)
-    return Items(tuple(flat))
+    return Items(tuple(_by_unit(flat)))
+
+
+def _by_unit(items: list[Answer]) -> list[Answer]:
+    """`5 nickels, 7 dimes`: different words behind the numbers name them."""
+    units = [item.unit for item in items if isinstance(item, Value) and item.unit and resolve(item.unit) is None]
+    if len(units) != len(items) or len(set(units)) != len(units):
+        return items
+    named = [item for item in items if isinstance(item, Value)]
+    return [
+        Relation(("=",), (Words(item.unit.lower().rstrip("s")), Value(item.node, "", item.text))) for item in named
+    ]
 
 
 def _labelled(items: Items) -> Answer:
     """`x = 1, 2` labels the whole list."""
     first, rest = items.items[0], items.items[1:]
+    if (compound := _compound(items.items)) is not None:
+        return compound
     if isinstance(first, Relation) and first.signs == ("=",) and not any(isinstance(a, Relation) for a in rest):
         return Relation(("=",), (first.parts[0], Items((first.parts[1], *rest))))
     return items
+
+
+def _compound(items: tuple[Answer, ...]) -> Value | None:
+    """`5 feet, 4 inches` is one length."""
+    sizes = [resolve(item.unit) for item in items if isinstance(item, Value) and item.unit]
+    if len(sizes) != len(items) or None in sizes or len({size[0] for size in sizes if size}) > 1:
+        return None
+    factors = [size[1] for size in sizes if size]
+    if not all(one > other for one, other in pairwise(factors)):
+        return None
+    values = [item for item in items if isinstance(item, Value)]
+    terms = (("mul", ("num", factor / factors[0]), item.node) for factor, item in zip(factors, values, strict=True))
+    return Value(("add", *terms), values[0].unit, "")
 
 
 def _relation(parts: list[str], parse) -> Relation | None:
@@ -270,19 +310,18 @@ def _matrix(text: str, depth: int) -> Matrix | None:
 
 
 _DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
-_RATIO = re.compile(
-    r"^\s*(-?\d+(?:\.\d+)?)\s*:\s*(-?\d+(?:\.\d+)?)(?:\s*:\s*(-?\d+(?:\.\d+)?))?\s*(\\text\s*\{[^{}]*\}|[A-Za-z. ]*)$"
-)
+_CLOCK_SUFFIX = re.compile(r"\s*(?:\\text\s*\{)?\s*\b([ap]\.?m\.?|hours?)\s*\}?$", re.IGNORECASE)
 
 
 def _value(text: str) -> Answer:
     text = text.strip()
     if re.fullmatch(r"\d{1,3}(?: \d{3})+(?:\.\d+)?", text):
         text = text.replace(" ", "")
-    if found := _RATIO.match(text):
-        parts = tuple(parse_answer(part) for part in found.groups()[:3] if part is not None)
-        suffix = re.sub(r"\\text|[{}\s.]", "", found[4]).lower()
-        return Group(":", suffix, parts)
+    if ":" in text and len(text) < 100:
+        suffix = _CLOCK_SUFFIX.search(text)
+        parts = [_value(part) for part in text[: suffix.start() if suffix else None].split(":")]
+        if 2 <= len(parts) <= 4 and all(isinstance(part, Value) and not part.unit for part in parts):
+            return Group(":", suffix[1].replace(".", "").lower() if suffix else "", tuple(parts))
     try:
         node, unit = parse_expression(_DOTS.sub("", text))
     except (Unsupported, RecursionError, ValueError, IndexError):

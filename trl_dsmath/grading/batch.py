@@ -12,8 +12,10 @@ from ..text import normalize, read_answer, read_choice
 from .answer import Answer, Words, parse_answer
 from .compare import same_answer
 from .evaluate import too_large
+from .forms import rewrite
 from .pool import WorkerPool
 from .verdict import Verdict
+from .words import same_text
 
 TIME_LIMIT = 5.0  # seconds for one hard pair
 MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
@@ -21,6 +23,8 @@ _PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a 
 _POOL = WorkerPool()
 _BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*[A-J])+")
 _CHOICE_AND_TEXT = re.compile(r"[(（]?[A-J][)）.:]\s*(?=\S)")
+_PYTHON_LIST = re.compile(r"^\[\s*((?:'[^']*'|\"[^\"]*\")(?:\s*,\s*(?:'[^']*'|\"[^\"]*\"))*)\s*\]$")
+_PYTHON_STRING = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _NESTED_POWERS = re.compile(r"\^")
 
@@ -116,7 +120,9 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
         if choice is not None:
             return Verdict.CORRECT if choice == reference.choice else Verdict.WRONG
     try:
-        parsed = parse_answer(text)
+        if same_text(reference.text, text):
+            return Verdict.CORRECT
+        parsed = parse_answer(rewrite(text))
         found = same_answer(reference.answer, parsed)
         if found is not True and "," in text + reference.text:
             found = _second_reading(reference, text, parsed) or found
@@ -130,7 +136,7 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
 
 def _second_reading(gold: Gold, text: str, parsed: Answer) -> bool | None:
     """`100,200` may be a list: equal under one reading of both sides is equal."""
-    other = parse_answer(text, thousands=False)
+    other = parse_answer(rewrite(text), thousands=False)
     if other != parsed and same_answer(gold.answer, other):
         return True
     return gold.other is not None and same_answer(gold.other, parsed)
@@ -155,6 +161,8 @@ def _hashable(gold: object) -> object:
 @lru_cache(maxsize=100_000)
 def _read_gold_text(gold: str) -> Gold | None:
     text = gold.strip()
+    if items := _PYTHON_LIST.match(text):  # "['3', '4']", a list that was stored as its repr
+        text = ", ".join(a or b for a, b in _PYTHON_STRING.findall(items[1]))
     marked = read_answer(text) if "\\boxed" in text or "\\fbox" in text or "####" in text else None
     if marked is None:
         if "\\boxed" in text or "\\fbox" in text:
@@ -169,10 +177,11 @@ def _read_gold_text(gold: str) -> Gold | None:
     plain = re.sub(r"\\text|[{}]", "", normal).strip()
     choice = read_choice(normal) if _BARE_CHOICE.fullmatch(plain) or _CHOICE_AND_TEXT.match(plain) else None
     integer = int(normal) if _INTEGER.fullmatch(normal) else None
-    answer = parse_answer(normal)
+    formula = rewrite(normal)
+    answer = parse_answer(formula)
     if choice is not None and (option := _CHOICE_AND_TEXT.match(plain)):
         answer = parse_answer(plain[option.end() :])
-    other = parse_answer(normal, thousands=False) if "," in normal else None
+    other = parse_answer(formula, thousands=False) if "," in normal else None
     return Gold(normal, _squeeze(normal), choice, integer, answer, other if other != answer else None)
 
 

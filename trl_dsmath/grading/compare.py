@@ -1,13 +1,14 @@
 """Compares two answers shape by shape. `True`, `False`, or `None` where this package cannot tell and math-verify may."""
 
 from collections import Counter
+from fractions import Fraction
 
 from .answer import Answer, Group, Items, Matrix, Relation, Union, Value, Words
 from .equality import proportional, solves
 from .evaluate import value
 from .labels import FUNCTION_CALL, bare, compatible_labels, is_label
 from .ranges import as_ranges, same_ranges
-from .tree import Node, TooLarge, Undefined, Unsupported
+from .tree import Node, TooLarge, Undefined, Unsupported, symbols
 from .values import expand, same_value
 from .words import same_words
 
@@ -21,6 +22,9 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         `True` or `False`, or `None` where one side holds mathematics that is not evaluated here.
     """
     gold, answer = _unwrap(gold), _unwrap(answer)
+    if isinstance(answer, Items) and not isinstance(gold, Items | Group | Union | Relation):
+        answer = _one_of_equals(answer)
+    gold, answer = _as_vector(gold, answer), _as_vector(answer, gold)
     if isinstance(gold, Value) and isinstance(answer, Value):
         return same_value(gold, answer)
     if isinstance(gold, Relation) and isinstance(answer, Relation):
@@ -47,6 +51,32 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
     return _collections(gold, answer)
 
 
+def _one_of_equals(answer: Items) -> Answer:
+    r"""`\frac{3}{8} \text{ or } 37.5\%` says one thing twice."""
+    first, *rest = answer.items
+    return first if all(same_answer(first, other) for other in rest) else answer
+
+
+def _as_vector(answer: Answer, other: Answer) -> Answer:
+    """`i + 2j` as `(1, 2)` where the other side is written so."""
+    if not isinstance(answer, Value) or not isinstance(other, Group | Matrix):
+        return answer
+    size = len(other.items) if isinstance(other, Group) else len(other.rows) * len(other.rows[0])
+    axes = ["hat i", "hat j", "hat k"]
+    if size not in (2, 3) or not symbols(answer.node) & set(axes[:size]):
+        return answer
+    parts = tuple(Value(_component(answer.node, axis)) for axis in axes[:size])
+    return Group("<", ">", parts)
+
+
+def _component(node: object, axis: str):
+    if not isinstance(node, tuple) or not node:
+        return node
+    if node[0] == "sym" and node[1].startswith("hat "):
+        return ("num", Fraction(node[1] == axis))
+    return tuple(_component(part, axis) for part in node)
+
+
 def _has_words(*answers: Answer) -> bool:
     return any(
         isinstance(part, Words)
@@ -63,15 +93,17 @@ def _unwrap(answer: Answer) -> Answer:
     if isinstance(answer, Group) and len(answer.items) == 1 and answer.opening in "{(":
         inner = _unwrap(answer.items[0])
         return answer if inner == Words("\\emptyset") else inner  # the set that holds the empty set is not empty
+    if isinstance(answer, Group) and answer.opening == "{|" and _domain(answer.items[1]):
+        return _unwrap(answer.items[0])
     if isinstance(answer, Group) and answer.opening == "{" and answer.items:
         found = [_unwrap(item) for item in answer.items]
         return Group("{", "}", tuple(x for one in found for x in (one.items if isinstance(one, Items) else (one,))))
     if isinstance(answer, Group) and not answer.items:
         return Words("\\emptyset")
     if isinstance(answer, Items):
-        told = [x for x in answer.items if not _domain(x)]  # "x \\in \\R, x \\neq 3"
-        if told and len(told) < len(answer.items):
-            return _unwrap(Items(tuple(told), answer.ordered) if len(told) > 1 else told[0])
+        told = _without_conditions(answer.items)
+        if len(told) < len(answer.items):
+            return _unwrap(Items(told, answer.ordered) if len(told) > 1 else told[0])
         items = tuple(_unwrap(item) for item in answer.items)
         flat = tuple(
             x for item in items for x in (item.items if isinstance(item, Items) and not answer.ordered else (item,))
@@ -88,6 +120,26 @@ def _unwrap(answer: Answer) -> Answer:
     return answer
 
 
+def _without_conditions(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    r"""Leaves out `x \in \R`, and what follows a formula to say where it holds: `\frac{1}{x-1}, x \neq 1`."""
+    told = tuple(item for item in items if not _domain(item))
+    if not told:
+        return items
+    if isinstance(told[0], Relation) and told[0].signs[0] not in ("=", "~"):
+        return told
+    kept: list[Answer] = []
+    excluding = False
+    for item in told:
+        condition = isinstance(item, Relation) and all(
+            sign in ("!=", "<", ">", "<=", ">=", "in") for sign in item.signs
+        )
+        if condition and isinstance(item, Relation):
+            excluding = item.signs == ("!=",)
+        elif not (excluding and isinstance(item, Value)):  # "x \neq 2, -5"
+            kept.append(item)
+    return tuple(kept)
+
+
 def _domain(answer: Answer) -> bool:
     """`x \\in \\R`: says where a variable lives, and no more."""
     return (
@@ -101,9 +153,13 @@ def _domain(answer: Answer) -> bool:
 def _range_like(answer: Answer) -> bool:
     """Is a set of numbers and nothing else; `(1, 2)` may be a point, so it is not."""
     if isinstance(answer, Group):
-        return len(answer.items) == 2 and (answer.opening, answer.closing) in (("[", ")"), ("(", "]"), ("[", "]"))
+        return answer.opening == "setminus" or (
+            len(answer.items) == 2 and answer.opening + answer.closing in ("[)", "(]", "[]")
+        )
     if isinstance(answer, Items):
-        return len(answer.items) == 2 and all(isinstance(x, Relation) and x.signs[0] != "=" for x in answer.items)
+        return len(answer.items) == 2 and all(
+            isinstance(x, Relation) and x.signs[0] not in ("=", "~") for x in answer.items
+        )
     if isinstance(answer, Words):
         return "\\R" in answer.text or "real numbers" in answer.text
     return isinstance(answer, Union) or (isinstance(answer, Relation) and all(sign != "=" for sign in answer.signs))
@@ -127,6 +183,10 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         one, other = bare(gold, trusted=True), bare(answer, trusted=False)
         if one is not None and other is not None and compatible_labels(gold.parts[0], answer.parts[0]):
             return same_answer(one, other)
+    if gold.signs == answer.signs == ("=",) and all(
+        isinstance(side.parts[0], Value) and FUNCTION_CALL.match(side.parts[0].text) for side in (gold, answer)
+    ):
+        return same_answer(gold.parts[1], answer.parts[1])
     return False
 
 
@@ -184,11 +244,9 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
     if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
         return _long(items, other_items, sets="{" in (kind, other_kind))
     if {kind, other_kind} <= {"{", "list"}:
-        return (
-            _unordered(_unlabel(items)[1], _unlabel(other_items)[1])
-            if _labels_differ(items, other_items)
-            else _unordered(items, other_items, distinct=kind == other_kind == "{")
-        )
+        if _labels_differ(items, other_items):
+            return _unordered(_values(items), _values(other_items))
+        return _unordered(items, other_items, distinct=kind == other_kind == "{")
     if kind != other_kind and not {kind, other_kind} <= {"(", "<", "list", "ordered"}:
         if {kind, other_kind} == {"{", "ordered"}:
             return _unordered(items, other_items)
@@ -219,6 +277,12 @@ def _unlabel(items: tuple[Answer, ...]) -> tuple[list[str], tuple[Answer, ...]]:
         relations = [x for x in items if isinstance(x, Relation)]
         return [getattr(x.parts[0], "text", "") for x in relations], tuple(x.parts[1] for x in relations)
     return [], items
+
+
+def _values(items: tuple[Answer, ...]) -> list[Answer]:
+    """The values behind the labels, `x = \\pm 1` as two."""
+    found = [_unwrap(item) for item in _unlabel(items)[1]]
+    return [x for one in found for x in (one.items if isinstance(one, Items) else (one,))]
 
 
 def _by_label(labels: list[str], items: tuple[Answer, ...]) -> tuple[Answer, ...]:
@@ -275,6 +339,10 @@ def _long(items, other, sets: bool) -> bool:
 
 def _ratios(gold: Answer, answer: Answer) -> bool | None:
     assert isinstance(gold, Group) and isinstance(answer, Group)
+    if gold.closing or answer.closing:
+        bare = [side for side in (gold, answer) if not side.closing]
+        if not bare or _clock(bare[0]) is None or (_clock(bare[0]) or 0) >= 13 * 60:
+            return _clock(gold) == _clock(answer) is not None
     same = _ordered(gold.items, answer.items)
     if same or len(gold.items) != len(answer.items):
         return same and (not gold.closing or not answer.closing or gold.closing == answer.closing)
@@ -290,6 +358,17 @@ def _ratios(gold: Answer, answer: Answer) -> bool | None:
         if all(n[0] for n in numbers)
         else False
     )
+
+
+def _clock(time: Group) -> Fraction | None:
+    """Minutes since midnight; a time without a.m. or p.m. is taken as it stands."""
+    try:
+        hours, minutes, *_ = (
+            value(x.node) for x in (*time.items, Value(("num", Fraction(0)))) if isinstance(x, Value)
+        )
+    except (TooLarge, Undefined, Unsupported):
+        return None
+    return (hours % 12 + 12 * (time.closing == "pm") if time.closing in ("am", "pm") else hours) * 60 + minutes
 
 
 def _ratio_as_fraction(gold: Answer, answer: Answer) -> bool | None:

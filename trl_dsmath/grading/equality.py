@@ -38,10 +38,18 @@ def equal(a: Node, b: Node) -> bool:
     Raises:
         TooLarge, Unsupported: see [`value`].
     """
+    if contains(a, "sum") != contains(b, "sum") and (_endless(a) or _endless(b)):
+        raise Unsupported("an infinite sum against its value")
     logs = contains(a, "log") or contains(b, "log")
     if _equal(a, b, log10=False):
         return True
     return logs and _equal(a, b, log10=True)
+
+
+def _endless(node: object) -> bool:
+    if not isinstance(node, tuple) or not node:
+        return False
+    return (node[0] == "sum" and node[3] == ("inf",)) or any(_endless(part) for part in node[1:])
 
 
 def _equal(a: Node, b: Node, log10: bool) -> bool:

@@ -22,6 +22,8 @@ POINTS = 5  # variables are positive at the first three, negative at the fourth,
 
 _SPANS = [(1100, 2900), (210, 890), (4100, 17_000), (1100, 2900), (4100, 17_000)]  # thousandths, roughly
 
+_ENDLESS_TERMS = 8
+
 Number = Any  # Fraction, mpmath.mpf or mpmath.mpc
 
 
@@ -217,6 +219,8 @@ class Evaluator:
                 raise TooLarge
         elif number != 0 and self.mp.mag(number) > 400:
             raise TooLarge
+        if name == "cis":
+            return self.mp.expj(number)
         function = getattr(self.mp, _MPMATH_NAMES.get(name, name))
         try:
             return function(number)
@@ -231,6 +235,8 @@ class Evaluator:
 
     def _series(self, variable: str, low: Node, high: Node, body: Node, kind: str) -> Number:
         first, last = self(low), self(high)
+        if kind == "sum" and isinstance(first, Fraction) and first.denominator == 1 and last == self.mp.inf:
+            return self._endless(variable, first.numerator, body)
         if (
             not (isinstance(first, Fraction) and isinstance(last, Fraction))
             or first.denominator * last.denominator != 1
@@ -248,6 +254,17 @@ class Evaluator:
             total = self.check(total + term if kind == "sum" else total * term)
             if isinstance(total, Fraction) and _bits(total) > MAX_BITS:
                 total = self.float(total)
+        self.fixed = outer
+        return total
+
+    def _endless(self, variable: str, first: int, body: Node) -> Number:
+        """A stand-in for an infinite sum: its first terms with fixed random weights. Equal only for equal terms, so two
+        such sums can be compared with each other, and with nothing else (see `equality.equal`)."""
+        total: Number = self.mp.mpf(0)
+        outer = self.fixed
+        for index in range(first, first + _ENDLESS_TERMS):
+            self.fixed = {**outer, variable: Fraction(index)}
+            total += self.float(self(body)) * self.float(_sample(f"weight {index}", 2))
         self.fixed = outer
         return total
 

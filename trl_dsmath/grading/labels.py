@@ -9,7 +9,7 @@ from .tree import TooLarge, Undefined, Unsupported, contains, symbols
 from .values import same_value
 
 _DERIVATIVE = re.compile(r"^\\frac\s*\{\s*(?:d|\\partial)")
-FUNCTION_CALL = re.compile(r"^\\?[A-Za-z]+(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
+FUNCTION_CALL = re.compile(r"^\{?(?:\\vec\s*\{?)?\\?[A-Za-z]+\}?(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
 
 
 def is_label(part: Answer) -> bool:
@@ -19,6 +19,8 @@ def is_label(part: Answer) -> bool:
     if not isinstance(part, Value):
         return isinstance(part, Group) and all(isinstance(x, Value) and symbols(x.node) for x in part.items)
     names = symbols(part.node)
+    if part.node[0] == "pow" and part.node[1][0] == "sym" and part.node[2] == ("neg", ("num", 1)):
+        return True  # the inverse of a matrix or a function
     if part.node[0] == "sym" or FUNCTION_CALL.match(part.text) or part.unit:
         return True
     if part.node[0] in ("fn", "log"):
@@ -41,6 +43,7 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
         plain = (
             not isinstance(first, Value)
             or _DERIVATIVE.match(first.text)
+            or (first.node[0] == "div" and all(side[0] == "sym" for side in first.node[1:]) and constant(last))
             or first.node[0] in ("sym", "fn")
             or (first.text.isupper() and constant(last))
             or constant(first)

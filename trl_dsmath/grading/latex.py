@@ -103,6 +103,8 @@ class Parser:
                 chain = self.count(chain)
                 node = ("div", node, self.signed())
             elif self._starts_factor():
+                if kind == "num" and self.tokens[self.at - 1][0] == "num":
+                    raise Unsupported("two numbers side by side")  # a cycle such as (1 2 3) is no product
                 node = _flat("mul", node, self.power())
             else:
                 return node

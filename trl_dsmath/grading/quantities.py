@@ -12,7 +12,9 @@ MAX_LENGTH = 2000
 _RATE = re.compile(
     r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}(\^\d|\^\{\d\})?\s*\}"
 )  # \frac{\text{miles}}{\text{hour}}
-_PARENTHESISED_UNIT = re.compile(r"(?<=[\d}])\s*\(\s*([\u4e00-\u9fff]+|\\text\s*\{[^{}]*\})\s*\)$")  # "15(个)"
+_PARENTHESISED_UNIT = re.compile(
+    r"(?<=[\d}])\s*\(\s*([\u4e00-\u9fff]+|\\text\s*\{[^{}]*\}|[A-Za-z ]{3,})\s*\)$"
+)  # "15(个)"
 _NOT_A_PREFIX = re.compile(
     r"[不非或大小少多足超余第没无]"
 )  # Chinese words that change what the number after them means

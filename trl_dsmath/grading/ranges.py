@@ -30,6 +30,9 @@ class Range:
 
 def as_ranges(answer: Answer) -> list[Range] | None:
     """Reads an answer as a set of real numbers; None when it is none."""
+    if isinstance(answer, Group) and answer.opening == "setminus":
+        whole, points = as_ranges(answer.items[0]), as_ranges(answer.items[1])
+        return _minus(whole, points) if whole and points else None
     if isinstance(answer, Words) and (found := _REALS.match(answer.text)):
         if found[1] is None:
             return [Range(_MINUS_INFINITY, _INFINITY, False, False)]
@@ -52,6 +55,15 @@ def as_ranges(answer: Answer) -> list[Range] | None:
 
 def _from_items(answer: Items) -> list[Range] | None:
     """`x > 1, x < 3`, or intervals side by side; overlapping ones are two answers, not one set."""
+    holes = [item for item in answer.items if isinstance(item, Relation) and item.signs == ("!=",)]
+    if holes and len(holes) == len(answer.items) - 1 and answer.items[0] not in holes:
+        whole = as_ranges(answer.items[0])
+        points = [
+            Range(hole.parts[1].node, hole.parts[1].node, True, True)
+            for hole in holes
+            if isinstance(hole.parts[1], Value)
+        ]
+        return _minus(whole, points) if whole and len(points) == len(holes) else None
     parts = [as_ranges(item) if isinstance(item, Relation | Group) else None for item in answer.items]
     if any(part is None or len(part) != 1 for part in parts):
         return None
@@ -73,6 +85,24 @@ def _without(points: list[Range] | None) -> list[Range] | None:
         return None
     edges = [_MINUS_INFINITY, *(point.low for point in _sorted(points)), _INFINITY]
     return [Range(low, high, False, False) for low, high in pairwise(edges)]
+
+
+def _minus(ranges: list[Range], points: list[Range]) -> list[Range] | None:
+    """Intervals without single points; None where a point lies outside all of them."""
+    try:
+        for point in points:
+            inside = [r for r in ranges if _order(r.low, point.low) <= 0 <= _order(r.high, point.low)]
+            if not inside:
+                return None
+            whole = inside[0]
+            halves = [
+                Range(whole.low, point.low, whole.low_closed, False),
+                Range(point.low, whole.high, False, whole.high_closed),
+            ]
+            ranges = [r for r in ranges if r is not whole] + [h for h in halves if _order(h.low, h.high) < 0]
+        return _sorted(ranges)
+    except (TooLarge, Undefined, Unsupported, TypeError):
+        return None
 
 
 def _bounded(first: Range, second: Range) -> list[Range] | None:

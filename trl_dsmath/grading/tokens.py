@@ -8,7 +8,7 @@ Token = tuple[str, str]
 
 FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth",
-    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "asin", "acos", "atan",
+    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "cis", "asin", "acos", "atan",
 }  # fmt: skip
 _CONSTANT_WORDS = {"pi", "infinity", "inf", "infty"}
 _GREEK = {
@@ -21,6 +21,21 @@ STOP_WORDS = set("不非或余和") | {
     "or", "not", "and", "less", "more", "least", "most", "if", "when", "where", "remainder", "r", "except", "than", "over",
     "under", "between", "but", "no", "neither", "only", "mod",
 }  # fmt: skip
+_PLAIN_WORDS = {
+    "yes",
+    "no",
+    "true",
+    "false",
+    "none",
+    "even",
+    "odd",
+    "never",
+    "always",
+    "north",
+    "south",
+    "east",
+    "west",
+}
 _MULTIPLIERS = {"hundred": "100", "thousand": "1000", "million": "1000000", "billion": "1000000000", "dozen": "12"}
 _CHINESE_MULTIPLIERS = {"万": "10000", "亿": "100000000"}
 PREFIXES = {"about", "approximately", "approx", "exactly", "rs", "usd", "us", "约", "共", "大约", "rmb", "cny", "$"}
@@ -79,8 +94,12 @@ def _word(word: str, before: list[Token], quoted: bool) -> list[Token]:
         return [("op", "*"), ("num", factor)]
     if after_value and word[0] in _CHINESE_MULTIPLIERS and word not in UNITS:
         return [("op", "*"), ("num", _CHINESE_MULTIPLIERS[word[0]]), *_word(word[1:], [("num", "")], quoted)]
+    if after_value and word.lower() in ("percent", "percentage"):
+        return [("op", "%")]
     if word in _CONSTANT_WORDS:
         return [("cmd", word)]
+    if word.lower() in _PLAIN_WORDS:
+        return [("text", word)]
     if word in FUNCTIONS:
         return [("cmd", "sqrt") if word == "sqrt" else ("fn", word)]
     if quoted:

@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from itertools import permutations
 
 from .answer import Items, Value
 from .equality import equal
@@ -13,6 +14,22 @@ from .units import resolve
 _DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
 _BARE_UNIT = re.compile(r"-?[\d.,]+(?:\\times 10\^\{?-?\d+\}?)?\s*(?=[A-Za-z])")
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
+_PARAMETER = re.compile(r"[kmn]$")
+_DIRECTIONS = {
+    "north",
+    "south",
+    "east",
+    "west",
+    "left",
+    "right",
+    "up",
+    "down",
+    "above",
+    "below",
+    "profit",
+    "loss",
+    "gain",
+}
 _CONSTANT = re.compile(r"[CcKkAB](?:_?\d)?$")  # names people give to constants of integration
 
 
@@ -46,9 +63,11 @@ def same_value(gold: Value, answer: Value) -> bool | None:
         return False
     left, right = scaled
     if _percentages(left, right):
+        if gold.unit or answer.unit:
+            return False  # dollars are no percentage
         return _same_percent(left, right)
     try:
-        return equal(left, right) or _renamed(left, right) or _rounded(gold, answer)
+        return equal(left, right) or _renamed(left, right) or _rounded(gold, answer) or _in_degrees(gold, answer)
     except TooLarge:
         return left == right
     except Undefined:
@@ -75,6 +94,9 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
         return gold.node, answer.node
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
+        words = [set(re.findall(r"[a-z]+", side.unit.lower())) & _DIRECTIONS for side in (gold, answer)]
+        if all(words) and words[0] != words[1]:
+            return None
         powers = [re.findall(r"\^\{?(\d)", side.unit) for side in (gold, answer)]
         return None if all(powers) and powers[0] != powers[1] else (gold.node, answer.node)
     if one[0] != other[0]:
@@ -139,15 +161,32 @@ def _rounded(gold: Value, answer: Value) -> bool:
     )
 
 
+def _in_degrees(gold: Value, answer: Value) -> bool:
+    r"""`60^\circ` and `\frac{\pi}{3}`."""
+    if (gold.unit == "degree") == (answer.unit == "degree") or (gold.unit and answer.unit):
+        return False
+    degrees, radians = (gold.node, answer.node) if gold.unit else (answer.node, gold.node)
+    return "pi" in repr(radians) and equal(("mul", degrees, ("div", ("sym", "pi"), ("num", Fraction(180)))), radians)
+
+
 def _renamed(gold: Node, answer: Node) -> bool:
-    """Constants of integration may be called `C`, `c` or `C_1`."""
-    names, other = symbols(gold), symbols(answer)
-    missing, extra = sorted(names - other), sorted(other - names)
-    if not missing or len(missing) != len(extra) or len(missing) > 4:
-        return False
-    if not all(_CONSTANT.match(name) for name in (*missing, *extra)):
-        return False
-    return equal(gold, _rename(answer, dict(zip(extra, missing, strict=True))))
+    r"""Constants of integration may have any name and order, integer parameters of an angle (`2k\pi`) any name."""
+    if gold[0] == "sym" or answer[0] == "sym":
+        return False  # the name is the answer
+    for pattern in (_CONSTANT, _PARAMETER):
+        names, other = (sorted(name for name in symbols(node) if pattern.match(name)) for node in (gold, answer))
+        if (
+            not names
+            or len(names) != len(other)
+            or len(names) > 3
+            or symbols(gold) - set(names) != symbols(answer) - set(other)
+        ):
+            continue
+        if pattern is _PARAMETER and "'pi'" not in repr(gold):
+            continue
+        if any(equal(gold, _rename(answer, dict(zip(other, order, strict=True)))) for order in permutations(names)):
+            return True
+    return False
 
 
 def _rename(node: object, names: dict[str, str]):

@@ -9,6 +9,7 @@ from .values import same_value
 _SYNONYMS = {
     "dne": "doesnotexist", "noexist": "doesnotexist", "nosolutions": "nosolution", "norealsolutions": "nosolution",
     "norealsolution": "nosolution", "emptyset": "nosolution", "infinity": "infty", "infinite": "infty",
+    "无解": "nosolution", "没有解": "nosolution", "无实数解": "nosolution", "不存在": "doesnotexist",
     "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
 }  # fmt: skip
 _NUMBER_WORDS = dict(
@@ -25,9 +26,16 @@ def plain_words(text: str) -> str:
     r"""`\text{ The Monday. }` -> `monday`."""
     text = re.sub(r"\\text|[{}$\\]", " ", text).lower()
     if re.search(r"\d", text):
-        return "".join(text.split())
+        return re.sub(r"\s+|(?<=[\u4e00-\u9fff])[为是](?=-?\d)", "", text)
     text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_\s-]+", "", text)
     return _SYNONYMS.get(text, text)
+
+
+def same_text(gold: str, answer: str) -> bool:
+    r"""Whether two answers are the same words and numbers, up to case, blanks and `\text{}`; no formulas."""
+    if re.search(r"\\(?!text)|[\^_]", gold + answer):
+        return False
+    return plain_words(gold) == plain_words(answer) != ""
 
 
 def same_words(gold: Answer, answer: Answer) -> bool | None:

@@ -25,7 +25,8 @@ _CHARS: dict[int, int | str] = {
             "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ",
             "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ω": r"\omega ", "Δ": r"\Delta ",
             "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-            "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "…": r"\dots ", "⋯": r"\dots ", "∠": r"\angle ", "△": r"\triangle ",
+            **{c: rf"\frac{{{f[0]}}}{{{f[1]}}}" for c, f in zip("⅖⅗⅘⅙⅚⅐⅜⅝⅞⅑", ["25", "35", "45", "16", "56", "17", "38", "58", "78", "19"], strict=True)},
+            "⇒": r"\Rightarrow ", "⟹": r"\Rightarrow ", "⇔": r"\iff ", "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "…": r"\dots ", "⋯": r"\dots ", "∠": r"\angle ", "△": r"\triangle ",
             **{chr(0x2460 + n): rf"\textcircled{{{n + 1}}}" for n in range(20)},
             "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
         }.items()
@@ -58,13 +59,14 @@ _COMMANDS = {
     "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
     "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
     "backslash": "setminus", "smallsetminus": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infin": "infty",
-    "thinspace": "", "colon": ":", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
+    "thinspace": "", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
     "lvert": "|", "rvert": "|", "percent": "%", "and": "land", "or": "lor",
 }  # fmt: skip
 _TO_CHARACTER = {":", "<", ">", "[", "]", "|", "%", ""}
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
+_UNIT_OUTSIDE = re.compile(r"^\s*\$([^$]+)\$\s*([A-Za-z]+)\s*$")  # "$5$ m": what stands outside is no variable
 _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
 _ANNOUNCED = re.compile(
     r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*",
@@ -75,8 +77,12 @@ _INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
 _COLOR = re.compile(r"\\color\s*\{[^{}]*\}|\\textcolor\s*\{[^{}]*\}")
 _TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]*\^)\s*\{\s*(-?\d)\s*\}")  # \mathrm{m\,s^{-1}}
 _NAMED_FIGURE = re.compile(r"\\(triangle|angle)\s*\{([A-Z]+)\}")
+_UNIT_VECTOR = re.compile(
+    r"\\(?:mathbf|boldsymbol|bm|bf|hat|widehat|vec|overrightarrow)\s*(?:\{\s*\\?([ijk])(?:math)?\s*\}|([ijk])(?![A-Za-z]))"
+)
 _SPACER = re.compile(r"\\(?:hspace|vspace|phantom|hphantom|vphantom|label|tag)\*?\s*\{[^{}]*\}")
 _CHINESE_MIXED = re.compile(r"(?<=\d)\s*又\s*(?=[\d\\])|(?<=^)负(?=[\d\\])")
+_CHINESE_RATIO = re.compile(r"(?<=\d)\s*比\s*(?=\d)")
 _LETTER_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")  # "6.02 x 10^23"
 _EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
 _LEADING = ' ,;:!?*~\\"`，；'
@@ -114,7 +120,7 @@ def normalize(text: str) -> str:
     text = text.translate(_CHARS).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
         text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
-    text = _MATH_MODE.sub(" ", text.replace("...", "\\dots "))
+    text = _MATH_MODE.sub(" ", _UNIT_OUTSIDE.sub(r"\1 \\text{\2}", text).replace("...", "\\dots "))
     if "\\" in text:
         text = _LEFT_DOT.sub("", text)
         text = _INVISIBLE.sub("", text)
@@ -123,6 +129,7 @@ def normalize(text: str) -> str:
         text = _TEXT.sub(lambda _: "\\text", text)
         text = _SPACER.sub(" ", _COLOR.sub("", text))
         text = _TEXT_POWER.sub(r"\1\2", _TEXT_POWER.sub(r"\1\2", text))
+        text = _UNIT_VECTOR.sub(lambda m: rf"\hat{{{m[1] or m[2]}}}", text)
         text = _FONT.sub("", text)
         text = _NAMED_FIGURE.sub(r"\\\1 \2", text)
         text = _COMMAND.sub(_command, text)
@@ -139,10 +146,11 @@ def normalize(text: str) -> str:
         text = _INFIX.sub(
             lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text
         )
+    text = _CHINESE_RATIO.sub(":", text)
     text = text.replace("{,}", ",").replace("，", ",").replace("np.", "")
     text = _LETTER_TIMES.sub(r"\\times ", text)
     text = _EMPTY_SCRIPT.sub("", text)
-    text = " ".join(text.split())
+    text = " ".join(text.split()).removeprefix("\\approx").strip()
     text = _ANNOUNCED.sub("", text)
     if len(text) > 2 and text[0] == text[-1] == "'":
         text = text[1:-1]

@@ -1,0 +1,101 @@
+r"""Ways of writing one and the same answer that are easier to see in the text than in its parts.
+
+`rewrite` turns them into the forms that the parser reads; like `text.normalize` it computes nothing.
+"""
+
+import re
+
+_MODULUS = r"\{?\s*(\w+)\s*\}?"
+_PART_NAMES = [
+    names[:n] for names in (list("abcdefgh"), list("123456789"), ["i", "ii", "iii", "iv", "v"]) for n in range(2, 9)
+]
+_MOD = re.compile(
+    rf"\(\s*(?:\\text\s*\{{\s*)?(?:\\?[bp]?mod)\s*\}}?\s*{_MODULUS}\s*\)|\\(?:[bp]?mod)(?![a-z])\s*{_MODULUS}"
+)
+_CONGRUENT = re.compile(r"^[A-Za-z]\s*\\equiv\s*(?=.*\\pmod)")
+_WHERE = re.compile(r"\s*,?\s*(?:\\text\s*\{[\s,(]*(?:where|for|with|provided)\s*\}|\b(?:where|provided)\b)\s*")
+_ASIDE = re.compile(r"\s*\(([^()]*(?:\\in|\\neq|\\[lg]e|[<>])(?![a-z])[^()]*)\)\s*$")
+_INTEGER = re.compile(r",\s*([a-z])\s*(?:\\text\s*\{\s*)?(?:is\s+)?an(?:y)?\s+integer\s*\}?\s*$")
+_FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*,[^\[\](){}=<>]*)([\[\]])")
+_BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?")
+_BASE_BRACKETS = re.compile(r"^\(\s*(\w+)\s*\)\s*_")
+_BASE_TEXT = re.compile(r"^(\w+)\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base[ -]?(\w+)\s*\)?\s*\}?$")
+_WORD_NUMBERS = {
+    word: str(number)
+    for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=2)
+}
+_WORD_NUMBERS |= {"twelve": "12", "sixteen": "16"}
+_REMAINDER = re.compile(
+    r"^(\d+)\s*(?:(?:\\text\s*\{)?\s*,?\s*(?:R|r|rem|remainder|with remainder|余数?)\.?\s*\}?|\\dots\s*(?:\\dots)?)\s*(\d+)$"
+)
+_CLOCK = re.compile(r"^(\d{1,2})(?:\s*:\s*(\d\d))?\s*(?:\\text\s*\{\s*)?([ap])\.?\s?m\.?\s*\}?$", re.IGNORECASE)
+_OPEN_SUM = re.compile(r"\s*[+-]\s*\\dots\s*$")
+
+_TEXT_LIST = re.compile(r"\\text\s*\{([^{}]*?)(?:\s+(and|or)\b\s*|\s*(,)\s*)([^{}]*)\}")
+_CHOOSE = re.compile(r"(?<![A-Za-z\\])C_\s*(\{[^{}]*\}|\d)\s*\^\s*(\{[^{}]*\}|\d)")
+_SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
+_QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(\d[^{}]*)\}$")
+_PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
+_POINT_COLON = re.compile(r"\b([A-Z])\s*:\s*(?=\()")
+
+
+def rewrite(text: str) -> str:
+    r"""Rewrites rare forms of an answer in canonical LaTeX.
+
+    Congruences (`3 (mod 7)`), conditions (`\text{ where } x \neq 1`), French intervals (`]0, 1]`), bases in words,
+    remainders (`7 R 3`, `8……2`), times of day, open sums (`1 + x + \dots`), binomials written `C_n^k`, lists inside
+    `\text{}`.
+
+    Args:
+        text (`str`):
+            Canonical LaTeX, see [`text.normalize`].
+
+    Returns:
+        `str`: the same answer in the form that [`answer.parse_answer`] reads.
+    """
+    if text.isascii() and text.isalnum():
+        return text
+    if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
+        return rewrite(said[1].strip())
+    if "mod" in text:
+        text = _MOD.sub(lambda m: rf" \pmod {m[1] or m[2]}", text)
+        text = _CONGRUENT.sub("", text)
+    if "base" in text and (found := _BASE_TEXT.match(text)):
+        text = f"{found[1]}_{{{_WORD_NUMBERS.get(found[2], found[2])}}}"
+    if "_" in text:
+        text = _BASE_WORD.sub(lambda m: f"_{{{_WORD_NUMBERS.get(m[1], m[1])}}}", text)
+        text = _BASE_BRACKETS.sub(r"\1_", text)
+        text = _CHOOSE.sub(_as_binomial, text)
+    if found := _REMAINDER.match(text):
+        return rf"{found[1]}; \text{{remainder}}; {found[2]}"
+    if found := _CLOCK.match(text):
+        return f"{found[1]}:{found[2] or '00'} {found[3].lower()}m"
+    parts = list(_PART.finditer(text))
+    if len(parts) > 1 and parts[0].start() == 0 and [p[1] for p in parts] in _PART_NAMES:
+        ends = [p.start() for p in parts[1:]] + [len(text)]
+        return "; ".join(text[p.end() : end].strip(" ,;.") for p, end in zip(parts, ends, strict=True))
+    text = _FRENCH.sub(_as_interval, text)
+    if "\\dots" in text:
+        text = _OPEN_SUM.sub("", text)
+    if "\\text" in text:
+        text = _TEXT_LIST.sub(
+            lambda m: rf"\text{{{m[1]}}} {m[2] or m[3]} \text{{{m[4]}}}".replace(r"\text{}", ""), text
+        )
+    text = _POINT_COLON.sub(r"\1", text)
+    text = _WHERE.sub(", ", text)
+    text = _INTEGER.sub(r", \1 \\in \\Z ", text)
+    return _ASIDE.sub(r", \1", text)
+
+
+def _as_binomial(found: re.Match) -> str:
+    """`C_5^2` chooses; `C_1^2` is a constant squared."""
+    bottom, top = found[1].strip("{} "), found[2].strip("{} ")
+    if bottom.isdigit() and (not top.isdigit() or int(bottom) < max(3, int(top))):
+        return found[0]
+    return rf"\binom{{{bottom}}}{{{top}}}"
+
+
+def _as_interval(found: re.Match) -> str:
+    if found[1] == "[" and found[3] == "]":
+        return found[0]
+    return ("(" if found[1] == "]" else "[") + found[2] + (")" if found[3] == "[" else "]")
