@@ -27,7 +27,7 @@ def test_training_sees_the_ids_that_scoring_sees(layout: str, prompt, tokenizer)
 
 
 def test_labels_may_be_soft_and_may_be_absent(tokenizer) -> None:
-    """trl#2127: labels were cast to the column's type, and 0.5 became True."""
+    """TRL's former trainer rounded 0.25 down to 0 and took no null."""
     encoder = StepEncoder("newline", tokenizer)
     soft = prepare(_rows({"labels": [0.25, None]}), encoder).dataset
     assert soft[0]["labels"] == [0.25, None]

@@ -179,3 +179,35 @@ def test_a_tag_of_several_tokens_is_scored_at_its_last(tokenizer) -> None:
     encoded = encoder(QUESTION, ["1", "2 ки"])
     assert _texts(plain, encoded) == [f"{QUESTION} 1 ки", f"{QUESTION} 1 ки\n2 ки"]
     assert sign_ids("math_shepherd", plain) == tuple(plain.encode(sign)[0] for sign in "+-")
+
+
+def test_math_shepherd_with_a_sentencepiece_tokenizer() -> None:
+    """As Mistral's: a space is `▁` at the start of a token, BOS is added, and + after a space is another token than +."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<unk>", "<s>", "</s>", "▁ки", "▁+", "▁-", "+", "-", "▁is", "▁Step", "Step", "\n", "▁", "ки", "рпич"]
+    letters = sorted(set("is1Step23кирпч▁+-:.?абвго") - set(words))
+    vocab = {piece: number for number, piece in enumerate([*words, *letters])}
+    pieces = [(piece, -1.0 if len(piece.strip("▁")) > 1 or piece in ("▁+", "▁-") else -9.0) for piece in vocab]
+    unigram = Tokenizer(models.Unigram(pieces, unk_id=0))
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    unigram.decoder = decoders.Metaspace(prepend_scheme="first")
+    unigram.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    mistral = PreTrainedTokenizerFast(tokenizer_object=unigram, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+    encoder = StepEncoder("math_shepherd", mistral)
+    text = "is 1? Step 1: 2 ки\nStep 2: 3 ки"
+    ids = mistral.encode(text)  # as the card does
+    assert ids[0] == 1
+    tag = mistral.encode("+ ки")[-1]
+    assert mistral.convert_ids_to_tokens(tag) == "▁ки"
+    encoded = encoder("is 1?", ["Step 1: 2\n", "Step 2: 3"])
+    assert encoded.input_ids == ids
+    assert encoded.positions == [n for n, token in enumerate(ids) if token == tag]
+    # candidate_tokens of the card: tokenizer.encode("+ -")[1:]
+    assert list(sign_ids("math_shepherd", mistral)) == mistral.encode("+ -")[1:]
+    # A Russian word that begins like the tag does not make one.
+    forged = encoder("is 1?", ["Step 1: кирпич ки 2", "Step 2: 3"])
+    assert sum(token == tag for token in forged.input_ids) == 2
+    assert [forged.input_ids[at] for at in forged.positions] == [tag, tag]

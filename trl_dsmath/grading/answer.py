@@ -182,7 +182,9 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
     if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:
-            return _flat(tuple(member(p) for p in split))
+            return _labelled(_flat(tuple(member(p) for p in split)))
+    if "\\pmod" in text and (congruence := _congruence(text)) is not None:
+        return congruence
     if (split := _split(parts, {","})) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:
@@ -310,6 +312,35 @@ def _matrix(text: str, depth: int) -> Matrix | None:
 
 
 _DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
+_CONGRUENCE = re.compile(r"^(.*\S)\s*\\pmod\s*\{?\s*(\d+)\s*\}?$")
+_MULTIPLE = re.compile(r"^(.*[\w}])\s*(\\langle.*\\rangle|\\begin\{[pb]matrix\}.*\\end\{[pb]matrix\})$", re.DOTALL)
+
+
+def _congruence(text: str) -> Group | None:
+    r"""`1, 5 \pmod 6`: residues and modulus."""
+    found = _CONGRUENCE.match(text)
+    return Group("mod", "", (parse_answer(found[1], depth=1), _value(found[2]))) if found else None
+
+
+def _multiple(text: str) -> Answer | None:
+    r"""`\frac{1}{3} \begin{pmatrix} ... \end{pmatrix}`."""
+    found = _MULTIPLE.match(text)
+    if not found:
+        return None
+    factor, whole = _value(found[1]), parse_answer(found[2], depth=1)
+
+    def times(part: Answer) -> Answer:
+        return (
+            Value(("mul", factor.node, part.node)) if isinstance(part, Value) and isinstance(factor, Value) else part
+        )
+
+    if isinstance(factor, Value) and isinstance(whole, Group):
+        return Group(whole.opening, whole.closing, tuple(map(times, whole.items)))
+    if isinstance(factor, Value) and isinstance(whole, Matrix):
+        return Matrix(tuple(tuple(map(times, row)) for row in whole.rows))
+    return None
+
+
 _CLOCK_SUFFIX = re.compile(r"\s*(?:\\text\s*\{)?\s*\b([ap]\.?m\.?|hours?)\s*\}?$", re.IGNORECASE)
 
 
@@ -325,5 +356,5 @@ def _value(text: str) -> Answer:
     try:
         node, unit = parse_expression(_DOTS.sub("", text))
     except (Unsupported, RecursionError, ValueError, IndexError):
-        return Words(text)
+        return _congruence(text) or _multiple(text) or Words(text)
     return Value(node, unit, text)

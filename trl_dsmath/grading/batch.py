@@ -25,6 +25,9 @@ _BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*
 _CHOICE_AND_TEXT = re.compile(r"[(（]?[A-J][)）.:]\s*(?=\S)")
 _PYTHON_LIST = re.compile(r"^\[\s*((?:'[^']*'|\"[^\"]*\")(?:\s*,\s*(?:'[^']*'|\"[^\"]*\"))*)\s*\]$")
 _PYTHON_STRING = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_SENTENCE = re.compile(
+    r"^(?:The|Its|There|So|Thus|Therefore)\b[A-Za-z', ]*?\s(?:is|are|equals)\s+(?=[-$\\\d][^a-z]*(?:[a-z]{1,12}\.?)?$)"
+)
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _NESTED_POWERS = re.compile(r"\^")
 
@@ -35,6 +38,7 @@ class Gold:
 
     text: str  # canonical LaTeX
     squeezed: str  # the same without blanks
+    formula: str  # as rewritten for the parser, without blanks
     choice: str | None
     integer: int | None  # when it is nothing but an integer
     answer: Answer
@@ -120,9 +124,10 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
         if choice is not None:
             return Verdict.CORRECT if choice == reference.choice else Verdict.WRONG
     try:
-        if same_text(reference.text, text):
+        formula = rewrite(text)
+        if same_text(reference.text, text) or _squeeze(formula) == reference.formula:
             return Verdict.CORRECT
-        parsed = parse_answer(rewrite(text))
+        parsed = parse_answer(formula)
         found = same_answer(reference.answer, parsed)
         if found is not True and "," in text + reference.text:
             found = _second_reading(reference, text, parsed) or found
@@ -162,7 +167,8 @@ def _hashable(gold: object) -> object:
 def _read_gold_text(gold: str) -> Gold | None:
     text = gold.strip()
     if items := _PYTHON_LIST.match(text):  # "['3', '4']", a list that was stored as its repr
-        text = ", ".join(a or b for a, b in _PYTHON_STRING.findall(items[1]))
+        text = ", ".join((a or b).replace("\\\\", "\\") for a, b in _PYTHON_STRING.findall(items[1]))
+    text = _SENTENCE.sub("", text)
     marked = read_answer(text) if "\\boxed" in text or "\\fbox" in text or "####" in text else None
     if marked is None:
         if "\\boxed" in text or "\\fbox" in text:
@@ -182,7 +188,9 @@ def _read_gold_text(gold: str) -> Gold | None:
     if choice is not None and (option := _CHOICE_AND_TEXT.match(plain)):
         answer = parse_answer(plain[option.end() :])
     other = parse_answer(formula, thousands=False) if "," in normal else None
-    return Gold(normal, _squeeze(normal), choice, integer, answer, other if other != answer else None)
+    return Gold(
+        normal, _squeeze(normal), _squeeze(formula), choice, integer, answer, other if other != answer else None
+    )
 
 
 def read_gold(gold: object) -> Gold | None:

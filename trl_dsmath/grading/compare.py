@@ -54,7 +54,8 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
 def _one_of_equals(answer: Items) -> Answer:
     r"""`\frac{3}{8} \text{ or } 37.5\%` says one thing twice."""
     first, *rest = answer.items
-    return first if all(same_answer(first, other) for other in rest) else answer
+    texts = {getattr(item, "text", "") for item in answer.items}
+    return first if len(texts) > 1 and all(same_answer(first, other) for other in rest) else answer
 
 
 def _as_vector(answer: Answer, other: Answer) -> Answer:
@@ -117,6 +118,10 @@ def _unwrap(answer: Answer) -> Answer:
         return answer.parts[1]
     if isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Group):
         return answer.parts[1]
+    if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(answer.parts[1], Relation):
+        return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"
+    if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) <= {">", ">="}:
+        return Relation(tuple(sign.replace(">", "<") for sign in answer.signs[::-1]), answer.parts[::-1], answer.text)
     return answer
 
 
@@ -210,9 +215,15 @@ def _two_sided(gold: Relation, answer: Relation) -> bool | None:
         functions = [part.text == "y" or bool(FUNCTION_CALL.match(part.text)) for part in (a, c)]
         if a.node == c.node or all(functions):
             return same_value(b, d)
+    if sign == "=" and _is_constant_name(b) and _is_constant_name(d):
+        return same_value(a, c)  # a family of curves
     if sign == "=":
         return solves(a.node, b.node, right) or solves(c.node, d.node, left)
     return False
+
+
+def _is_constant_name(side: Value) -> bool:
+    return side.node[0] == "sym" and side.node[1] in ("C", "c", "K", "k", "C_1", "c_1")
 
 
 def _difference(left: Node, right: Node, sign: str) -> Node:
@@ -239,6 +250,8 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
     if one is None or other is None:
         return _ratio_as_fraction(gold, answer)
     (kind, items), (other_kind, other_items) = one, other
+    if "mod" in (kind, other_kind):
+        return _congruent(items, other_items) if kind == other_kind else False
     if ":" in (kind, other_kind):
         return _ratios(gold, answer) if kind == other_kind else False
     if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
@@ -358,6 +371,23 @@ def _ratios(gold: Answer, answer: Answer) -> bool | None:
         if all(n[0] for n in numbers)
         else False
     )
+
+
+def _congruent(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool | None:
+    if not same_answer(gold[1], answer[1]):
+        return False
+    residues = []
+    for side in (gold[0], answer[0]):
+        parts = _unwrap(side)
+        try:
+            values = {
+                value(x.node) for x in (parts.items if isinstance(parts, Items) else (parts,)) if isinstance(x, Value)
+            }
+            modulus = value(gold[1].node) if isinstance(gold[1], Value) else Fraction(1)
+            residues.append({x % modulus for x in values if isinstance(x, Fraction)})
+        except (TooLarge, Undefined, Unsupported, ZeroDivisionError):
+            return None
+    return bool(residues[0]) and residues[0] == residues[1]
 
 
 def _clock(time: Group) -> Fraction | None:

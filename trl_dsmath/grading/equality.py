@@ -49,7 +49,9 @@ def equal(a: Node, b: Node) -> bool:
 def _endless(node: object) -> bool:
     if not isinstance(node, tuple) or not node:
         return False
-    return (node[0] == "sum" and node[3] == ("inf",)) or any(_endless(part) for part in node[1:])
+    return (node[0] == "sum" and (node[3] == ("inf",) or bool(symbols(node[3])))) or any(
+        _endless(part) for part in node[1:]
+    )
 
 
 def _equal(a: Node, b: Node, log10: bool) -> bool:

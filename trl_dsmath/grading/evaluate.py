@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from .tree import Node, TooLarge, Undefined, Unsupported
+from .tree import Node, TooLarge, Undefined, Unsupported, symbols
 
 MAX_BITS = 60_000  # of an exact integer; larger ones are held as high-precision floats
 MAX_COST = 2_000_000  # of one evaluation: bits of its exact results, and 500 for each high-precision one
@@ -237,6 +237,8 @@ class Evaluator:
         first, last = self(low), self(high)
         if kind == "sum" and isinstance(first, Fraction) and first.denominator == 1 and last == self.mp.inf:
             return self._endless(variable, first.numerator, body)
+        if kind == "sum" and isinstance(first, Fraction) and first.denominator == 1 and symbols(high):
+            return self._endless(variable, first.numerator, body) + self.float(last)
         if (
             not (isinstance(first, Fraction) and isinstance(last, Fraction))
             or first.denominator * last.denominator != 1
@@ -264,7 +266,7 @@ class Evaluator:
         outer = self.fixed
         for index in range(first, first + _ENDLESS_TERMS):
             self.fixed = {**outer, variable: Fraction(index)}
-            total += self.float(self(body)) * self.float(_sample(f"weight {index}", 2))
+            total += self.float(self(body)) * self.float(_sample(f"weight {index - first}", 2))
         self.fixed = outer
         return total
 

@@ -36,6 +36,10 @@ _CHOOSE = re.compile(r"(?<![A-Za-z\\])C_\s*(\{[^{}]*\}|\d)\s*\^\s*(\{[^{}]*\}|\d
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
 _QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(\d[^{}]*)\}$")
 _PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
+_OUT_OF = re.compile(r"^(\d+)\s*(?:\\text\s*\{)?\s*(?:in|out of)\s*\}?\s*(\d+)$")
+_TO = re.compile(r"^(?:\\text\s*\{\s*)?(\d+)\s*(?:\\text\s*\{)?\s*to\s*\}?\s*(\d+)\s*\}?$")
+_CYCLES = re.compile(r"^(?:\(\s*\d+(?:\s+\d+)+\s*\)\s*)+$")
+_TRANSPOSED = re.compile(r"(\([^()]*,[^()]*\))\s*\^\s*\{?\s*(?:T|\\top|\\intercal|\\text\s*\{T\})\s*\}?$")
 _POINT_COLON = re.compile(r"\b([A-Z])\s*:\s*(?=\()")
 
 
@@ -68,6 +72,15 @@ def rewrite(text: str) -> str:
         text = _CHOOSE.sub(_as_binomial, text)
     if found := _REMAINDER.match(text):
         return rf"{found[1]}; \text{{remainder}}; {found[2]}"
+    if found := _OUT_OF.match(text):
+        return f"{found[1]}/{found[2]}"
+    if found := _TO.match(text):
+        return f"{found[1]}:{found[2]}"
+    if _CYCLES.match(text):
+        return _canonical_cycles(text)
+    text = _TRANSPOSED.sub(r"\1", text)
+    if text.count("\\{") > text.count("\\}"):
+        text = re.sub(r"\\\{\s*(?=\\begin)", "", text)  # \left\{ \begin{array} ... \right.
     if found := _CLOCK.match(text):
         return f"{found[1]}:{found[2] or '00'} {found[3].lower()}m"
     parts = list(_PART.finditer(text))
@@ -85,6 +98,16 @@ def rewrite(text: str) -> str:
     text = _WHERE.sub(", ", text)
     text = _INTEGER.sub(r", \1 \\in \\Z ", text)
     return _ASIDE.sub(r", \1", text)
+
+
+def _canonical_cycles(text: str) -> str:
+    """A permutation as words, each cycle from its least element, the cycles in order."""
+    cycles = []
+    for cycle in re.findall(r"\(([^()]*)\)", text):
+        numbers = [int(number) for number in cycle.split()]
+        least = numbers.index(min(numbers))
+        cycles.append(numbers[least:] + numbers[:least])
+    return r"\text{permutation }" + "".join(f"({' '.join(map(str, cycle))})" for cycle in sorted(cycles))
 
 
 def _as_binomial(found: re.Match) -> str:

@@ -42,6 +42,7 @@ class Parser:
         self.at = 0
         self.depth = 0
         self.bars = 0
+        self.angles = 0
 
     def peek(self) -> Token:
         return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
@@ -134,7 +135,10 @@ class Parser:
         if self.peek() == ("op", "^"):
             following = self.tokens[self.at + 1 : self.at + 3]
             if following and following[0] == ("cmd", "circ"):
-                return node  # degrees: a unit, read by the caller
+                if not self.angles:
+                    return node  # degrees: a unit, read by the caller
+                self.at += 2
+                return ("mul", node, ("div", ("sym", "pi"), ("num", Fraction(180))))
             self.at += 1
             node = self.postfix(("pow", node, self.argument()))
             if self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]:
@@ -271,7 +275,9 @@ class Parser:
                 exponent = self.argument()
         kind, value = self.peek()
         if value in _BRACKETS and kind == "op":
+            self.angles += 1  # "\\sin(40^\\circ)"
             argument = self.group(value, _BRACKETS[value])
+            self.angles -= 1
             if (
                 exponent is None
                 and self.peek() == ("op", "^")

@@ -13,7 +13,7 @@ from .tree import Node, TooLarge, Undefined, Unsupported, symbols
 _INFINITY: Node = ("inf",)
 _MINUS_INFINITY: Node = ("neg", ("inf",))
 _REALS = re.compile(
-    r"^(?:\\R|\\text\{\s*(?:all )?real numbers\s*\}|all real numbers)\s*(?:(?:\\setminus|-)\s*(\\\{.*\\\}))?$",
+    r"^(?:\\R|\\text\s*\{\s*(?:all )?real numbers\s*(?:except\s*)?\}?|all real numbers)\s*(?:(?:\\setminus|-|except)\s*(\\\{.*\\\}|-?\d+))?\s*\}?$",
     re.IGNORECASE,
 )
 
@@ -36,7 +36,8 @@ def as_ranges(answer: Answer) -> list[Range] | None:
     if isinstance(answer, Words) and (found := _REALS.match(answer.text)):
         if found[1] is None:
             return [Range(_MINUS_INFINITY, _INFINITY, False, False)]
-        return _without(_points(parse_answer(found[1])))
+        hole = found[1] if found[1].startswith("\\") else rf"\{{{found[1]}\}}"
+        return _without(_points(parse_answer(hole)))
     if isinstance(answer, Group):
         if answer.opening == "{":
             return _points(answer)

@@ -2,7 +2,7 @@
 
 import re
 
-from .units import UNITS
+from .units import SHORT, UNITS
 
 Token = tuple[str, str]
 
@@ -22,6 +22,13 @@ STOP_WORDS = set("不非或余和") | {
     "under", "between", "but", "no", "neither", "only", "mod",
 }  # fmt: skip
 _PLAIN_WORDS = {
+    "all",
+    "any",
+    "the",
+    "one",
+    "two",
+    "six",
+    "ten",
     "yes",
     "no",
     "true",
@@ -109,7 +116,7 @@ def _word(word: str, before: list[Token], quoted: bool) -> list[Token]:
     if len(word) == 1:
         return [("sym", word)]
     if (
-        (after_value and (word.lower() in UNITS or word.lower() in ("sq", "cu", "per", "a")))
+        (after_value and (word.lower() in UNITS or word.lower() in SHORT or word.lower() in ("sq", "cu", "per", "a")))
         or word.lower() in STOP_WORDS
         or word.lower() in PREFIXES
     ):

@@ -27,7 +27,7 @@ _TABLE: dict[str, dict[str, Fraction | int]] = {
     "angle": {"degree degrees circ deg 度": 1},
     "temperature c": {"°c celsius 摄氏度": 1}, "temperature f": {"°f fahrenheit": 1}, "temperature k": {"k kelvin kelvins": 1},
     "dollar": {"dollar dollars usd": 1, "cent cents": Fraction(1, 100)},
-    "yuan": {"元 yuan rmb": 1, "角": Fraction(1, 10), "万元": 10_000},
+    "yuan": {"元 yuan rmb": 1, "角": Fraction(1, 10)},
     "euro": {"euro euros eur": 1},
     "clock a.m.": {"am a.m": 1}, "clock p.m.": {"pm p.m": 1},
     "force": {"n newton newtons": 1}, "energy": {"j joule joules": 1, "kj kilojoule kilojoules": 1000, "ev": Fraction(1602176634, 10**28)},
@@ -40,7 +40,7 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     for names, size in rows.items()
     for name in names.split()
 }
-_SHORT = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "fps": "ft/s", "mps": "m/s"}
+SHORT = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "fps": "ft/s", "mps": "m/s"}
 _POWER = re.compile(r"\^?\{?(-?\d)\}?$")
 _SQUARE = re.compile(r"(?:\bsq(?:uare)?\b\.?|平方)\s*(\S+)")
 _CUBIC = re.compile(r"(?:\bcu(?:bic)?\b\.?|立方)\s*(\S+)")
@@ -55,7 +55,7 @@ def resolve(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     total: dict[str, int] = {}
     size = Fraction(1)
     name = unit.lower().strip(" .{}\\")
-    for index, factors in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", _SHORT.get(name, name))):
+    for index, factors in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", SHORT.get(name, name))):
         for part in _SQUARE.sub(r"\1^2", _CUBIC.sub(r"\1^3", factors)).split():
             part = part.strip(" .{}\\")
             power = -1 if index else 1

@@ -179,6 +179,7 @@ def _renamed(gold: Node, answer: Node) -> bool:
             not names
             or len(names) != len(other)
             or len(names) > 3
+            or (pattern is _CONSTANT and not symbols(gold) - set(names))
             or symbols(gold) - set(names) != symbols(answer) - set(other)
         ):
             continue

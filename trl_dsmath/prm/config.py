@@ -93,6 +93,9 @@ class PRMConfig(TrainingArguments):
             raise ConfigError("step_separator is empty, so there is no token at which a step could be scored.")
         if isinstance(self.model_init_kwargs, str):
             self.model_init_kwargs = json.loads(self.model_init_kwargs)
+        if self.ddp_find_unused_parameters is None:
+            # All are used; the search would take the bias of the likelihood form, used outside the model, for unused.
+            self.ddp_find_unused_parameters = False
         super().__post_init__()
         # The batches hold what step_logits needs, which the models' forward does not name.
         self.remove_unused_columns = False

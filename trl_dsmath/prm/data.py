@@ -94,7 +94,7 @@ def prepare(
         _encode_row,
         fn_kwargs={"encoder": encoder, "max_length": max_length, "last_step_only": last_step_only},
         remove_columns=dataset.column_names,
-        # Named, or `map` would cast the labels to the type of the input's column: 0.5 would become True.
+        # Named, or `map` would cast the labels back to the type of the input's column, truth values (trl#2127).
         features=Features(
             {
                 "input_ids": Sequence(Value("int64")),

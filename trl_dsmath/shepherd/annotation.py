@@ -59,7 +59,8 @@ def annotate(
             Roll-outs of a prefix that are drawn together before it is looked at again. It changes the cost, not the
             labels.
         problems_at_once (`int`, *optional*, defaults to `16`):
-            Problems that are worked on together, to fill batches. It changes neither labels nor cost.
+            Problems that are worked on together, to fill batches; a kill loses the roll-outs of those under way. It
+            changes neither labels nor cost.
         progress (`bool`, *optional*, defaults to `True`):
             Whether to show a progress bar.
 
@@ -116,7 +117,7 @@ def _run(left: deque[Problem], sampler: Sampler, journal: Journal, settings: Set
         if requests:
             draw(requests, sampler, settings.decoding)
             spent += sum(request.count for _, request in requests)
-            bar.set_postfix_str(f"{spent:,} roll-outs", refresh=False)
+            bar.set_postfix_str(f"{spent:,} roll-outs")
     return blank
 
 

@@ -66,10 +66,11 @@ _TO_CHARACTER = {":", "<", ">", "[", "]", "|", "%", ""}
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
+_LONE_DOLLAR = re.compile(r"^\s*\$\s*(\d[\d,]*(?:\.\d+)?)\s*\.?$")  # "$2.50" is money, "$2.50$" is not
 _UNIT_OUTSIDE = re.compile(r"^\s*\$([^$]+)\$\s*([A-Za-z]+)\s*$")  # "$5$ m": what stands outside is no variable
 _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
 _ANNOUNCED = re.compile(
-    r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^答案\s*(?:是|为|:)?\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*",
+    r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^(?:故|所以|因此)?答案\s*(?:是|为|:)*\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*",
     re.I,
 )
 _CIRCLED_LIST = re.compile(r"(?<=\})\s*[,;]\s*(?=\\textcircled)")  # ①、③ is ①③
@@ -80,6 +81,9 @@ _NAMED_FIGURE = re.compile(r"\\(triangle|angle)\s*\{([A-Z]+)\}")
 _UNIT_VECTOR = re.compile(
     r"\\(?:mathbf|boldsymbol|bm|bf|hat|widehat|vec|overrightarrow)\s*(?:\{\s*\\?([ijk])(?:math)?\s*\}|([ijk])(?![A-Za-z]))"
 )
+_NESTED_HAT = re.compile(r"\\(?:hat|vec|mathbf)\s*\{\s*(\\hat\{[ijk]\})\s*\}")
+_PLAIN_VECTOR = re.compile(r"\\vec\s*\{\s*([a-hl-z])\s*\}|\\vec\s+(?=[a-hl-z](?![a-z]))")
+_CURRENCY = re.compile(r"\\(?:pounds|euro|yen|textsterling|texteuro)(?![a-z])\s*(?:\{\})?")
 _SPACER = re.compile(r"\\(?:hspace|vspace|phantom|hphantom|vphantom|label|tag)\*?\s*\{[^{}]*\}")
 _CHINESE_MIXED = re.compile(r"(?<=\d)\s*又\s*(?=[\d\\])|(?<=^)负(?=[\d\\])")
 _CHINESE_RATIO = re.compile(r"(?<=\d)\s*比\s*(?=\d)")
@@ -117,6 +121,7 @@ def normalize(text: str) -> str:
         text = _CHINESE_MIXED.sub(lambda m: "-" if m[0] == "负" else " ", text)
         text = _SUBSCRIPT_RUN.sub(lambda m: "_{" + m[0].translate(_SUBSCRIPTS) + "}", text)
     text = text.replace("\x0crac", "\\frac").replace("\times", "\\times")  # written without a raw string
+    text = _LONE_DOLLAR.sub(r"\\$\1", text)
     text = text.translate(_CHARS).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
         text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
@@ -127,9 +132,12 @@ def normalize(text: str) -> str:
         text = _SPACES.sub(" ", text)
         text = _BLACKBOARD.sub(r"\\\1 ", text)
         text = _TEXT.sub(lambda _: "\\text", text)
+        text = _CURRENCY.sub("", text)
         text = _SPACER.sub(" ", _COLOR.sub("", text))
         text = _TEXT_POWER.sub(r"\1\2", _TEXT_POWER.sub(r"\1\2", text))
         text = _UNIT_VECTOR.sub(lambda m: rf"\hat{{{m[1] or m[2]}}}", text)
+        text = _NESTED_HAT.sub(r"\1", text)
+        text = _PLAIN_VECTOR.sub(lambda m: m[1] or "", text)
         text = _FONT.sub("", text)
         text = _NAMED_FIGURE.sub(r"\\\1 \2", text)
         text = _COMMAND.sub(_command, text)
