@@ -16,7 +16,13 @@ LAYERS = [
     {"cli", "quickstart", "evaluation", "iterate"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
-SIBLINGS_ALLOWED = {"text", "paper", "errors", "cli", "quickstart"}  # layer 0 is one layer; the commands call quickstart
+SIBLINGS_ALLOWED = {
+    "text",
+    "paper",
+    "errors",
+    "cli",
+    "quickstart",
+}  # layer 0 is one layer; the commands call quickstart
 ANYWHERE = {"_upstream"}
 HEAVY = {"torch", "trl", "transformers", "datasets", "accelerate", "peft"}
 

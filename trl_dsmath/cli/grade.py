@@ -69,7 +69,11 @@ def pick_column(rows: list[dict[str, Any]], given: str | None, usual: tuple[str,
     Raises:
         DataError: it is not there; the message lists the columns and the flag.
     """
-    found = given if given is not None else next((name for name in usual if any(row.get(name) is not None for row in rows)), None)
+    found = (
+        given
+        if given is not None
+        else next((name for name in usual if any(row.get(name) is not None for row in rows)), None)
+    )
     columns = dict.fromkeys(name for row in rows for name in row)
     if found is None or found not in columns:
         raise DataError(
@@ -124,7 +128,12 @@ def main(argv: list[str]) -> int:
         with output.open("a" if start else "w", encoding="utf-8") as file:
             judged = _judged(rows, completion, gold, start, args.time_limit)
             for row, answer, verdict in progress(judged, len(rows), "grade", start):
-                line = {"read_answer": answer, "gold": row.get(gold), "verdict": verdict, completion: row.get(completion)}
+                line = {
+                    "read_answer": answer,
+                    "gold": row.get(gold),
+                    "verdict": verdict,
+                    completion: row.get(completion),
+                }
                 file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
                 counts[verdict] += 1
                 if counts.total() % _CHUNK == 0:
