@@ -4,12 +4,14 @@ from collections import Counter
 from fractions import Fraction
 
 from .answer import Answer, Group, Items, Matrix, Relation, Union, Value, Words
-from .equality import proportional, solves
+from .equations import same_equation
 from .evaluate import value
 from .labels import FUNCTION_CALL, bare, compatible_labels, is_label
 from .ranges import as_ranges, same_ranges
-from .tree import Node, TooLarge, Undefined, Unsupported, symbols
-from .values import expand, same_value
+from .ratios import congruent, ratio_as_fraction, same_ratio
+from .simplify import unwrap
+from .tree import TooLarge, Undefined, Unsupported, symbols
+from .values import same_value
 from .words import same_words
 
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
@@ -21,7 +23,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
     Returns:
         `True` or `False`, or `None` where one side holds mathematics that is not evaluated here.
     """
-    gold, answer = _unwrap(gold), _unwrap(answer)
+    gold, answer = unwrap(gold), unwrap(answer)
     if isinstance(answer, Items) and not isinstance(gold, Items | Group | Union | Relation):
         answer = _one_of_equals(answer)
     gold, answer = _as_vector(gold, answer), _as_vector(answer, gold)
@@ -86,75 +88,6 @@ def _has_words(*answers: Answer) -> bool:
     )
 
 
-def _unwrap(answer: Answer) -> Answer:
-    if isinstance(answer, Value):
-        return expand(answer)
-    if isinstance(answer, Matrix) and len(answer.rows) == len(answer.rows[0]) == 1:
-        return _unwrap(answer.rows[0][0])
-    if isinstance(answer, Group) and len(answer.items) == 1 and answer.opening in "{(":
-        inner = _unwrap(answer.items[0])
-        return answer if inner == Words("\\emptyset") else inner  # the set that holds the empty set is not empty
-    if isinstance(answer, Group) and answer.opening == "{|" and _domain(answer.items[1]):
-        return _unwrap(answer.items[0])
-    if isinstance(answer, Group) and answer.opening == "{" and answer.items:
-        found = [_unwrap(item) for item in answer.items]
-        return Group("{", "}", tuple(x for one in found for x in (one.items if isinstance(one, Items) else (one,))))
-    if isinstance(answer, Group) and not answer.items:
-        return Words("\\emptyset")
-    if isinstance(answer, Items):
-        told = _without_conditions(answer.items)
-        if len(told) < len(answer.items):
-            return _unwrap(Items(told, answer.ordered) if len(told) > 1 else told[0])
-        items = tuple(_unwrap(item) for item in answer.items)
-        flat = tuple(
-            x for item in items for x in (item.items if isinstance(item, Items) and not answer.ordered else (item,))
-        )
-        return Items(flat, answer.ordered)
-    if (
-        isinstance(answer, Relation)
-        and answer.signs == ("in",)
-        and not isinstance(answer.parts[1], Group | Union | Words)
-    ):
-        return answer.parts[1]
-    if isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Group):
-        return answer.parts[1]
-    if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(answer.parts[1], Relation):
-        return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"
-    if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) <= {">", ">="}:
-        return Relation(tuple(sign.replace(">", "<") for sign in answer.signs[::-1]), answer.parts[::-1], answer.text)
-    return answer
-
-
-def _without_conditions(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
-    r"""Leaves out `x \in \R`, and what follows a formula to say where it holds: `\frac{1}{x-1}, x \neq 1`."""
-    told = tuple(item for item in items if not _domain(item))
-    if not told:
-        return items
-    if isinstance(told[0], Relation) and told[0].signs[0] not in ("=", "~"):
-        return told
-    kept: list[Answer] = []
-    excluding = False
-    for item in told:
-        condition = isinstance(item, Relation) and all(
-            sign in ("!=", "<", ">", "<=", ">=", "in") for sign in item.signs
-        )
-        if condition and isinstance(item, Relation):
-            excluding = item.signs == ("!=",)
-        elif not (excluding and isinstance(item, Value)):  # "x \neq 2, -5"
-            kept.append(item)
-    return tuple(kept)
-
-
-def _domain(answer: Answer) -> bool:
-    """`x \\in \\R`: says where a variable lives, and no more."""
-    return (
-        isinstance(answer, Relation)
-        and answer.signs == ("in",)
-        and isinstance(answer.parts[1], Words)
-        and answer.parts[1].text in ("\\R", "\\Z")
-    )
-
-
 def _range_like(answer: Answer) -> bool:
     """Is a set of numbers and nothing else; `(1, 2)` may be a point, so it is not."""
     if isinstance(answer, Group):
@@ -170,14 +103,11 @@ def _range_like(answer: Answer) -> bool:
     return isinstance(answer, Union) or (isinstance(answer, Relation) and all(sign != "=" for sign in answer.signs))
 
 
-# --- relations -------------------------------------------------------------------------------------------------------
-
-
 def _relations(gold: Relation, answer: Relation) -> bool | None:
     if len(gold.parts) == len(answer.parts) == 2:
         pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]
         if len(pairs) == 4 and gold.signs[0] in ("=", "<", ">", "<=", ">=", "!="):
-            return _two_sided(gold, answer)
+            return same_equation(gold, answer)
     if gold.signs == answer.signs and len(gold.parts) == len(answer.parts):
         found = [same_answer(one, other) for one, other in zip(gold.parts, answer.parts, strict=True)]
         if all(found):
@@ -195,44 +125,6 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
     return False
 
 
-def _two_sided(gold: Relation, answer: Relation) -> bool | None:
-    (a, b), (c, d) = gold.parts, answer.parts
-    assert isinstance(a, Value) and isinstance(b, Value) and isinstance(c, Value) and isinstance(d, Value)
-    sign, other = gold.signs[0], answer.signs[0]
-    left = _difference(a.node, b.node, sign)
-    right = _difference(c.node, d.node, other)
-    sign, other = sign.replace(">", "<"), other.replace(">", "<")
-    if sign != other:
-        return False
-    try:
-        if proportional(left, right, positive=sign in ("<", "<=")):
-            return True
-    except TooLarge:
-        return left == right
-    except Unsupported:
-        return None
-    if sign == "=" and is_label(a) and is_label(c):
-        functions = [part.text == "y" or bool(FUNCTION_CALL.match(part.text)) for part in (a, c)]
-        if a.node == c.node or all(functions):
-            return same_value(b, d)
-    if sign == "=" and _is_constant_name(b) and _is_constant_name(d):
-        return same_value(a, c)  # a family of curves
-    if sign == "=":
-        return solves(a.node, b.node, right) or solves(c.node, d.node, left)
-    return False
-
-
-def _is_constant_name(side: Value) -> bool:
-    return side.node[0] == "sym" and side.node[1] in ("C", "c", "K", "k", "C_1", "c_1")
-
-
-def _difference(left: Node, right: Node, sign: str) -> Node:
-    return ("add", right, ("neg", left)) if ">" in sign else ("add", left, ("neg", right))
-
-
-# --- collections -----------------------------------------------------------------------------------------------------
-
-
 def _matrices(gold: Answer, answer: Answer) -> bool | None:
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
         if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
@@ -248,12 +140,12 @@ def _matrices(gold: Answer, answer: Answer) -> bool | None:
 def _collections(gold: Answer, answer: Answer) -> bool | None:
     one, other = _members(gold), _members(answer)
     if one is None or other is None:
-        return _ratio_as_fraction(gold, answer)
+        return ratio_as_fraction(gold, answer)
     (kind, items), (other_kind, other_items) = one, other
     if "mod" in (kind, other_kind):
-        return _congruent(items, other_items) if kind == other_kind else False
+        return congruent(items, other_items) if kind == other_kind else False
     if ":" in (kind, other_kind):
-        return _ratios(gold, answer) if kind == other_kind else False
+        return same_ratio(gold, answer) if kind == other_kind else False
     if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
         return _long(items, other_items, sets="{" in (kind, other_kind))
     if {kind, other_kind} <= {"{", "list"}:
@@ -294,7 +186,7 @@ def _unlabel(items: tuple[Answer, ...]) -> tuple[list[str], tuple[Answer, ...]]:
 
 def _values(items: tuple[Answer, ...]) -> list[Answer]:
     """The values behind the labels, `x = \\pm 1` as two."""
-    found = [_unwrap(item) for item in _unlabel(items)[1]]
+    found = [unwrap(item) for item in _unlabel(items)[1]]
     return [x for one in found for x in (one.items if isinstance(one, Items) else (one,))]
 
 
@@ -348,69 +240,3 @@ def _long(items, other, sets: bool) -> bool:
     if sum(one.values()) != len(items) or sum(two.values()) != len(other):
         return False
     return set(one) == set(two) if sets else one == two
-
-
-def _ratios(gold: Answer, answer: Answer) -> bool | None:
-    assert isinstance(gold, Group) and isinstance(answer, Group)
-    if gold.closing or answer.closing:
-        bare = [side for side in (gold, answer) if not side.closing]
-        if not bare or _clock(bare[0]) is None or (_clock(bare[0]) or 0) >= 13 * 60:
-            return _clock(gold) == _clock(answer) is not None
-    same = _ordered(gold.items, answer.items)
-    if same or len(gold.items) != len(answer.items):
-        return same and (not gold.closing or not answer.closing or gold.closing == answer.closing)
-    if (
-        gold.closing
-        or answer.closing
-        or any(len(getattr(group.items[1], "text", "")) > 1 and len(group.items) == 2 for group in (gold, answer))
-    ):
-        return False  # a time of day: 3:45 is not 1:15
-    numbers = [[value(x.node) for x in group.items if isinstance(x, Value)] for group in (gold, answer)]
-    return (
-        all(a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True))
-        if all(n[0] for n in numbers)
-        else False
-    )
-
-
-def _congruent(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool | None:
-    if not same_answer(gold[1], answer[1]):
-        return False
-    residues = []
-    for side in (gold[0], answer[0]):
-        parts = _unwrap(side)
-        try:
-            values = {
-                value(x.node) for x in (parts.items if isinstance(parts, Items) else (parts,)) if isinstance(x, Value)
-            }
-            modulus = value(gold[1].node) if isinstance(gold[1], Value) else Fraction(1)
-            residues.append({x % modulus for x in values if isinstance(x, Fraction)})
-        except (TooLarge, Undefined, Unsupported, ZeroDivisionError):
-            return None
-    return bool(residues[0]) and residues[0] == residues[1]
-
-
-def _clock(time: Group) -> Fraction | None:
-    """Minutes since midnight; a time without a.m. or p.m. is taken as it stands."""
-    try:
-        hours, minutes, *_ = (
-            value(x.node) for x in (*time.items, Value(("num", Fraction(0)))) if isinstance(x, Value)
-        )
-    except (TooLarge, Undefined, Unsupported):
-        return None
-    return (hours % 12 + 12 * (time.closing == "pm") if time.closing in ("am", "pm") else hours) * 60 + minutes
-
-
-def _ratio_as_fraction(gold: Answer, answer: Answer) -> bool | None:
-    ratio, other = (gold, answer) if isinstance(gold, Group) else (answer, gold)
-    if (
-        isinstance(ratio, Group)
-        and ratio.opening == ":"
-        and not ratio.closing
-        and len(ratio.items) == 2
-        and isinstance(other, Value)
-    ):
-        top, bottom = ratio.items
-        if isinstance(top, Value) and isinstance(bottom, Value):
-            return same_value(other, Value(("div", top.node, bottom.node)))
-    return False

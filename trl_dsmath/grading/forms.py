@@ -35,6 +35,7 @@ _TEXT_LIST = re.compile(r"\\text\s*\{([^{}]*?)(?:\s+(and|or)\b\s*|\s*(,)\s*)([^{
 _CHOOSE = re.compile(r"(?<![A-Za-z\\])C_\s*(\{[^{}]*\}|\d)\s*\^\s*(\{[^{}]*\}|\d)")
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
 _QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(\d[^{}]*)\}$")
+_QUOTED_PART = re.compile(r"\\text\s*\{\s*(\([a-h1-9]\))\s*\}")
 _PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
 _OUT_OF = re.compile(r"^(\d+)\s*(?:\\text\s*\{)?\s*(?:in|out of)\s*\}?\s*(\d+)$")
 _TO = re.compile(r"^(?:\\text\s*\{\s*)?(\d+)\s*(?:\\text\s*\{)?\s*to\s*\}?\s*(\d+)\s*\}?$")
@@ -83,6 +84,7 @@ def rewrite(text: str) -> str:
         text = re.sub(r"\\\{\s*(?=\\begin)", "", text)  # \left\{ \begin{array} ... \right.
     if found := _CLOCK.match(text):
         return f"{found[1]}:{found[2] or '00'} {found[3].lower()}m"
+    text = _QUOTED_PART.sub(r"\1", text)
     parts = list(_PART.finditer(text))
     if len(parts) > 1 and parts[0].start() == 0 and [p[1] for p in parts] in _PART_NAMES:
         ends = [p.start() for p in parts[1:]] + [len(text)]

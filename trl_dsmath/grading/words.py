@@ -35,7 +35,7 @@ def plain_words(text: str) -> str:
 
 def same_text(gold: str, answer: str) -> bool:
     r"""Whether two answers are the same words and numbers, up to case, blanks and `\text{}`; no formulas."""
-    if re.search(r"\\(?!text)|[\^_+*/=<>|]", gold + answer) or not all(map(_SPOKEN.search, (gold, answer))):
+    if re.search(r"\\(?!text|\$)|[\^_+*/=<>|]", gold + answer) or not all(map(_SPOKEN.search, (gold, answer))):
         return False
     return plain_words(gold) == plain_words(answer) != ""
 
