@@ -70,7 +70,7 @@ def main() -> None:
     import trl
     from trl.rewards import accuracy_reward
 
-    from trl_dsmath.grading import batch as grading
+    from trl_dsmath.grading import gold
     from trl_dsmath.rewards import boxed_accuracy_reward
 
     rows = [json.loads(line)["answer"] for line in math500.open()]
@@ -97,7 +97,7 @@ def main() -> None:
             start = time.process_time()
             their_verdicts = accuracy_reward(messages, dollars)
             theirs.append(time.process_time() - start)
-            grading._read_gold_text.cache_clear()  # each round reads its golds anew, as a first step does
+            gold._read_gold_text.cache_clear()  # each round reads its golds anew, as a first step does
             start, children = time.process_time(), _children()
             our_verdicts = boxed_accuracy_reward(messages, golds)
             ours.append(time.process_time() - start + _children() - children)
@@ -109,8 +109,8 @@ def main() -> None:
         print(
             f"{name:30} {len(golds):5} {min(theirs):9.4f} {min(ours):9.4f} {min(theirs) / min(ours):7.0f}x {goal:5}x  {len(differing)}"
         )
-        for gold, answer, a, b in sorted(differing, key=str):
-            print(f"      gold {gold}   answer {answer}   TRL {a}   ours {b}")
+        for expected, answer, a, b in sorted(differing, key=str):
+            print(f"      gold {expected}   answer {answer}   TRL {a}   ours {b}")
 
 
 def _children() -> float:

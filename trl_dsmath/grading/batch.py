@@ -1,11 +1,8 @@
 """Grading many answers at once: golds read once, equal pairs judged once, hard pairs sent to the workers together."""
 
-import math
-import numbers
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ..errors import DataError
 from ..text import normalize, read_answer, read_choice
@@ -13,36 +10,14 @@ from .answer import Answer, Words, parse_answer
 from .compare import same_answer
 from .evaluate import too_large
 from .forms import rewrite
+from .gold import INTEGER, Gold, one_value, read_gold, squeeze
 from .pool import WorkerPool
 from .verdict import Verdict
 from .words import same_text
 
 TIME_LIMIT = 5.0  # seconds for one hard pair
 MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
-_PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a solution without one
 _POOL = WorkerPool()
-_BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*[A-J])+")
-_CHOICE_AND_TEXT = re.compile(r"[(（]?[A-J][)）.:]\s*(?=\S)")
-_PYTHON_LIST = re.compile(r"^\[\s*((?:'[^']*'|\"[^\"]*\")(?:\s*,\s*(?:'[^']*'|\"[^\"]*\"))*)\s*\]$")
-_PYTHON_STRING = re.compile(r"'([^']*)'|\"([^\"]*)\"")
-_SENTENCE = re.compile(
-    r"^(?:The|Its|There|So|Thus|Therefore)\b[A-Za-z', ]*?\s(?:is|are|equals)\s+(?=[-$\\\d][^a-z]*(?:[a-z]{1,12}\.?)?$)"
-)
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
-_NESTED_POWERS = re.compile(r"\^")
-
-
-@dataclass(frozen=True)
-class Gold:
-    """A gold answer as it was read."""
-
-    text: str  # canonical LaTeX
-    squeezed: str  # the same without blanks
-    formula: str  # as rewritten for the parser, without blanks
-    choice: str | None
-    integer: int | None  # when it is nothing but an integer
-    answer: Answer
-    other: Answer | None  # second reading of a list such as `1,234`
 
 
 @dataclass(frozen=True)
@@ -90,7 +65,7 @@ def _read(text: str) -> str | None:
 
 def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
     """[`grade`] for answers that have been read already: `None` where a completion gives none."""
-    pairs = list(zip(map(_hashable, golds), answers, strict=True))
+    pairs = list(zip(map(one_value, golds), answers, strict=True))
     verdicts: dict[tuple[object, str | None], Verdict] = {}
     hard: dict[tuple[object, str | None], tuple[str, str]] = {}
     for pair in dict.fromkeys(pairs):
@@ -112,12 +87,12 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
         return Verdict.BAD_GOLD
     if not isinstance(answer, str) or not answer or len(answer) > MAX_ANSWER + len(reference.text):
         return Verdict.NO_ANSWER
-    if reference.integer is not None and _INTEGER.fullmatch(answer):
+    if reference.integer is not None and INTEGER.fullmatch(answer):
         return Verdict.CORRECT if int(answer) == reference.integer else Verdict.WRONG
     text = normalize(answer)
     if not text:
         return Verdict.NO_ANSWER
-    if _squeeze(text) == reference.squeezed:
+    if squeeze(text) == reference.squeezed:
         return Verdict.CORRECT
     if reference.choice is not None:
         choice = read_choice(answer) or read_choice(text)
@@ -125,7 +100,7 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
             return Verdict.CORRECT if choice == reference.choice else Verdict.WRONG
     try:
         formula = rewrite(text)
-        if same_text(reference.text, text) or _squeeze(formula) == reference.formula:
+        if same_text(reference.text, text) or squeeze(formula) == reference.formula:
             return Verdict.CORRECT
         parsed = parse_answer(formula)
         found = same_answer(reference.answer, parsed)
@@ -147,74 +122,11 @@ def _second_reading(gold: Gold, text: str, parsed: Answer) -> bool | None:
     return gold.other is not None and same_answer(gold.other, parsed)
 
 
-def _squeeze(text: str) -> str:
-    text = text.replace(" ", "")
-    while text[:1] == "{" and text[-1:] == "}" and text.find("}") == len(text) - 1:
-        text = text[1:-1]
-    return text
-
-
-def _hashable(gold: object) -> object:
-    """A list of golds stands for one answer with several parts; other things than text and numbers are unreadable."""
-    if isinstance(gold, str):
-        return gold
-    if isinstance(gold, list | tuple) and gold and all(isinstance(part, str | int | float) for part in gold):
-        return str(gold[0]) if len(gold) == 1 else ", ".join(map(str, gold))
-    return str(gold) if isinstance(gold, bool) else gold if isinstance(gold, numbers.Real) else None
-
-
-@lru_cache(maxsize=100_000)
-def _read_gold_text(gold: str) -> Gold | None:
-    text = gold.strip()
-    if items := _PYTHON_LIST.match(text):  # "['3', '4']", a list that was stored as its repr
-        text = ", ".join((a or b).replace("\\\\", "\\") for a, b in _PYTHON_STRING.findall(items[1]))
-    text = _SENTENCE.sub("", text)
-    marked = read_answer(text) if "\\boxed" in text or "\\fbox" in text or "####" in text else None
-    if marked is None:
-        if "\\boxed" in text or "\\fbox" in text:
-            return None  # a solution whose box is empty or never closed
-        if len(re.findall(r"[A-Za-z]{2,}|[\u4e00-\u9fff]{2}", re.sub(r"\\[a-zA-Z]+", "", text))) > _PROSE_WORDS:
-            marked = read_answer(text)
-            if marked is None:
-                return None
-    normal = normalize(marked if marked is not None else text)
-    if not normal or not re.search(r"[\w\u4e00-\u9fff\\]", normal):
-        return None
-    plain = re.sub(r"\\text|[{}]", "", normal).strip()
-    choice = read_choice(normal) if _BARE_CHOICE.fullmatch(plain) or _CHOICE_AND_TEXT.match(plain) else None
-    integer = int(normal) if _INTEGER.fullmatch(normal) else None
-    formula = rewrite(normal)
-    answer = parse_answer(formula)
-    if choice is not None and (option := _CHOICE_AND_TEXT.match(plain)):
-        answer = parse_answer(plain[option.end() :])
-    other = parse_answer(formula, thousands=False) if "," in normal else None
-    return Gold(
-        normal, _squeeze(normal), _squeeze(formula), choice, integer, answer, other if other != answer else None
-    )
-
-
-def read_gold(gold: object) -> Gold | None:
-    """Reads a gold answer of any type that data sets use; `None` when there is none in it."""
-    if isinstance(gold, str):
-        return _read_gold_text(gold) if len(gold) < 100_000 else None
-    if isinstance(gold, numbers.Real) and not isinstance(gold, bool):
-        number = float(gold) if not isinstance(gold, numbers.Rational) else 0.0
-        return None if math.isnan(number) or math.isinf(number) else _read_gold_text(_plain_number(gold))
-    part = _hashable(gold)
-    return _read_gold_text(part) if isinstance(part, str) else None
-
-
-def _plain_number(number: numbers.Real) -> str:
-    if isinstance(number, numbers.Rational):
-        return str(number)
-    return str(int(float(number))) if float(number).is_integer() and abs(float(number)) < 1e16 else repr(float(number))
-
-
 def _computable(text: str) -> bool:
     """Worth a worker's time: mathematics, not prose, and of a size that a person would write."""
     if len(text) > 400 or not re.search(r"[\\\d^=]", text) or re.search(r"\d{60}", text):
         return False
-    if text.count("{") != text.count("}") or "{}" in text or len(_NESTED_POWERS.findall(text)) > 30:
+    if text.count("{") != text.count("}") or "{}" in text or text.count("^") > 30:
         return False
     words = re.findall(r"(?<!\\)\b[A-Za-z]{4,}", re.sub(r"\\(?:begin|end)\{[a-z]+\}", "", text))
     return len(words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)
