@@ -22,7 +22,8 @@ SIBLINGS_ALLOWED = {
     "errors",
     "cli",
     "quickstart",
-}  # layer 0 is one layer; the commands call quickstart
+    "iterate",
+}  # layer 0 is one layer; the commands call quickstart and iterate
 ANYWHERE = {"_upstream"}
 HEAVY = {"torch", "trl", "transformers", "datasets", "accelerate", "peft"}
 

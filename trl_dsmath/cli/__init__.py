@@ -13,6 +13,7 @@ COMMANDS = {
     "annotate": ("trl_dsmath.cli.annotate", "label the steps of solutions by roll-outs, for a reward model (§4.1.3)"),
     "prm": ("trl_dsmath.cli.prm", "train a process reward model on step labels (§4.1.3)"),
     "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
+    "iterate": ("trl_dsmath.cli.iterate", "policy and reward model in turns (paper, Algorithm 1)"),
     "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
     "check-data": ("trl_dsmath.cli.check_data", "list the answers of a data set that cannot be verified"),
 }

@@ -60,19 +60,36 @@ class GRPOScriptArguments(MathScriptArguments):
     Args:
         reward_funcs (`list[str]`, *optional*):
             Reward functions: names in `trl_dsmath.rewards` or `trl.rewards`, or dotted paths of your own. If `None`,
-            `boxed_accuracy_reward`, unless a reward model is given.
+            `boxed_accuracy_reward`, unless a reward model is given. `none` beside step rewards: the paper's process run.
         reward_model_name_or_path (`str`, *optional*):
             A model with one score as its head, as the paper uses: a folder or a name on the hub. It is added to the
             reward functions.
+        step_scorer (`list[str]`, *optional*):
+            Process reward models that score each step: folders or names on the hub. With any of them, or of
+            `step_reward_funcs`, the trainer is [`StepGRPOTrainer`].
+        step_reward_funcs (`list[str]`, *optional*):
+            Step reward functions: dotted paths of your own.
     """
 
     reward_funcs: list[str] | None = field(
         default=None,
         metadata={
             "help": "Reward functions: names in trl_dsmath.rewards or trl.rewards, or dotted import paths. "
-            "boxed_accuracy_reward when left out."
+            "boxed_accuracy_reward when left out; none, beside step rewards, for the paper's process run."
         },
     )
     reward_model_name_or_path: str | None = field(
         default=None, metadata={"help": "A reward model with one score as its head, added to the reward functions."}
     )
+    step_scorer: list[str] | None = field(
+        default=None, metadata={"help": "Process reward models that score each step (§4.1.3): folders or names."}
+    )
+    step_reward_funcs: list[str] | None = field(
+        default=None, metadata={"help": "Step reward functions: dotted import paths of your own."}
+    )
+
+    def __post_init__(self) -> None:
+        # A recipe may name one without brackets; its letters would be taken for the list.
+        for name in ("reward_funcs", "step_scorer", "step_reward_funcs"):
+            if isinstance(value := getattr(self, name), str):
+                setattr(self, name, [value])
