@@ -1,6 +1,7 @@
 """Which checkpoint a run goes on from."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,7 +71,10 @@ def test_missing_shard(tmp_path: Path) -> None:
 
 
 def test_finished_runs(tmp_path: Path) -> None:
-    _checkpoint(tmp_path, 10)
+    last = _checkpoint(tmp_path, 10)
+    assert not find_resume(_args(tmp_path)).finished, "the model itself is not saved yet"
+    for name in ("model.safetensors", "trainer_state.json"):
+        shutil.copy(last / name, tmp_path / name)
     assert find_resume(_args(tmp_path)).finished
     assert not find_resume(_args(tmp_path, max_steps=20)).finished
     assert find_resume(_args(tmp_path, max_steps=-1, num_train_epochs=1.0)).finished

@@ -193,3 +193,17 @@ def test_lora_trains_the_adapter_only(small: list[str], tmp_path: Path, capsys: 
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("model "))
     total, trained = (int(word.replace(",", "")) for word in line.split() if word.replace(",", "").isdigit())
     assert trained < total / 5
+
+
+@pytest.mark.parametrize("stage", ["sft", "grpo"])
+def test_a_run_killed_while_it_saved_the_model_is_saved_again(stage: str, small: list[str], tmp_path: Path) -> None:
+    extra = ["--num_generations", "4", "--max_completion_length", "8"] if stage == "grpo" else []
+    argv = [stage, *small, *extra, "--max_steps", "2", "--save_steps", "1"]
+    assert main(argv) == 0
+    model, state = tmp_path / "out" / "model.safetensors", tmp_path / "out" / "trainer_state.json"
+    whole = model.read_bytes()
+    model.write_bytes(whole[: len(whole) // 2])
+    state.unlink()
+    assert main(argv) == 0
+    assert model.read_bytes() == whole
+    assert state.exists()

@@ -134,4 +134,5 @@ def _is_finished(path: Path, args: "TrainingArguments") -> bool:
         if state.get("num_train_epochs") != math.ceil(args.num_train_epochs):
             return False
         end = state["max_steps"]
-    return state["global_step"] >= end
+    # Killed while the model was saved at the very end: the last checkpoint is gone on from, with no step left to take.
+    return state["global_step"] >= end and why_incomplete(Path(str(args.output_dir)), with_optimizer=False) is None
