@@ -11,16 +11,16 @@ import pytest
 
 from trl_dsmath.rewards import boxed_accuracy_reward
 
-CASES = Path(__file__).with_name("cases.jsonl")
-# Shares of the positive rows refused, and of the negative rows accepted, over all groups.
-MAX_FALSE_NEGATIVES = 0.0
+# Hidden from the author of the grader until they had been scored; docs/grading.md has the figures of that first time.
+FILES = {"cases.jsonl": 0.0, "cases_used_up.jsonl": 0.01}  # share of the right answers that may be rejected
 MAX_FALSE_POSITIVES = 0.0
 
 
-@pytest.fixture(scope="module")
-def judged():
+@pytest.fixture(scope="module", params=FILES)
+def judged(request):
     """Every case with the reward's verdict, from one call."""
-    cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").split("\n") if line]
+    path = Path(__file__).with_name(request.param)
+    cases = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     rewards = boxed_accuracy_reward([case["completion"] for case in cases], [case["gold"] for case in cases])
     assert len(rewards) == len(cases)
     return list(zip(cases, rewards, strict=True))
@@ -38,10 +38,11 @@ def test_every_row_gets_a_reward(judged):
     assert all(reward in (0.0, 1.0, None) for _, reward in judged)
 
 
-def test_false_negatives(judged):
+def test_false_negatives(judged, request):
     positive = [(case, reward) for case, reward in judged if case["correct"] is True]
     missed = [(case, reward) for case, reward in positive if reward != 1.0]
-    assert len(missed) <= MAX_FALSE_NEGATIVES * len(positive), f"{len(missed)} of {len(positive)}\n{report(missed)}"
+    allowed = FILES[request.node.callspec.params["judged"]]
+    assert len(missed) <= allowed * len(positive), f"{len(missed)} of {len(positive)}\n{report(missed)}"
 
 
 def test_false_positives(judged):
@@ -55,4 +56,4 @@ def test_unreadable_golds(judged):
     read = [(case, reward) for case, reward in judged if case["correct"] is None and reward is not None]
     unread = [(case, reward) for case, reward in judged if case["correct"] is not None and reward is None]
     assert not read, report(read)
-    assert len(unread) <= MAX_FALSE_NEGATIVES * len(judged), report(unread)
+    assert not unread, report(unread)
