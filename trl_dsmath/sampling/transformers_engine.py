@@ -28,7 +28,7 @@ class TransformersSampler:
 
     The prompt is computed once, its key-value cache is repeated for the samples, and `generate` starts from there: 1.5
     times as fast as `num_return_sequences` for 64 samples of a prompt of 128 tokens, 4.6 times at 1,024 (a 10M model on a
-    CPU, `shared/notes/inference.md`; there 16 rows at a time were twice as fast again at 1,024).
+    CPU, in an earlier study; there 16 rows at a time were twice as fast again at 1,024).
 
     Args:
         model ([`~transformers.PreTrainedModel`]):
