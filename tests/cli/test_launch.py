@@ -97,7 +97,8 @@ def test_launcher_flags_go_to_accelerate(started: list[list[str]]) -> None:
 
 def test_processes_on_a_cpu_go_to_torchrun(started: list[list[str]]) -> None:
     assert launch.parse("sft", sft.make_parser(), ["--use_cpu", "--num_processes", "2"]) == 7
-    assert started[0][:5] == ["torch.distributed.run", "--nproc_per_node", "2", "-m", "trl_dsmath.cli.sft"]
+    expected = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "trl_dsmath.cli.sft"]
+    assert started[0][:6] == expected
 
 
 def test_launched_processes_start_no_others(

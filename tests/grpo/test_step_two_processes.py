@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("step_two_processes.py")
 @pytest.mark.slow
 def test_two_processes(tmp_path: Path) -> None:
     model = save_model(tmp_path / "tiny")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*command, str(SCRIPT), model, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=500

@@ -41,7 +41,7 @@ def test_two_processes(form: str, causal: Path, classifier: Path, make_toy, tmp_
     model = classifier if form == "token_classification" else causal
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     results = []
-    for launcher in ([], ["-m", "torch.distributed.run", "--nproc_per_node", "2"]):
+    for launcher in ([], ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]):
         out = tmp_path / f"out{len(launcher)}"
         arguments = [str(tmp_path / "run.py"), form, str(model), str(tmp_path / "rows.jsonl"), str(out)]
         done = subprocess.run([sys.executable, *launcher, *arguments], env=environment, capture_output=True, text=True)

@@ -133,7 +133,8 @@ def _launch(stage: str, launch_args: list[str], own: list[str], use_cpu: bool) -
     if launch_args[:1] == ["--num_processes"] and len(launch_args) == 2 and (use_cpu or not torch.cuda.is_available()):
         # On a CPU, `accelerate launch --num_processes 2` starts one process and says nothing (accelerate 1.15).
         environment["ACCELERATE_USE_CPU"] = "true"
-        launcher = ["torch.distributed.run", "--nproc_per_node", launch_args[1], "-m", module]
+        # --standalone takes a free port: two runs at once on the default one would wait for each other's processes.
+        launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", launch_args[1], "-m", module]
     else:
         launcher = ["accelerate.commands.launch", *launch_args, "--module", module]
     return subprocess.call([sys.executable, "-m", *launcher, *own], env=environment)
