@@ -9,6 +9,19 @@ from dataclasses import dataclass
 
 ARXIV_ID = "2402.03300"
 TITLE = "DeepSeekMath: Pushing the Limits of Mathematical Reasoning in Open Language Models"
+CARD_PAPER = {  # the form in which TRL's model cards take it
+    "title": TITLE,
+    "id": ARXIV_ID,
+    "citation": (
+        "@article{shao2024deepseekmath,\n"
+        f"    title   = {{{{{TITLE}}}}},\n"
+        "    author  = {Zhihong Shao and Peiyi Wang and Qihao Zhu and Runxin Xu and Junxiao Song and Xiao Bi and "
+        "Haowei Zhang and Mingchuan Zhang and Y. K. Li and Y. Wu and Daya Guo},\n"
+        "    year    = 2024,\n"
+        f"    eprint  = {{arXiv:{ARXIV_ID}}},\n"
+        "}"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -99,12 +112,36 @@ class GRPO:
     replay_fraction: float = 0.10
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """Figure 7 (temperature of maj@k and pass@k), the abstract (64 votes), and the authors' harness (length)."""
+
+    temperature: float = 0.7
+    votes: int = 64
+    max_new_tokens: int = 1024
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """Tool-integrated form of the authors' harness (github.com/deepseek-ai/DeepSeek-Math, `evaluation/`).
+
+    The length of shown output and the number of rounds are theirs; the paper itself gives neither.
+    """
+
+    rounds: int = 2  # times that the model writes: it sees the output of the programs of all rounds but the last
+    timeout: float = 10.0  # seconds
+    output_chars: int = 100  # longer output is cut to its first and last halves
+    error_tokens: int = 100
+
+
 MODEL = ModelShape()
 CORPUS = Corpus()
 PRETRAIN = Pretrain()
 SFT_STAGE = SFT()
 REWARD_MODEL = RewardModel()
 GRPO_STAGE = GRPO()
+TOOL_USE = ToolUse()
+EVALUATION = Evaluation()
 
 # Published accuracy in percent. Keys: (model, mode, benchmark).
 # Base: Tables 2 (few-shot chain of thought) and 3 (few-shot program). Instruct and RL: Table 5. maj@64: abstract.

@@ -9,6 +9,7 @@ from ..errors import DsMathError
 
 COMMANDS = {
     "quickstart": ("trl_dsmath.quickstart", "train a tiny model on a toy task: SFT, then GRPO, in minutes on a CPU"),
+    "pretrain": ("trl_dsmath.cli.pretrain", "go on training a base model on a mixture of texts (paper §2.3)"),
     "sft": ("trl_dsmath.cli.sft", "fine-tune a model on worked solutions (paper §3)"),
     "annotate": ("trl_dsmath.cli.annotate", "label the steps of solutions by roll-outs, for a reward model (§4.1.3)"),
     "prm": ("trl_dsmath.cli.prm", "train a process reward model on step labels (§4.1.3)"),

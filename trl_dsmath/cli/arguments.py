@@ -37,6 +37,31 @@ class MathScriptArguments(ScriptArguments):
 
 
 @dataclass
+class PretrainScriptArguments(ScriptArguments):
+    """
+    [`~trl.ScriptArguments`], and the sources of the mixture.
+
+    Args:
+        sources (`list[Source]`, *optional*):
+            Sources to mix, each with `path`, `fraction` and, where needed, `label`, `name`, `split`, `text_column`. Given
+            in a file (`--config`). If `None`, `dataset_name` is the only source.
+        text_column (`str`, *optional*, defaults to `"text"`):
+            Column of the documents of `dataset_name`.
+        make_tiny_model (`bool`, *optional*, defaults to `False`):
+            Whether to make a tiny model at `model_name_or_path` from the first documents when nothing stands there.
+    """
+
+    sources: list[dict] | None = field(
+        default=None, metadata={"help": "Sources to mix (in a --config file): path, fraction, label, name, split ..."}
+    )
+    text_column: str = field(default="text", metadata={"help": "Column of the documents of dataset_name."})
+    make_tiny_model: bool = field(
+        default=False,
+        metadata={"help": "Make a tiny model at model_name_or_path from the documents when nothing stands there."},
+    )
+
+
+@dataclass
 class SFTScriptArguments(MathScriptArguments):
     """
     [`MathScriptArguments`], and a model made on the spot.

@@ -2,7 +2,7 @@
 
 from trl import SFTTrainer
 
-from ..paper import ARXIV_ID, TITLE
+from ..paper import CARD_PAPER
 
 
 class MathSFTTrainer(SFTTrainer):
@@ -15,16 +15,4 @@ class MathSFTTrainer(SFTTrainer):
     # Read by TRL's model card and by the hub; the only way TRL offers to set them.
     _tag_names = ["trl", "trl-dsmath", "sft"]  # noqa: RUF012
     _name = "DeepSeekMath SFT"
-    _paper = {  # noqa: RUF012
-        "title": TITLE,
-        "id": ARXIV_ID,
-        "citation": (
-            "@article{shao2024deepseekmath,\n"
-            f"    title   = {{{{{TITLE}}}}},\n"
-            "    author  = {Zhihong Shao and Peiyi Wang and Qihao Zhu and Runxin Xu and Junxiao Song and Xiao Bi and "
-            "Haowei Zhang and Mingchuan Zhang and Y. K. Li and Y. Wu and Daya Guo},\n"
-            "    year    = 2024,\n"
-            f"    eprint  = {{arXiv:{ARXIV_ID}}},\n"
-            "}"
-        ),
-    }
+    _paper = CARD_PAPER

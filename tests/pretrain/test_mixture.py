@@ -1,0 +1,110 @@
+"""Shares by tokens, every document once an epoch, and a stream that goes on anywhere."""
+
+import gzip
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.pretrain import Mixture, Source
+from trl_dsmath.pretrain.sources import Position, Reader
+
+SHARES = {"short": 0.5, "middle": 0.2, "long": 0.3}
+
+
+def sources(texts: Path) -> list[Source]:
+    return [Source(str(texts / f"{name}.jsonl"), share) for name, share in SHARES.items()]
+
+
+def test_shares_are_of_tokens_not_of_documents(texts: Path, tokenizer) -> None:
+    mixture = Mixture(sources(texts), tokenizer, 64, snapshot_every=100)
+    rows = list(islice(mixture, 400))
+    assert {len(row["input_ids"]) for row in rows} == {64}
+    tokens = mixture.snapshot(400)["tokens"]
+    longest = max(len(ids) for ids in tokenizer((texts / "long.jsonl").read_text().splitlines())["input_ids"])
+    for name, share in SHARES.items():
+        assert abs(tokens[name] - share * sum(tokens.values())) <= longest
+    ends = [row["input_ids"].count(tokenizer.eos_token_id) for row in rows]
+    documents = dict.fromkeys(SHARES, 0)
+    for piece in tokenizer.decode([i for row in rows for i in row["input_ids"]]).split(tokenizer.eos_token)[:-1]:
+        documents[piece.split()[0]] += 1
+    assert sum(documents.values()) == sum(ends)
+    assert documents["short"] > 10 * documents["long"]  # by documents it is far from 5 to 3
+
+
+@pytest.mark.parametrize("stop", [1, 7, 40])
+def test_a_snapshot_goes_on_with_the_same_sequences(texts: Path, tokenizer, stop: int) -> None:
+    whole = list(islice(Mixture(sources(texts), tokenizer, 64, seed=3), 120))
+    first = Mixture(sources(texts), tokenizer, 64, seed=3)
+    list(islice(first, stop + 5))  # the loader reads ahead
+    again = Mixture(sources(texts), tokenizer, 64, seed=3)
+    again.load_snapshot(json.loads(json.dumps(first.snapshot(stop))))
+    assert list(islice(again, 120 - stop)) == whole[stop:]
+
+
+def test_every_document_once_an_epoch_in_another_order(texts: Path, tmp_path: Path, tokenizer) -> None:
+    lines = (texts / "short.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "a.jsonl").write_text("".join(lines[:100]))
+    with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
+        file.write("".join(lines[100:]))
+    reader = Reader(Source(str(tmp_path), 1.0), 0, lambda found: found, Position())  # texts in place of tokens
+    documents = list(islice(reader.documents(), 600))
+    given = sorted(json.loads(line)["text"] for line in lines)
+    assert sorted(documents[:300]) == sorted(documents[300:]) == given
+    assert documents[:300] != documents[300:]
+    assert reader.position.epoch == 1
+
+
+def test_positions_within_files_windows_and_epochs(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trl_dsmath.pretrain.sources.WINDOW", 16)
+    parquet = tmp_path / "rows"
+    parquet.mkdir()
+    rows = [json.loads(line) for line in (texts / "short.jsonl").read_text().splitlines()]
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    for part in range(3):
+        table = pyarrow.Table.from_pylist(rows[part * 100 : part * 100 + 100])
+        write_table(table, parquet / f"{part}.parquet", row_group_size=33)
+    for source in (Source(str(texts / "short.jsonl"), 1.0), Source(str(parquet), 1.0)):
+        reader = Reader(source, 0, lambda found: found, Position())
+        positions, documents = [reader.position], []
+        for found in islice(reader.documents(), 650):
+            documents.append(found)
+            positions.append(reader.position)
+        for taken in (0, 1, 15, 16, 17, 99, 100, 101, 299, 300, 301, 640):
+            again = Reader(source, 0, lambda found: found, positions[taken])
+            assert list(islice(again.documents(), 10)) == documents[taken : taken + 10]
+
+
+def test_broken_rows_are_counted_and_passed_over(tmp_path: Path) -> None:
+    good = b'{"text": "one"}\n{"text": "two"}\n'
+    (tmp_path / "rows.jsonl").write_bytes(
+        b'{"text": \n' + good + b'\xff\xfe\n{"text": null}\n{"other": 1}\n[]\n{"text": ""}\n'
+    )
+    reader = Reader(Source(str(tmp_path / "rows.jsonl"), 1.0), 0, lambda found: found, Position())
+    assert sorted(islice(reader.documents(), 2)) == ["one", "two"]
+    next(reader.documents())
+    assert (reader.position.epoch, reader.position.skipped) == (1, 6)
+
+
+def test_what_cannot_be_read_says_so(texts: Path, tmp_path: Path, tokenizer) -> None:
+    good = Source(str(texts / "short.jsonl"), 0.5)
+    with pytest.raises(ConfigError, match=r"add up to 0.75, not to 1. Scaled: short 0.6667, long 0.3333"):
+        Mixture([good, Source(str(texts / "long.jsonl"), 0.25)], tokenizer, 64)
+    with pytest.raises(ConfigError, match="same name"):
+        Mixture([good, good], tokenizer, 64)
+    with pytest.raises(ConfigError, match="above 0"):
+        Source("x.jsonl", 0)
+    with pytest.raises(DataError, match="stands there"):
+        Mixture([Source(str(tmp_path / "none.jsonl"), 1.0)], tokenizer, 64)
+    with pytest.raises(DataError, match="text_column"):
+        next(iter(Mixture([Source(str(texts / "short.jsonl"), 1.0, text_column="body")], tokenizer, 64)))
+    cut = gzip.compress((texts / "long.jsonl").read_bytes())[:-2000]
+    (tmp_path / "cut.jsonl.gz").write_bytes(cut)
+    with pytest.raises(DataError, match=r"cut\.jsonl\.gz cannot be read"):
+        list(islice(Mixture([Source(str(tmp_path / "cut.jsonl.gz"), 1.0)], tokenizer, 64), 10_000))

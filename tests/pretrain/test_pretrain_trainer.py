@@ -1,0 +1,119 @@
+"""Real short runs: the learning rate, the shares, a resumed run, two processes, and a plain data set."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+from transformers import set_seed
+
+from trl_dsmath.errors import ConfigError
+from trl_dsmath.pretrain import PretrainConfig, PretrainTrainer, Source
+
+SHARES = {"short": 0.5, "middle": 0.2, "long": 0.3}
+SETTINGS = {
+    "max_length": 64,
+    "train_tokens": 20 * 8 * 64,
+    "global_batch_tokens": 8 * 64,
+    "per_device_train_batch_size": 4,
+    "learning_rate": 1e-3,
+    "warmup_steps": 4,
+    "use_cpu": True,
+    "bf16": False,
+    "gradient_checkpointing": False,
+    "report_to": "none",
+    "logging_steps": 1,
+    "save_steps": 7,
+    "disable_tqdm": True,
+}
+
+
+def make(texts: Path, tiny: Path, out: Path, **settings) -> PretrainTrainer:
+    args = PretrainConfig(str(out), **{**SETTINGS, **settings})
+    sources = [Source(str(texts / f"{name}.jsonl"), share) for name, share in SHARES.items()]
+    return PretrainTrainer(str(tiny), args, train_dataset=sources)
+
+
+def figures(trainer: PretrainTrainer, key: str) -> list[float]:
+    return [entry[key] for entry in trainer.state.log_history if key in entry]
+
+
+@pytest.fixture(scope="module")
+def whole(texts: Path, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> PretrainTrainer:
+    trainer = make(texts, tiny, tmp_path_factory.mktemp("whole"))
+    trainer.train()
+    return trainer
+
+
+def test_learning_rate_and_shares_of_a_real_run(whole: PretrainTrainer) -> None:
+    rates = [rate / 1e-3 for rate in figures(whole, "learning_rate")]
+    assert rates == pytest.approx([0, 0.25, 0.5, 0.75, *[1] * 12, 0.316, 0.316, 0.1, 0.1])
+    assert figures(whole, "num_tokens")[-1] == 20 * 8 * 64
+    for name, share in SHARES.items():
+        assert figures(whole, f"mixture/{name}/share")[-1] == pytest.approx(share, abs=0.02)
+    losses = figures(whole, "loss")
+    assert sum(losses[-3:]) / 3 < losses[0] - 0.5  # it learns
+
+
+def test_a_resumed_run_is_the_uninterrupted_run(whole: PretrainTrainer, texts: Path, tiny: Path) -> None:
+    again = make(texts, tiny, Path(whole.args.output_dir))
+    again.train(resume_from_checkpoint=f"{whole.args.output_dir}/checkpoint-7")
+    for key in ("loss", "learning_rate", "mixture/long/share", "grad_norm"):
+        assert figures(again, key) == figures(whole, key), key
+    for name, weights in whole.model.state_dict().items():
+        assert torch.equal(weights, again.model.state_dict()[name]), name
+
+
+def test_the_order_of_the_data_matters_to_the_loss(
+    whole: PretrainTrainer, texts: Path, tiny: Path, tmp_path: Path
+) -> None:
+    other = make(texts, tiny, tmp_path, data_seed=1, max_steps=1, train_tokens=None, warmup_steps=0)
+    other.train()
+    assert figures(other, "loss") != figures(whole, "loss")[:1]  # so the test above could fail
+
+
+def test_checkpoints_that_do_not_fit_are_refused(
+    whole: PretrainTrainer, texts: Path, tiny: Path, tmp_path: Path
+) -> None:
+    checkpoint = f"{whole.args.output_dir}/checkpoint-7"
+    with pytest.raises(ConfigError, match="8 sequences an update, and this run has 4"):
+        make(texts, tiny, tmp_path, global_batch_tokens=4 * 64).train(resume_from_checkpoint=checkpoint)
+    only = PretrainTrainer(
+        str(tiny),
+        PretrainConfig(str(tmp_path), **SETTINGS),
+        train_dataset=[Source(str(texts / "short.jsonl"), 1.0)],
+    )
+    with pytest.raises(ConfigError, match="was trained on long, middle, short"):
+        only.train(resume_from_checkpoint=checkpoint)
+
+
+def test_a_plain_data_set_is_wrapped_as_trl_does(tiny: Path, texts: Path, tmp_path: Path) -> None:
+    set_seed(0)
+    rows = [json.loads(line) for line in (texts / "middle.jsonl").read_text().splitlines()]
+    args = PretrainConfig(
+        str(tmp_path), **{**SETTINGS, "train_tokens": None, "max_steps": 10, "warmup_steps": 0, "save_steps": 50}
+    )
+    trainer = PretrainTrainer(str(tiny), args, train_dataset=Dataset.from_list(rows))
+    assert {len(ids) for ids in trainer.train_dataset["input_ids"][:-1]} == {64}
+    trainer.train()
+    assert figures(trainer, "learning_rate") == pytest.approx([*[1e-3] * 8, 3.16e-4, 1e-4])
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(whole: PretrainTrainer, texts: Path, tiny: Path, tmp_path: Path) -> None:
+    sources = [{"path": str(texts / f"{name}.jsonl"), "fraction": share} for name, share in SHARES.items()]
+    recipe = {**SETTINGS, "sources": sources, "model_name_or_path": str(tiny), "output_dir": str(tmp_path / "out")}
+    (tmp_path / "run.yaml").write_text(json.dumps(recipe))
+    code = "import sys; from trl_dsmath.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "pretrain", "--config", str(tmp_path / "run.yaml"), "--num_processes", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "4 a process x 1 micro-batches x 2 processes" in done.stdout
+    assert "short: 50.0% of the tokens" in done.stdout
+    state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
+    losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+    assert losses == pytest.approx(figures(whole, "loss"), abs=2e-4)

@@ -1,0 +1,146 @@
+"""Continued pre-training with the paper's values as defaults."""
+
+from dataclasses import dataclass, field
+
+from trl import SFTConfig
+
+from ..data.batch import processes_at_start
+from ..errors import ConfigError
+from ..paper import PRETRAIN
+
+_MOST_DEVIATION = 0.05  # of the global batch: sequences come in whole micro-batches
+
+
+@dataclass
+class PretrainConfig(SFTConfig):
+    r"""
+    Configuration class for the [`PretrainTrainer`]: [`~trl.SFTConfig`] with the values of DeepSeekMath-Base.
+
+    Only what differs from [`~trl.SFTConfig`] is listed.
+
+    Parameters:
+        learning_rate (`float`, *optional*, defaults to `4.2e-4`):
+            Peak of the learning rate. Source: §2.3.
+        adam_beta1 (`float`, *optional*, defaults to `0.9`), adam_beta2 (`float`, *optional*, defaults to `0.95`):
+            Source: §2.2.1.
+        weight_decay (`float`, *optional*, defaults to `0.1`):
+            Source: §2.2.1.
+        warmup_steps (`float`, *optional*, defaults to `2000`):
+            Source: §2.2.1. Below 1 it is a share of the run.
+        lr_scheduler_type (`str`, *optional*, defaults to `"constant_with_warmup"`):
+            With this type, the two drops below are applied; others are used as transformers defines them.
+        first_drop_at (`float`, *optional*, defaults to `0.8`), first_drop_factor (`float`, *optional*, defaults to `0.316`):
+            From this share of the run on, the rate is this share of the peak. Source: §2.2.1.
+        second_drop_at (`float`, *optional*, defaults to `0.9`), second_drop_factor (`float`, *optional*, defaults to `0.1`):
+            The same for the second drop, a share of the peak as well. Source: §2.2.1.
+        max_length (`int`, *optional*, defaults to `4096`):
+            Tokens of a sequence. Source: §2.2.1.
+        packing (`bool`, *optional*, defaults to `True`), packing_strategy (`str`, *optional*, defaults to `"wrapped"`):
+            Documents are joined and cut into sequences of `max_length`. A [`Mixture`] is packed so by itself.
+        train_tokens (`int` or `None`, *optional*, defaults to `500_000_000_000`):
+            Tokens of the run; `max_steps` follows from it unless that is set. Source: §2.3. `None`: `max_steps` or
+            `num_train_epochs` counts.
+        global_batch_tokens (`int` or `None`, *optional*, defaults to `10_000_000`):
+            Tokens of one update over all processes, to within 5 %, since sequences come in whole micro-batches. Source:
+            §2.3. `None`: not checked, as in TRL.
+        gradient_accumulation_steps (`int` or `None`, *optional*):
+            If `None`, derived from `global_batch_tokens`.
+
+    Raises:
+        ConfigError: the global batch cannot be divided, or settings contradict each other.
+    """
+
+    learning_rate: float = field(
+        default=PRETRAIN.learning_rate, metadata={"help": "Peak of the learning rate (DeepSeekMath §2.3)."}
+    )
+    adam_beta1: float = field(default=PRETRAIN.adam_beta1, metadata={"help": "AdamW (DeepSeekMath §2.2.1)."})
+    adam_beta2: float = field(default=PRETRAIN.adam_beta2, metadata={"help": "AdamW (DeepSeekMath §2.2.1)."})
+    weight_decay: float = field(default=PRETRAIN.weight_decay, metadata={"help": "AdamW (DeepSeekMath §2.2.1)."})
+    warmup_steps: float = field(
+        default=PRETRAIN.warmup_steps,
+        metadata={"help": "Updates of the warm-up, or a share of the run below 1 (§2.2.1)."},
+    )
+    lr_scheduler_type: str = field(
+        default="constant_with_warmup",
+        metadata={"help": "With this type the two drops are applied; others are used as transformers defines them."},
+    )
+    first_drop_at: float = field(
+        default=PRETRAIN.first_drop_at, metadata={"help": "Share of the run at the first drop of the rate (§2.2.1)."}
+    )
+    first_drop_factor: float = field(
+        default=PRETRAIN.first_drop_factor, metadata={"help": "Share of the peak after the first drop (§2.2.1)."}
+    )
+    second_drop_at: float = field(
+        default=PRETRAIN.second_drop_at, metadata={"help": "Share of the run at the second drop of the rate (§2.2.1)."}
+    )
+    second_drop_factor: float = field(
+        default=PRETRAIN.second_drop_factor, metadata={"help": "Share of the peak after the second drop (§2.2.1)."}
+    )
+    max_length: int | None = field(
+        default=PRETRAIN.max_length, metadata={"help": "Tokens of a sequence (DeepSeekMath §2.2.1)."}
+    )
+    packing: bool = field(default=True, metadata={"help": "Whether to join documents and cut them into sequences."})
+    packing_strategy: str = field(
+        default="wrapped", metadata={"help": "How to pack a plain data set; a mixture is always wrapped."}
+    )
+    train_tokens: int | None = field(
+        default=PRETRAIN.tokens, metadata={"help": "Tokens of the run, unless max_steps is set (DeepSeekMath §2.3)."}
+    )
+    global_batch_tokens: int | None = field(
+        default=PRETRAIN.batch_tokens,
+        metadata={"help": "Tokens of one update over all processes (DeepSeekMath §2.3); none: not checked."},
+    )
+    gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_tokens when left out."}
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first_drop_at <= self.second_drop_at <= 1:
+            raise ConfigError(
+                f"The drops of the learning rate should come in order between 0 and 1, not at {self.first_drop_at} and "
+                f"{self.second_drop_at}."
+            )
+        if self.max_steps > 0 and self.train_tokens not in (None, PRETRAIN.tokens):
+            raise ConfigError(
+                f"max_steps ({self.max_steps:,}) and train_tokens ({self.train_tokens:,}) both say how long to train: "
+                "give one."
+            )
+        processes = processes_at_start()
+        self.gradient_accumulation_steps = self._accumulation_steps(processes)
+        if self.max_steps <= 0 and self.train_tokens is not None and self.max_length is not None:
+            rows = self.per_device_train_batch_size * processes * self.gradient_accumulation_steps
+            self.max_steps = max(1, round(self.train_tokens / (rows * self.max_length)))
+        super().__post_init__()
+        actual = self.gradient_accumulation_steps * self.train_batch_size * self.world_size
+        announced = self.gradient_accumulation_steps * self.per_device_train_batch_size * processes
+        if self.global_batch_tokens is not None and actual != announced:
+            raise ConfigError(
+                f"An update would see {actual} sequences instead of {announced}: one process sees several GPUs, or was "
+                "started in an unusual way. Start one process a GPU (--num_processes N), or show one GPU to this one "
+                "(CUDA_VISIBLE_DEVICES=0)."
+            )
+
+    @property
+    def drops(self) -> tuple[tuple[float, float], ...]:
+        """Pairs `(share of the run, share of the peak)`."""
+        return (self.first_drop_at, self.first_drop_factor), (self.second_drop_at, self.second_drop_factor)
+
+    def _accumulation_steps(self, processes: int) -> int:
+        """How many micro-batches come nearest to `global_batch_tokens`."""
+        if self.global_batch_tokens is None:
+            return self.gradient_accumulation_steps or 1
+        if self.max_length is None:
+            raise ConfigError(
+                "global_batch_tokens counts sequences of max_length tokens: set max_length, or set global_batch_tokens "
+                "to none to count rows."
+            )
+        together = self.per_device_train_batch_size * processes * self.max_length
+        steps = self.gradient_accumulation_steps or max(1, round(self.global_batch_tokens / together))
+        if abs(steps * together / self.global_batch_tokens - 1) > _MOST_DEVIATION:
+            raise ConfigError(
+                f"per_device_train_batch_size ({self.per_device_train_batch_size}) x micro-batches ({steps}) x processes "
+                f"({processes}) x max_length ({self.max_length}) is {steps * together:,} tokens, more than 5 % from "
+                f"global_batch_tokens ({self.global_batch_tokens:,}). Leave gradient_accumulation_steps out, lower "
+                f"per_device_train_batch_size, or set global_batch_tokens to {steps * together}."
+            )
+        return steps

@@ -1,0 +1,137 @@
+"""The trainer of the first stage: TRL's SFTTrainer with the paper's schedule and a mixture that resumes exactly."""
+
+import copy
+from typing import Any
+
+from datasets import Dataset, IterableDataset
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+from trl import SFTTrainer
+
+from ..errors import ConfigError
+from ..paper import CARD_PAPER
+from .config import PretrainConfig
+from .mixture import Mixture
+from .schedule import MultiStepScheduleMixin
+
+
+class PretrainTrainer(MultiStepScheduleMixin, SFTTrainer):
+    """
+    Trainer of DeepSeekMath's continued pre-training: loss on every token, the paper's schedule, a mixture by tokens.
+
+    Example:
+
+    ```python
+    from trl_dsmath import PretrainConfig, PretrainTrainer
+    from trl_dsmath.pretrain import Mixture, Source
+
+    args = PretrainConfig("base", max_length=4096, train_tokens=1_000_000_000)
+    sources = [Source("corpus/*.jsonl.gz", 0.7), Source("HuggingFaceFW/fineweb", 0.3, name="sample-10BT")]
+    trainer = PretrainTrainer("deepseek-ai/deepseek-coder-7b-base-v1.5", args, train_dataset=sources)
+    trainer.train()
+    ```
+
+    Args:
+        model (`str` or [`~transformers.PreTrainedModel`]):
+            As in [`~trl.SFTTrainer`].
+        args ([`PretrainConfig`]):
+            Configuration.
+        train_dataset (`list[Source]`, [`~datasets.Dataset`] or [`~datasets.IterableDataset`]):
+            Sources to mix, which are streamed; or a data set with a column `text`, as in [`~trl.SFTTrainer`].
+        processing_class ([`~transformers.PreTrainedTokenizerBase`], *optional*):
+            Tokenizer. If `None`, the model's own; sources need it here, or a model given by its name.
+        **kwargs:
+            As in [`~trl.SFTTrainer`].
+
+    Raises:
+        ConfigError: a setting that cannot work with sources.
+    """
+
+    _tag_names = ["trl", "trl-dsmath", "pretrain"]  # noqa: RUF012
+    _name = "DeepSeekMath continued pre-training"
+    _paper = CARD_PAPER
+
+    def __init__(
+        self,
+        model: Any,
+        args: PretrainConfig,
+        train_dataset: Any = None,
+        processing_class: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self.mixture: Mixture | None = None
+        if not isinstance(train_dataset, Dataset | IterableDataset | None):
+            if args.max_length is None or args.max_steps <= 0:
+                raise ConfigError("Sources are an endless stream: set max_length, and train_tokens or max_steps.")
+            if processing_class is None:
+                from transformers import AutoTokenizer
+
+                processing_class = AutoTokenizer.from_pretrained(
+                    model if isinstance(model, str) else model.config._name_or_path
+                )
+            rows = args.train_batch_size * (args.gradient_accumulation_steps or 1) * args.world_size
+            self.mixture = Mixture(train_dataset, processing_class, args.max_length, args.data_seed or args.seed, rows)
+            train_dataset = self.mixture.dataset()
+            # The stream comes as sequences, and finds its place by itself (`_MixtureState`), without reading it all again.
+            args = copy.copy(args)
+            args.packing = False
+            args.dataset_kwargs = {"skip_prepare_dataset": True}
+            args.ignore_data_skip = True
+            if args.dataloader_num_workers:
+                raise ConfigError("Sources are read by the training process itself: leave dataloader_num_workers out.")
+        super().__init__(
+            model=model, args=args, train_dataset=train_dataset, processing_class=processing_class, **kwargs
+        )
+        if self.mixture is not None:
+            self._mixture_state = _MixtureState(self.mixture)
+            self.add_callback(self._mixture_state)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds the share of each source in the tokens so far, and how often it was read."""
+        if self.mixture is not None and "loss" in logs:
+            logs = {**logs, **self._mixture_state.figures()}
+        super().log(logs, start_time)
+
+
+class _MixtureState(TrainerCallback, ExportableState):
+    """Keeps the place in the stream in `trainer_state.json`, which is written last, and finds it again."""
+
+    def __init__(self, mixture: Mixture) -> None:
+        self._mixture = mixture
+        self._sequences = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        saved = (state.stateful_callbacks or {}).get(type(self).__name__)  # type: ignore[call-overload]
+        if state.global_step and not isinstance(saved, dict):
+            raise ConfigError(
+                "The checkpoint does not say where in its sources it stopped: it was made by another trainer. Begin a "
+                "new run from its weights (--model_name_or_path CHECKPOINT, a new --output_dir)."
+            )
+        if state.global_step and isinstance(saved, dict):
+            snapshot = saved["attributes"]["snapshot"]
+            if snapshot["sequences"] != state.global_step * self._mixture.snapshot_every:
+                raise ConfigError(
+                    f"The checkpoint was made with {snapshot['sequences'] // state.global_step} sequences an update, and "
+                    f"this run has {self._mixture.snapshot_every}: set global_batch_tokens as it was."
+                )
+            self._mixture.load_snapshot(snapshot)
+        self._sequences = state.global_step * self._mixture.snapshot_every
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._sequences = state.global_step * self._mixture.snapshot_every
+
+    def state(self) -> dict[str, Any]:
+        """What transformers writes into the checkpoint."""
+        return {"args": {}, "attributes": {"snapshot": self._mixture.snapshot(self._sequences)}}
+
+    def figures(self) -> dict[str, float]:
+        """Shares and epochs of the sources, for the log."""
+        snapshot = self._mixture.snapshot(self._sequences)
+        total = sum(snapshot["tokens"].values())
+        shares = {f"mixture/{title}/share": tokens / total for title, tokens in snapshot["tokens"].items()}
+        epochs = {f"mixture/{title}/epoch": place["epoch"] for title, place in snapshot["positions"].items()}
+        return shares | epochs
