@@ -3,7 +3,8 @@ r"""Rows of data sets in TRL's columns, with values worked by hand."""
 import pytest
 from datasets import Dataset
 
-from trl_dsmath.data.problems import convert, find_columns, read_gold, read_question, read_worked, split_gsm8k
+from trl_dsmath.data.problems import convert, find_columns, read_gold, read_question
+from trl_dsmath.data.solutions import read_worked, split_gsm8k
 from trl_dsmath.errors import DataError
 
 NATALIA = {

@@ -17,7 +17,8 @@ class MathScriptArguments(ScriptArguments):
         gold_column (`str`, *optional*):
             Column of the answer. If `None`, it is looked for by the usual names.
         prompt_mode (`str`, *optional*, defaults to `"cot"`):
-            Which of the paper's instructions ends a question: `"cot"` or `"tool"`.
+            Which of the paper's instructions ends a question, and for SFT the form of the solution: `"cot"`, `"pot"` (a
+            program) or `"tool"` (words, a program and its output).
         plain_prompts (`bool`, *optional*, defaults to `False`):
             Whether to write prompts as strings instead of messages, without the tokenizer's chat template.
     """
@@ -28,8 +29,9 @@ class MathScriptArguments(ScriptArguments):
     gold_column: str | None = field(
         default=None, metadata={"help": "Column of the answer. Looked for by the usual names when left out."}
     )
-    prompt_mode: Literal["cot", "tool"] = field(
-        default="cot", metadata={"help": "The paper's instruction after a question: chain of thought, or with tools."}
+    prompt_mode: Literal["cot", "pot", "tool"] = field(
+        default="cot",
+        metadata={"help": "Instruction after a question and form of the solution: in words, a program, or both."},
     )
     plain_prompts: bool = field(
         default=False, metadata={"help": "Write prompts as strings (`User: ...`) and leave out the chat template."}

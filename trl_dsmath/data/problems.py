@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import DataError
 from ..text.boxed import last_boxed
-from .prompts import FINAL_ANSWER, PLAIN_PROMPT, Mode, instruct
+from .prompts import PLAIN_PROMPT, Mode, instruct
+from .solutions import PROGRAM_COLUMNS, read_solution, split_gsm8k
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,18 +22,18 @@ QUESTION_COLUMNS = ("question", "problem", "prompt", "query", "messages")
 GOLD_COLUMNS = ("answer", "golden", "gold", "final_answer", "expected_answer", "target", "label", "solution")
 WORKED_COLUMNS = ("solution", "worked_solution", "response", "output", "answer")
 
-_CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # GSM8K: "48/2 = <<48/2=24>>24"
 _LETTERED = re.compile(r"\s*[(（]?[A-Z][)）.:：、]")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of a data set is which; `worked` is None where a data set has final answers only."""
+    """Which column of a data set is which; `worked` and `program` are None where a data set has no such solutions."""
 
     question: str
     gold: tuple[str, ...]  # the first that is not empty in a row counts (GaoKao keeps letters and numbers apart)
     worked: str | None
     options: str | None
+    program: str | None = None
 
 
 @dataclass
@@ -94,16 +95,8 @@ def find_columns(names: Iterable[str], question: str | None = None, gold: str | 
     questions = find(question, QUESTION_COLUMNS, "question", "--question_column")
     golds = find(gold, GOLD_COLUMNS, "answer", "--gold_column")
     worked = next((by_lower[name] for name in WORKED_COLUMNS if name in by_lower), gold)
-    return Columns(questions[0], golds, worked, by_lower.get("options"))
-
-
-def split_gsm8k(answer: str) -> tuple[str, str] | None:
-    """Cuts `"48/2 = <<48/2=24>>24 clips.\\n#### 24"` into the worked solution, without the calculator's marks, and the
-    final answer; None for a text without `####`."""
-    if "####" not in answer:
-        return None
-    worked, _, final = answer.rpartition("####")
-    return _CALCULATOR.sub("", worked).strip(), final.strip()
+    program = next((by_lower[name] for name in PROGRAM_COLUMNS if name in by_lower), None)
+    return Columns(questions[0], golds, worked, by_lower.get("options"), program)
 
 
 def read_gold(value: Any) -> str:
@@ -113,19 +106,6 @@ def read_gold(value: Any) -> str:
         return split[1]
     boxed = last_boxed(text) if "boxed" in text or "fbox" in text else None
     return text if boxed is None else boxed.strip()
-
-
-def read_worked(value: Any, gold: str) -> str:
-    r"""The solution to imitate, ending in a box; empty when the cell holds nothing but the final answer."""
-    text = "" if value is None else str(value).strip()
-    split = split_gsm8k(text)
-    if split:
-        text = split[0]
-    elif text == gold:
-        return ""
-    if not text or last_boxed(text) is not None:
-        return text
-    return f"{text}\n{FINAL_ANSWER.format(answer=gold)}"
 
 
 def read_question(value: Any, options: Any = None) -> str:
@@ -158,9 +138,15 @@ def convert_row(
     prompt: Any = PLAIN_PROMPT.format(question=content) if plain else [{"role": "user", "content": content}]
     if stage == "grpo":
         return {"prompt": prompt, "solution": gold}, None
-    worked = read_worked(row[columns.worked], gold) if columns.worked else ""
+    worked = read_solution(
+        row.get(columns.worked) if columns.worked else None,
+        row.get(columns.program) if columns.program else None,
+        question,
+        gold,
+        mode,
+    )
     if not worked:
-        return None, "no worked solution"
+        return None, "no worked solution" if mode == "cot" else "no program"
     return {
         "prompt": prompt,
         "completion": f" {worked}" if plain else [{"role": "assistant", "content": worked}],
@@ -192,7 +178,9 @@ def convert(
         gold (`str`, *optional*):
             Column of the answer. If `None`, it is looked for by the usual names.
         mode (`str`, *optional*, defaults to `"cot"`):
-            Which of the paper's instructions ends the question: `"cot"` or `"tool"`.
+            Which of the paper's instructions ends the question, and for SFT the form of the solution: `"cot"` (worked in
+            words), `"pot"` (a program) or `"tool"` (words, a program and its output). Programs come from a column of
+            their own, from solutions that hold them, or from GSM8K's calculator marks.
         plain (`bool`, *optional*, defaults to `False`):
             Whether to write strings (`User: ...`) instead of messages.
 

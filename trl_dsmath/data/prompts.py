@@ -8,7 +8,7 @@ instructions to every zero-shot question.
 import re
 from typing import Literal
 
-Mode = Literal["cot", "tool"]
+Mode = Literal["cot", "pot", "tool"]  # chain of thought, program of thought, reasoning mixed with programs
 
 # Model cards: "English questions: {question}\nPlease reason step by step, ...".
 COT_EN = "\nPlease reason step by step, and put your final answer within \\boxed{}."
@@ -47,6 +47,8 @@ _INSTRUCTIONS: dict[tuple[Mode, bool], str] = {
     ("cot", True): COT_ZH,
     ("tool", False): TOOL_EN,
     ("tool", True): TOOL_ZH,
+    ("pot", False): TOOL_EN,  # one instruction is published for programs, whether or not the model sees their output
+    ("pot", True): TOOL_ZH,
 }
 
 
@@ -57,7 +59,8 @@ def instruct(question: str, mode: Mode = "cot") -> str:
         question (`str`):
             The question; white space around it is dropped, as the harness does.
         mode (`str`, *optional*, defaults to `"cot"`):
-            `"cot"` for chain of thought, `"tool"` for reasoning mixed with programs.
+            `"cot"` for chain of thought, `"tool"` for reasoning mixed with programs, `"pot"` for a program alone (the
+            instruction of `"tool"`: DeepSeekMath publishes one for both).
 
     Returns:
         `str`: the content of the user's message.
