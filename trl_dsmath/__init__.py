@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .prm import PRMConfig as PRMConfig
     from .prm import PRMTrainer as PRMTrainer
     from .prm import load_step_scorer as load_step_scorer
+    from .pretrain import PretrainConfig as PretrainConfig
+    from .pretrain import PretrainTrainer as PretrainTrainer
     from .sft import MathSFTConfig as MathSFTConfig
     from .sft import MathSFTTrainer as MathSFTTrainer
 
@@ -26,6 +28,8 @@ _HOME = {
     "MathSFTTrainer": "sft",
     "PRMConfig": "prm",
     "PRMTrainer": "prm",
+    "PretrainConfig": "pretrain",
+    "PretrainTrainer": "pretrain",
     "load_step_scorer": "prm",
     "StepGRPOConfig": "grpo",
     "StepGRPOTrainer": "grpo",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from trl_dsmath.cli import grpo, launch, sft
+from trl_dsmath.cli import grpo, launch, pretrain, sft
 from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.errors import ConfigError
+from trl_dsmath.paper import PRETRAIN
 
 STAGES = {"sft": sft, "grpo": grpo}
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*/*.yaml"))
@@ -28,6 +29,25 @@ def test_recipes_parse_and_know_every_key(recipe: Path, tmp_path: Path) -> None:
         assert batch == {"sft": 256, "grpo": 1024}[stage]
     if stage == "grpo":  # one update per exploration, also where sampling is done in parts
         assert config.gradient_accumulation_steps % (config.steps_per_generation * config.num_iterations) == 0
+
+
+@pytest.mark.parametrize("recipe", sorted((RECIPES[0].parents[1] / "pretrain").glob("*.yaml")), ids=lambda r: r.stem)
+def test_pretraining_recipes(recipe: Path, tmp_path: Path) -> None:
+    flags = ["--config", recipe.stem, "--use_cpu", "--output_dir", str(tmp_path)]
+    script_args, config, _ = launch.parse("pretrain", pretrain.make_parser(), flags)
+    batch = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.max_length
+    assert batch == pytest.approx(config.global_batch_tokens, rel=0.05)
+    sources = pretrain.read_sources(script_args)
+    assert sum(source.fraction for source in sources) == pytest.approx(1)
+    if recipe.stem == "paper":
+        shares = {source.title: source.fraction for source in sources}
+        assert config.global_batch_tokens == PRETRAIN.batch_tokens
+        assert config.learning_rate == PRETRAIN.learning_rate
+        assert shares["math_corpus"] == PRETRAIN.share_math_corpus
+        assert shares["algebraic_stack"] == PRETRAIN.share_algebraic_stack
+        assert shares["arxiv"] == PRETRAIN.share_arxiv
+        assert shares["code"] == PRETRAIN.share_code
+        assert shares["english"] + shares["chinese"] == pytest.approx(PRETRAIN.share_natural_language)
 
 
 def test_bare_names_and_paths(tmp_path: Path) -> None:
