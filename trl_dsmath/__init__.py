@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .pretrain import PretrainTrainer as PretrainTrainer
     from .sft import MathSFTConfig as MathSFTConfig
     from .sft import MathSFTTrainer as MathSFTTrainer
+    from .solve import Solver as Solver
 
 __version__ = "0.1.0.dev0"
 
@@ -31,6 +32,7 @@ _HOME = {
     "PretrainConfig": "pretrain",
     "PretrainTrainer": "pretrain",
     "load_step_scorer": "prm",
+    "Solver": "solve",
     "StepGRPOConfig": "grpo",
     "StepGRPOTrainer": "grpo",
 }

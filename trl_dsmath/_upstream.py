@@ -6,11 +6,14 @@ Checked on trl 1.14.2 and 1.16.0 with transformers 5.23 (`tests/grpo/test_step_c
 
 import asyncio
 import atexit
-from collections.abc import Awaitable, Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from trl import GRPOTrainer
 from trl.extras.profiling import profiling_context
+from trl.models import unwrap_model_for_generation
 from trl.trainer.utils import (
     get_callable_name,
     is_async_callable,
@@ -18,17 +21,29 @@ from trl.trainer.utils import (
     start_event_loop_in_daemon,
 )
 
-__all__ = ["GRPO_METHODS", "EventLoop", "get_callable_name", "is_async_callable", "liger_loss", "profiling_context"]
+__all__ = [
+    "GRPO_METHODS",
+    "EventLoop",
+    "get_callable_name",
+    "is_async_callable",
+    "liger_loss",
+    "policy_for_generation",
+    "profiling_context",
+]
 
 # Methods of `GRPOTrainer` that `StepGRPOTrainer` overrides or calls, with their arguments. The first is called once a
 # generation batch, by the second, before metrics and columns are flushed; the second returns the dict whose tensors are
 # shuffled and split along dimension 0; `_compute_loss` takes `advantages` of shape (B,) and of shape (B, T).
+# `_tokenize_prompts` gives the ids first; `_generate` calls `rollout_func(prompts, trainer)`, takes `env_mask` out of what
+# it returns, and puts the columns that it does not know into `inputs`, where `_calculate_rewards` finds them.
 GRPO_METHODS = {
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
     "_generate_and_score_completions": ["self", "inputs"],
     "_log_completion_extra": ["self", "column", "values"],
     "_log_metric": ["self", "name", "value"],
     "_compute_loss": ["self", "model", "inputs"],
+    "_tokenize_prompts": ["self", "prompts"],
+    "_generate": ["self", "prompts"],
 }
 
 
@@ -37,6 +52,25 @@ def liger_loss(args: Any) -> bool:
     return hasattr(GRPOTrainer, "compute_liger_loss") and bool(
         getattr(args, "use_liger_loss", False) or args.use_liger_kernel
     )
+
+
+@contextmanager
+def policy_for_generation(trainer: GRPOTrainer) -> Iterator[Any]:
+    """The policy, out of the wrapper of DDP or DeepSpeed and ready to generate, as TRL's own generation takes it."""
+    args: Any = trainer.args
+    checkpointing = {"gradient_checkpointing_kwargs": args.gradient_checkpointing_kwargs}
+    if "gradient_checkpointing_kwargs" not in inspect.signature(unwrap_model_for_generation).parameters:
+        checkpointing = {}  # TRL 1.14
+    with (
+        profiling_context(trainer, "generation with tools"),
+        unwrap_model_for_generation(
+            trainer.model_wrapped,
+            trainer.accelerator,
+            gather_deepspeed3_params=args.ds3_gather_for_generation,
+            **checkpointing,
+        ) as model,
+    ):
+        yield model
 
 
 class EventLoop:

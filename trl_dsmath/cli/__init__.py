@@ -15,6 +15,7 @@ COMMANDS = {
     "prm": ("trl_dsmath.cli.prm", "train a process reward model on step labels (§4.1.3)"),
     "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
     "iterate": ("trl_dsmath.cli.iterate", "policy and reward model in turns (paper, Algorithm 1)"),
+    "solve": ("trl_dsmath.cli.solve", "answer questions, by vote and with programs, in 16, 8 or 4 bits"),
     "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
     "check-data": ("trl_dsmath.cli.check_data", "list the answers of a data set that cannot be verified"),
 }

@@ -168,6 +168,10 @@ def main(argv: list[str] | None = None) -> int:
         trainer = DeepSeekMathGRPOTrainer(**common)
     group = training_args.num_generations
     say(f"rewards     {', '.join(trainer.reward_func_names)}; {group} completions a question")
+    if rounds := training_args.tool_rounds:
+        say(f"tools       programs are run in a sandbox; {rounds} rounds, {training_args.tool_timeout:g} s each")
+        if script_args.prompt_mode != "tool":
+            say("warning     no question asks for programs: see --prompt_mode tool")
     training.say_plan(trainer, "completions", len(train) * group, say)
     training.train_and_save(trainer, resume, script_args.dataset_name, say)
     return 0

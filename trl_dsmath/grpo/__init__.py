@@ -3,6 +3,7 @@
 from .config import DeepSeekMathGRPOConfig
 from .step_config import StepGRPOConfig
 from .step_trainer import StepGRPOTrainer
+from .tools import ToolRollout
 from .trainer import DeepSeekMathGRPOTrainer
 
-__all__ = ["DeepSeekMathGRPOConfig", "DeepSeekMathGRPOTrainer", "StepGRPOConfig", "StepGRPOTrainer"]
+__all__ = ["DeepSeekMathGRPOConfig", "DeepSeekMathGRPOTrainer", "StepGRPOConfig", "StepGRPOTrainer", "ToolRollout"]

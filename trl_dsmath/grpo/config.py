@@ -6,7 +6,8 @@ from trl import GRPOConfig
 
 from ..data.batch import accumulation_steps, check_batch, processes_at_start
 from ..errors import ConfigError
-from ..paper import GRPO_STAGE
+from ..paper import GRPO_STAGE, TOOL_USE
+from .tools import check_tool_settings
 
 
 @dataclass
@@ -43,9 +44,16 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
         use_bias_correction_kl (`bool`, *optional*, defaults to `False`):
             `True`, TRL's default, multiplies the KL term by the ratio, which changes its gradient even where the ratio
             is 1. Source: equation 4, which has no such factor.
+        tool_rounds (`int`, *optional*, defaults to `0`):
+            How often a completion may write when it can run programs: it sees the output of the programs of all rounds
+            but the last. The authors' harness has 2. 0: no tools. See docs/tools.md.
+        tool_timeout (`float`, *optional*, defaults to `10.0`):
+            Seconds for a program. Source: the authors' harness, as for the next.
+        tool_output_chars (`int`, *optional*, defaults to `100`):
+            Characters of a program's output that the model is shown: the first and the last halves of a longer one.
 
     Raises:
-        ConfigError: the global batch cannot be divided, or holds broken groups.
+        ConfigError: the global batch cannot be divided, or holds broken groups, or a setting excludes tools.
     """
 
     learning_rate: float = field(
@@ -87,8 +95,16 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
         default=False,
         metadata={"help": "Whether to multiply the KL term by the ratio (DeepSeekMath equation 4 does not)."},
     )
+    tool_rounds: int = field(
+        default=0, metadata={"help": "Rounds in which a completion may run programs (authors: 2); 0: no tools."}
+    )
+    tool_timeout: float = field(default=TOOL_USE.timeout, metadata={"help": "Seconds for a program of a completion."})
+    tool_output_chars: int = field(
+        default=TOOL_USE.output_chars, metadata={"help": "Characters of a program's output that the model is shown."}
+    )
 
     def __post_init__(self) -> None:
+        check_tool_settings(self)
         self.gradient_accumulation_steps = accumulation_steps(
             self.global_batch_size,
             self.per_device_train_batch_size,

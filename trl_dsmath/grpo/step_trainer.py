@@ -14,6 +14,8 @@ from .drift import DriftMonitor
 from .step_config import StepGRPOConfig
 from .step_metrics import listing, mean_or_none, step_metrics, weighted_rewards
 from .step_scores import StepRewardFunctions
+from .tool_steps import align_own_steps
+from .tools import OWN, check_trainer, with_tools
 
 logger = get_logger(__name__)
 
@@ -37,10 +39,11 @@ class StepGRPOTrainer(GRPOTrainer):
         args ([`StepGRPOConfig`], *optional*):
             Configuration. If `None`, a [`StepGRPOConfig`] with its defaults.
         kwargs (`Any`):
-            The other arguments of [`~trl.GRPOTrainer`], except `tools` and `environment_factory`.
+            The other arguments of [`~trl.GRPOTrainer`], except `tools` and `environment_factory`. Programs in
+            completions are switched on by `tool_rounds` of the configuration.
 
     Raises:
-        ConfigError: no step reward function, or tools: what a tool wrote would become a step of the policy's.
+        ConfigError: no step reward function, or TRL's tools: what a tool wrote would become a step of the policy's.
 
     Example:
     ```python
@@ -78,7 +81,7 @@ class StepGRPOTrainer(GRPOTrainer):
         if kwargs.get("tools") or kwargs.get("environment_factory"):
             raise ConfigError(
                 "StepGRPOTrainer takes no tools and no environment: what a tool wrote would be cut into steps and credited "
-                "to the policy. Leave them out, or use DeepSeekMathGRPOTrainer."
+                "to the policy. Leave them out (for programs set tool_rounds), or use DeepSeekMathGRPOTrainer."
             )
         self.step_rewards = StepRewardFunctions(step_reward_funcs, args.step_reward_weights)
         if args.multi_objective_aggregation != "sum_then_normalize" and len(self.step_rewards.functions) > 1:
@@ -95,7 +98,9 @@ class StepGRPOTrainer(GRPOTrainer):
         self.outcome_weight = args.outcome_weight if self.has_outcome else 0.0
         self.drift = DriftMonitor(args.drift_window) if self.has_outcome and args.drift_window else None
         outcome = reward_funcs if self.has_outcome else self.lowest_step_score
-        super().__init__(model, reward_funcs=outcome, args=args, **kwargs)
+        super().__init__(model, reward_funcs=outcome, args=args, **with_tools(args, kwargs))
+        if args.tool_rounds:
+            check_trainer(self)
         tokenizer = getattr(self.processing_class, "tokenizer", self.processing_class)  # a processor holds one
         self.align_steps = StepAligner(tokenizer, args.step_separator)
 
@@ -107,7 +112,14 @@ class StepGRPOTrainer(GRPOTrainer):
         self, inputs: list[dict], prompts: list, completions: list, completion_ids_list: list[list[int]]
     ) -> torch.Tensor:
         """Scores the steps, then lets TRL compute the outcome rewards."""
-        aligned = [self.align_steps(ids) for ids in completion_ids_list]
+        self._marked = OWN in inputs[0]
+        if self._marked:  # by `ToolRollout`
+            aligned = [
+                align_own_steps(self.align_steps, ids, row[OWN])
+                for ids, row in zip(completion_ids_list, inputs, strict=True)
+            ]
+        else:
+            aligned = [self.align_steps(ids) for ids in completion_ids_list]
         self._step_ends = [ends for ends, _ in aligned]
         steps = [texts for _, texts in aligned]
         scores = self.step_rewards(
@@ -135,10 +147,10 @@ class StepGRPOTrainer(GRPOTrainer):
     def _generate_and_score_completions(self, inputs: list[dict]) -> dict:
         """TRL's batch, with advantages of shape (B, T) in place of (B,)."""
         output = super()._generate_and_score_completions(inputs)
-        if "tool_mask" in output:
+        if "tool_mask" in output and not self._marked:
             raise ConfigError(
                 "rollout_func returned env_mask: text of the environment would be cut into steps and credited to the "
-                "policy. Return completions of the policy alone."
+                f"policy. Return the same mask as {OWN!r} as well, or completions of the policy alone."
             )
         process_BT = process_advantages(
             self._local(self._normalized), self._step_ends, length=output["completion_ids"].size(1)
@@ -146,6 +158,8 @@ class StepGRPOTrainer(GRPOTrainer):
         output["advantages"] = combine_advantages(
             process_BT, output["advantages"], self.process_weight, self.outcome_weight
         )
+        if "tool_mask" in output:  # the loss leaves these tokens out; nothing else shall read an advantage there
+            output["advantages"] *= output["tool_mask"]
         return output
 
     def _local(self, rows: list) -> list:

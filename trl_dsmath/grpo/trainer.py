@@ -6,6 +6,7 @@ from trl import GRPOTrainer
 
 from ..rewards import boxed_accuracy_reward
 from .config import DeepSeekMathGRPOConfig
+from .tools import check_trainer, with_tools
 
 
 class DeepSeekMathGRPOTrainer(GRPOTrainer):
@@ -22,6 +23,9 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
             Configuration. If `None`, a [`DeepSeekMathGRPOConfig`] with its defaults.
         kwargs (`Any`):
             The other arguments of [`~trl.GRPOTrainer`].
+
+    Raises:
+        ConfigError: `tool_rounds` with something that excludes it.
     """
 
     # Read by TRL's model card and by the hub; the paper's citation is TRL's own.
@@ -39,4 +43,6 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
             args = DeepSeekMathGRPOConfig(f"{name.split('/')[-1]}-GRPO")
         if reward_funcs is None and kwargs.get("environment_factory") is None:  # an environment may own its reward
             reward_funcs = boxed_accuracy_reward
-        super().__init__(model, reward_funcs=reward_funcs, args=args, **kwargs)
+        super().__init__(model, reward_funcs=reward_funcs, args=args, **with_tools(args, kwargs))
+        if getattr(args, "tool_rounds", 0):
+            check_trainer(self)

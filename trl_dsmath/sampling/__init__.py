@@ -1,4 +1,6 @@
-"""Engines that continue prompts: one protocol, transformers and vLLM. The engines are loaded on first use.
+"""Engines that continue prompts: one protocol; transformers, vLLM, a vLLM server. The engines are loaded on first use.
+
+[`ToolSampler`] wraps any of them and runs the programs that the samples ask for.
 
 What is covered: exact continuation of token ids, a random stream of its own for every sample, the shared prompt computed
 once. What is not: bit-equal samples across engines, number formats or GPUs; see [`Sampler`].
@@ -7,14 +9,20 @@ once. What is not: bit-equal samples across engines, number formats or GPUs; see
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .protocol import Decoding, Prompt, Sample, Sampler
+from .protocol import Decoding, Program, Prompt, Sample, Sampler
+from .tools import ToolSampler
 
 if TYPE_CHECKING:
+    from .server_engine import ServerSampler as ServerSampler
     from .transformers_engine import TransformersSampler as TransformersSampler
     from .vllm_engine import VLLMSampler as VLLMSampler
 
-_ENGINES = {"TransformersSampler": "transformers_engine", "VLLMSampler": "vllm_engine"}
-__all__ = ["Decoding", "Prompt", "Sample", "Sampler", *_ENGINES]
+_ENGINES = {
+    "ServerSampler": "server_engine",
+    "TransformersSampler": "transformers_engine",
+    "VLLMSampler": "vllm_engine",
+}
+__all__ = ["Decoding", "Program", "Prompt", "Sample", "Sampler", "ToolSampler", *_ENGINES]
 
 
 def __getattr__(name: str) -> object:

@@ -42,8 +42,8 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> list[
 
 
 def encode(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """The ids of a text that follows a prompt: no special tokens."""
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    """The ids of a text that follows a prompt: no special tokens, not even where the text has their names in it."""
+    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
 def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:

@@ -57,6 +57,27 @@ class Decoding:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A program that a sample had run.
+
+    Attributes:
+        code (`str`):
+            Its block; the blocks before it were run again, silently, to bring back their variables.
+        stdout (`str`):
+            All that it printed, though the model was shown less.
+        error (`str`, *optional*):
+            What it failed with.
+        timed_out (`bool`):
+            Whether it was stopped.
+    """
+
+    code: str
+    stdout: str
+    error: str | None = None
+    timed_out: bool = False
+
+
+@dataclass(frozen=True)
 class Sample:
     """One continuation of a prompt.
 
@@ -69,12 +90,21 @@ class Sample:
             Whether it came to an end; False when it was cut off at `max_new_tokens`.
         stop (`str`, *optional*):
             The stop string that ended it; `None` otherwise.
+        own (`tuple[bool, ...]`, *optional*):
+            With tools, whether the model wrote a token (else the interpreter did); `None`: it wrote all of them.
+        programs (`tuple[Program, ...]`):
+            The programs that were run for it.
+        imitates_output (`bool`):
+            Whether the model wrote something that looks like the interpreter's output.
     """
 
     text: str
     ids: tuple[int, ...]
     finished: bool
     stop: str | None = None
+    own: tuple[bool, ...] | None = None
+    programs: tuple[Program, ...] = ()
+    imitates_output: bool = False
 
 
 class Sampler(Protocol):

@@ -1,0 +1,190 @@
+"""The server engine against a listener on 127.0.0.1 that speaks vLLM's format, with a real model behind it.
+
+TRL's own client is pointed at the same listener, so that the format is the one that TRL reads.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.sampling import Decoding, ServerSampler, TransformersSampler
+
+PROMPTS = ["The dial shows 9.", "Ada", "9+7=6\n6+2="]
+DECODING = Decoding(max_new_tokens=16, seed=3)
+
+
+class Server(ThreadingHTTPServer):
+    """vLLM's `/v1/completions`: child `i` of a request is drawn with `seed + i`."""
+
+    def __init__(self, sampler: TransformersSampler) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.sampler = sampler
+        self.requests: list[dict[str, Any]] = []
+        self.stumbles: list[int] = []
+        self.lock = threading.Lock()  # one model
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        prompts = body["prompt"] if isinstance(body["prompt"][0], list) else [body["prompt"]]
+        choices = []
+        for prompt in prompts:
+            for child in range(body["n"]):
+                decoding = Decoding(
+                    max_new_tokens=body["max_tokens"],
+                    temperature=body["temperature"],
+                    top_p=body["top_p"],
+                    stop=tuple(body.get("stop") or ()),
+                    seed=body.get("seed", 0) + child,
+                )
+                with self.lock:
+                    sample = self.sampler.sample([prompt], decoding)[0][0]
+                choices.append(
+                    {
+                        "index": len(choices),
+                        "text": sample.text,
+                        "logprobs": None,
+                        "finish_reason": "stop" if sample.finished else "length",
+                        "stop_reason": sample.stop,
+                        "token_ids": list(sample.ids) if body.get("return_token_ids") else None,
+                        "prompt_token_ids": prompt if body.get("return_token_ids") else None,
+                    }
+                )
+        return {"id": "cmpl-1", "object": "text_completion", "model": body["model"], "choices": choices[::-1]}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if self.path == "/v1/models":
+            self.answer(200, {"data": [{"id": "some/model", "object": "model", "max_model_len": 120}]})
+        else:
+            self.answer(200 if self.path == "/health" else 404, {})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append(body)
+        if self.server.stumbles:
+            self.answer(self.server.stumbles.pop(), {"error": {"message": "prompt is too long"}})
+        else:
+            self.answer(200, self.server.complete(body))
+
+    def answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def server(model: Any, tokenizer: Any) -> Iterator[Server]:
+    made = Server(TransformersSampler(model, tokenizer))
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def _ids(samples: list[list[Any]]) -> list[list[tuple[int, ...]]]:
+    return [[sample.ids for sample in row] for row in samples]
+
+
+def test_samples_do_not_depend_on_waves_or_order(server: Server, tokenizer: Any) -> None:
+    sampler = ServerSampler(server.url, tokenizer)
+    assert sampler.name == "vllm-serve:some/model"
+    expected = _ids(sampler.sample(PROMPTS, DECODING, n=4))
+    assert len({ids for row in expected for ids in row}) == 12
+    waves = [sampler.sample(PROMPTS, DECODING, n=2, first=first) for first in (0, 2)]
+    assert [a + b for a, b in zip(_ids(waves[0]), _ids(waves[1]), strict=True)] == expected
+    uneven = sampler.sample(PROMPTS[::-1], DECODING, n=1, first=[0, 1, 3])
+    assert _ids(uneven)[::-1] == [row[start : start + 1] for row, start in zip(expected, [3, 1, 0], strict=True)]
+    other = sampler.sample(PROMPTS, Decoding(max_new_tokens=16, seed=4), n=4)
+    assert all(a != b for a, b in zip(_ids(other), expected, strict=True))
+
+
+def test_what_is_asked_and_read(server: Server, tokenizer: Any) -> None:
+    sampler = ServerSampler(server.url + "/", tokenizer, generation_kwargs={"min_tokens": 1})
+    decoding = Decoding(max_new_tokens=40, temperature=0.7, top_p=0.9, stop=("e", "a"), seed=3)
+    drawn = sampler.sample([PROMPTS[0]], decoding, n=8, first=2)[0]
+    (body,) = server.requests
+    asked = {key: body[key] for key in ("n", "max_tokens", "temperature", "top_p", "stop", "min_tokens")}
+    assert asked == {
+        "n": 8,
+        "max_tokens": 40,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "stop": ["e", "a"],
+        "min_tokens": 1,
+    }
+    assert body["prompt"] == sampler.encode_prompt(PROMPTS[0])
+    assert (body["top_k"], body["min_p"], body["repetition_penalty"]) == (0, 0.0, 1.0)
+    assert {sample.stop for sample in drawn} >= {"e", "a"}
+    for sample in drawn:
+        if sample.stop:
+            assert sample.finished and sample.stop not in sample.text
+            assert tokenizer.decode(sample.ids).startswith(sample.text + sample.stop)
+        else:
+            assert sample.text == tokenizer.decode(sample.ids, skip_special_tokens=True)
+            assert sample.finished == (sample.ids[-1] == tokenizer.eos_token_id)
+
+
+def test_greedy_is_one_sample_given_n_times(server: Server, tokenizer: Any) -> None:
+    drawn = ServerSampler(server.url, tokenizer).sample(PROMPTS, Decoding(max_new_tokens=8, temperature=0.0), n=3)
+    assert [request["n"] for request in server.requests] == [1, 1, 1]
+    assert drawn == server.sampler.sample(PROMPTS, Decoding(max_new_tokens=8, temperature=0.0), n=3)
+
+
+def test_a_request_never_exceeds_what_the_server_reads(server: Server, tokenizer: Any) -> None:
+    sampler = ServerSampler(server.url, tokenizer)
+    sampler.sample([[5] * 110], Decoding(max_new_tokens=50))
+    assert server.requests[0]["max_tokens"] == 10
+    with pytest.raises(DataError, match="--max_model_len"):
+        sampler.sample([[5] * 120], Decoding(max_new_tokens=50))
+
+
+def test_errors_say_what_to_do(server: Server, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    sampler = ServerSampler(server.url, tokenizer)
+    server.stumbles = [503, 500]
+    assert len(sampler.sample([PROMPTS[0]], DECODING)[0]) == 1 and len(server.requests) == 3
+    server.stumbles = [400]
+    with pytest.raises(ConfigError, match=r"answered 400.*prompt is too long"):
+        sampler.sample([PROMPTS[0]], DECODING)
+    monkeypatch.setattr(server, "complete", lambda body: {"choices": [{"index": 0, "text": "7"}]})
+    with pytest.raises(ConfigError, match="none of their token ids"):
+        sampler.sample([PROMPTS[0]], DECODING)
+    with pytest.raises(ConfigError, match="trl vllm-serve"):
+        ServerSampler("http://127.0.0.1:9", tokenizer)
+    with pytest.raises(ConfigError, match="http://"):
+        ServerSampler("localhost:8000", tokenizer)
+
+
+def test_trls_client_reads_the_same_answers(server: Server, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real `VLLMClient`, which refuses to be made without vLLM, so that check alone is switched off."""
+    pytest.importorskip("requests")
+    from trl.generation import vllm_client
+
+    monkeypatch.setattr(vllm_client, "is_vllm_available", lambda *args, **options: True)
+    client = vllm_client.VLLMClient(base_url=server.url)
+    monkeypatch.setattr(
+        server, "complete", lambda body, real=server.complete: {"choices": real(body)["choices"][::-1]}
+    )
+    ids = tokenizer(PROMPTS[0])["input_ids"]
+    theirs = client.generate([ids], n=2, max_tokens=8, generation_kwargs={"seed": 5})
+    ours = ServerSampler(server.url, tokenizer, generation_kwargs={"seed": 5})
+    samples = ours.sample([ids], Decoding(max_new_tokens=8), n=2)[0]
+    assert theirs["completion_ids"] == [list(sample.ids) for sample in samples]
+    theirs_asked, ours_asked = server.requests
+    assert theirs_asked["prompt"] == [ids] and ours_asked["prompt"] == ids
+    same = set(theirs_asked) - {"prompt", "logprobs", "return_tokens_as_token_ids"}
+    assert {key: theirs_asked[key] for key in same} == {key: ours_asked[key] for key in same}

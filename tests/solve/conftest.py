@@ -1,0 +1,64 @@
+"""A scripted engine: one token a character; what each sample says is written down in the test."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trl_dsmath.sampling import Decoding, Sample
+
+Script = Callable[
+    [str, int], str
+]  # (the prompt as text, number of the sample) -> what it says; "~" at its end: cut off
+
+
+class ScriptedSampler:
+    """Answers from a script and writes down what it was asked for."""
+
+    name = "scripted"
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.asked: list[tuple[str, int]] = []
+        self.decodings: list[Decoding] = []
+
+    def encode_prompt(self, prompt: Any) -> list[int]:
+        return self.encode(prompt if isinstance(prompt, str) else prompt[-1]["content"])
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(character) for character in text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
+
+    def sample(
+        self, prompts: Sequence[Any], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+    ) -> list[list[Sample]]:
+        firsts = [first] * len(prompts) if isinstance(first, int) else first
+        self.decodings.append(decoding)
+        found = []
+        for prompt, start in zip(prompts, firsts, strict=True):
+            text = self.decode(self.encode_prompt(prompt))
+            row = []
+            for index in range(start, start + n):
+                self.asked.append((text, index))
+                reply = self.script(text, index)
+                whole = not reply.endswith("~")
+                row.append(Sample(reply.removesuffix("~"), tuple(self.encode(reply)), whole))
+            found.append(row)
+        return found
+
+
+@pytest.fixture
+def scripted() -> Callable[[Script], ScriptedSampler]:
+    return ScriptedSampler
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from trl_dsmath.cli.tiny_model import make_tiny_model
+
+    folder = tmp_path_factory.mktemp("tiny")
+    make_tiny_model(["one and one is 2. \\boxed{2}"] * 3, folder, 256, vocab_size=300, hidden_size=64, num_layers=2)
+    return folder

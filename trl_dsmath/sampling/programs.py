@@ -1,0 +1,68 @@
+r"""The text of tool use: programs in a solution, and the block that their output is shown in. Nothing is run here.
+
+    ```python
+    print(6 * 7)
+    ```
+    ```output
+    42
+    ```
+
+Source: the form of DeepSeekMath-Instruct and -RL with tools (github.com/deepseek-ai/DeepSeek-Math).
+"""
+
+import re
+from collections.abc import Sequence
+
+REQUEST = "```output"  # what a model writes when it wants the output of its program
+
+_FENCE = r"```(?:python3?|py)[ \t]*\n"
+_CLOSED = re.compile(_FENCE + r"(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_WHOLE = re.compile(
+    _FENCE + r".*?(?:^[ \t]*```[ \t]*$\s*(?:```output.*)?|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE
+)
+_LOOKS_LIKE_OUTPUT = re.compile(r"(?:`{3,}|~{3,})[ \t]*(?:\w*_)?(?:output|stdout|result)s?\b", re.IGNORECASE)
+# One line and no name of its own, so that a program finds the variables of those before it and nothing else.
+_RERUN = """
+import contextlib, io
+for block in blocks:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(BaseException):
+        exec(block, scope)
+"""
+
+
+def programs(text: str) -> list[str]:
+    """The contents of the closed ```` ```python ```` blocks of a text, in order."""
+    return [match[1] for match in _CLOSED.finditer(text)]
+
+
+def program_spans(text: str) -> list[tuple[int, int]]:
+    """Characters that belong to programs: a block, closed or not, with the request for its output behind it."""
+    return [match.span() for match in _WHOLE.finditer(text)]
+
+
+def looks_like_output(text: str) -> bool:
+    """Whether a text that a model wrote has a block that a reader would take for the interpreter's."""
+    return bool(_LOOKS_LIKE_OUTPUT.search(text))
+
+
+def with_state(earlier: Sequence[str], program: str) -> str:
+    """A program that begins with the variables of earlier blocks.
+
+    They are run again with their printing thrown away, each as far as it goes: what a block had set before it failed
+    is there, as in a notebook. (The authors' harness drops the lines that print, which also drops what else a line does.)
+    """
+    if not earlier:
+        return program
+    return f"exec({_RERUN!r}, {{'blocks': {list(earlier)!r}, 'scope': globals()}})\n{program}"
+
+
+def clipped(text: str, chars: int) -> str:
+    """The first and last halves of a text that is longer than `chars` characters, with dots between."""
+    half = chars // 2
+    return text if len(text) <= chars else f"{text[:half]}...{text[len(text) - half :]}"
+
+
+def output_block(shown: str) -> str:
+    """What follows the request, up to the end of the block. Fences in the output become quotes: it cannot close its block."""
+    shown = shown.encode("utf-8", "replace").decode().strip("\n").replace("```", "'''")
+    return f"{shown}\n```\n" if shown else "```\n"

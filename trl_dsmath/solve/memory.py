@@ -1,0 +1,124 @@
+"""How much memory a model takes, counted on the meta device before anything is loaded."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+Quantization = Literal["8bit", "4bit", "4bit-double"]
+
+GIB = 2**30
+_BLOCK = 64  # weights that share a scale in bitsandbytes' nf4
+_NESTED_BLOCK = 256  # scales that share a scale of their own (double quantisation)
+
+
+@dataclass(frozen=True)
+class ModelMemory:
+    """
+    Memory of a model for inference.
+
+    Attributes:
+        parameters (`int`):
+            Weights, each counted once (a head that is tied to the embedding adds none).
+        weight_bytes (`int`):
+            Their bytes as they are loaded, with the scales of a quantised model.
+        cache_bytes_per_token (`int`):
+            Keys and values of one token in one row.
+        dtype (`torch.dtype`):
+            Number format of everything that is not quantised, and of the cache.
+        quantization (`str`, *optional*):
+            `"8bit"`, `"4bit"` or `"4bit-double"`.
+    """
+
+    parameters: int
+    weight_bytes: int
+    cache_bytes_per_token: int
+    dtype: torch.dtype
+    quantization: Quantization | None
+
+    def cache_bytes(self, tokens: int, rows: int = 1) -> int:
+        """Bytes of the keys and values of `rows` sequences of `tokens` tokens."""
+        return self.cache_bytes_per_token * tokens * rows
+
+    def rows_that_fit(self, memory_bytes: float, tokens: int) -> int:
+        """Sequences of this length whose cache fits beside the weights; 0 when not even one does."""
+        return max(0, int((memory_bytes - self.weight_bytes) // self.cache_bytes(tokens)))
+
+    def report(self, tokens: int, rows: int) -> str:
+        """One line: the weights, the cache of a token, and of the samples."""
+        kind = str(self.dtype).removeprefix("torch.") if self.quantization is None else self.quantization
+        return (
+            f"{self.parameters / 1e9:.2f} B parameters, weights {self.weight_bytes / GIB:.2f} GiB ({kind}); cache "
+            f"{self.cache_bytes_per_token / 1024:.0f} KiB a token, {self.cache_bytes(tokens, rows) / GIB:.2f} GiB for "
+            f"{rows} {'sequence' if rows == 1 else 'sequences'} of {tokens:,} tokens"
+        )
+
+
+def model_memory(
+    config: Any,
+    dtype: torch.dtype = torch.bfloat16,
+    quantization: Quantization | None = None,
+    trust_remote_code: bool = False,
+) -> ModelMemory:
+    """Counts the memory of a model from its config alone.
+
+    Covered: grouped-query attention, tied embeddings, biases, bitsandbytes' int8 and nf4 with their scales (embedding,
+    norms and head stay in `dtype`). Not covered: activations (small beside the cache when one token a row is computed),
+    the scores of a large vocabulary, and what the driver takes (about 0.5 GiB on a GPU).
+
+    Args:
+        config ([`~transformers.PreTrainedConfig`]):
+            The model's config.
+        dtype (`torch.dtype`, *optional*, defaults to `torch.bfloat16`):
+            Number format.
+        quantization (`str`, *optional*):
+            `"8bit"`, `"4bit"` (nf4) or `"4bit-double"` (nf4 with double quantisation).
+        trust_remote_code (`bool`, *optional*, defaults to `False`):
+            Whether the config may bring its own model class.
+
+    Returns:
+        [`ModelMemory`]
+    """
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=trust_remote_code)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    weight_bytes = parameters * dtype.itemsize
+    if quantization is not None:
+        head = model.get_output_embeddings()
+        for module in model.modules():
+            if isinstance(module, torch.nn.Linear) and module is not head:
+                weight_bytes += _quantized_bytes(module, quantization) - module.weight.numel() * dtype.itemsize
+    text = config.get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    cache = 2 * text.num_hidden_layers * heads * size * dtype.itemsize
+    return ModelMemory(parameters, weight_bytes, cache, dtype, quantization)
+
+
+def _quantized_bytes(module: torch.nn.Linear, quantization: Quantization) -> int:
+    """Bytes of a linear layer's matrix and its scales."""
+    weights = module.weight.numel()
+    if quantization == "8bit":
+        return weights + 4 * module.out_features  # one float a row
+    scales = -(-weights // _BLOCK)
+    table = 16 * 4
+    if quantization == "4bit":
+        return weights // 2 + 4 * scales + table
+    # A byte a scale, a float for 256 of them, a float for their mean, and the table of the 256 values.
+    return weights // 2 + scales + 4 * -(-scales // _NESTED_BLOCK) + 4 + 256 * 4 + table
+
+
+def free_memory(device: str) -> int:
+    """Bytes that are free on the GPUs together, or in this machine's memory."""
+    if device == "cuda":
+        return sum(torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count()))
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):  # macOS
+        import psutil
+
+        return int(psutil.virtual_memory().available)
