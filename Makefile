@@ -34,6 +34,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/reward_speed.py
 	$(BIN)/python benchmarks/hostile_answers.py
 	$(BIN)/python benchmarks/step_overhead.py
+	$(BIN)/python benchmarks/sandbox_speed.py
+	$(BIN)/python benchmarks/self_consistency.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

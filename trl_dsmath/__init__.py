@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .evaluation import MathEvaluationCallback as MathEvaluationCallback
     from .grpo import DeepSeekMathGRPOConfig as DeepSeekMathGRPOConfig
     from .grpo import DeepSeekMathGRPOTrainer as DeepSeekMathGRPOTrainer
     from .grpo import StepGRPOConfig as StepGRPOConfig
@@ -25,6 +26,7 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "DeepSeekMathGRPOConfig": "grpo",
     "DeepSeekMathGRPOTrainer": "grpo",
+    "MathEvaluationCallback": "evaluation",
     "MathSFTConfig": "sft",
     "MathSFTTrainer": "sft",
     "PRMConfig": "prm",

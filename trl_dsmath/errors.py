@@ -17,5 +17,9 @@ class GradingError(DsMathError, RuntimeError):
     """The grading workers could not be started or kept alive."""
 
 
+class SandboxError(DsMathError, RuntimeError):
+    """No wall is available in which a program could run, or the one in use broke. The message says what to install."""
+
+
 class MissingDependencyError(DsMathError, ImportError):
     """An optional dependency is absent. The message names the extra to install."""

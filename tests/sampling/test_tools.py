@@ -11,8 +11,9 @@ from tool_model import Result, Runner, make_model, make_tokenizer
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.paper import TOOL_USE
 from trl_dsmath.sampling import Decoding, Sample, ToolSampler, TransformersSampler
-from trl_dsmath.sampling.programs import clipped, output_block, programs, with_state
+from trl_dsmath.sampling.programs import clipped, output_block, with_state
 from trl_dsmath.text import read_answer
+from trl_dsmath.text.programs import programs
 
 ASK = "```output"
 DECODING = Decoding(max_new_tokens=2000)

@@ -9,6 +9,7 @@ from ..errors import DsMathError
 
 COMMANDS = {
     "quickstart": ("trl_dsmath.quickstart", "train a tiny model on a toy task: SFT, then GRPO, in minutes on a CPU"),
+    "corpus": ("trl_dsmath.cli.corpus", "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)"),
     "pretrain": ("trl_dsmath.cli.pretrain", "go on training a base model on a mixture of texts (paper §2.3)"),
     "sft": ("trl_dsmath.cli.sft", "fine-tune a model on worked solutions (paper §3)"),
     "annotate": ("trl_dsmath.cli.annotate", "label the steps of solutions by roll-outs, for a reward model (§4.1.3)"),
@@ -16,6 +17,7 @@ COMMANDS = {
     "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
     "iterate": ("trl_dsmath.cli.iterate", "policy and reward model in turns (paper, Algorithm 1)"),
     "solve": ("trl_dsmath.cli.solve", "answer questions, by vote and with programs, in 16, 8 or 4 bits"),
+    "evaluate": ("trl_dsmath.cli.evaluate", "the paper's benchmarks, each figure beside the published one (Tables 2, 3, 5)"),
     "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
     "check-data": ("trl_dsmath.cli.check_data", "list the answers of a data set that cannot be verified"),
 }

@@ -7,13 +7,13 @@ import re
 from typing import Any
 
 from ..text.boxed import last_boxed
+from ..text.programs import programs
 from .programs import marks_to_program
 from .prompts import FINAL_ANSWER, Mode
 
 PROGRAM_COLUMNS = ("program", "python", "python_solution", "code")
 
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # GSM8K: "48/2 = <<48/2=24>>24"
-_BLOCK = re.compile(r"```python\n.*?```", re.DOTALL)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Our words between a solution and its program.
 _COMPUTE = {False: "Let me compute this with a program.", True: "用程序计算如下。"}
@@ -51,7 +51,7 @@ def read_solution(worked: Any, program: Any, question: str, gold: str, mode: Mod
     chinese = bool(_CHINESE.search(question))
     if mode == "cot":
         return read_worked(text, gold, chinese)
-    blocks = _BLOCK.findall(text)
+    blocks = programs(text)
     if mode == "tool" and blocks:
         return _ending_in_a_box(text, gold, chinese)
     derived = marks_to_program(question, text.rpartition("####")[0] or text, gold)
@@ -65,7 +65,7 @@ def read_solution(worked: Any, program: Any, question: str, gold: str, mode: Mod
     if code:
         return code if code.startswith("```") else _block(code)
     if blocks:
-        return blocks[-1]
+        return _block(blocks[-1].strip("\n"))
     return _block(derived[0]) if derived else ""
 
 

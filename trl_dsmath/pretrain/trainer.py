@@ -103,7 +103,8 @@ class _MixtureState(TrainerCallback, ExportableState):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        saved = (state.stateful_callbacks or {}).get(type(self).__name__)  # type: ignore[call-overload]
+        kept: Any = state.stateful_callbacks  # transformers declares a list of callbacks and keeps a dict of states
+        saved = (kept or {}).get(type(self).__name__)
         if state.global_step and not isinstance(saved, dict):
             raise ConfigError(
                 "The checkpoint does not say where in its sources it stopped: it was made by another trainer. Begin a "

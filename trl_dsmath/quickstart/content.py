@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ..grading.metrics import wilson
 from ..paper import RESULTS
-from .interval import wilson
 from .settings import STAGES, RunFolder, Settings
 from .task import FACTS, MISCONCEPTIONS, SLIP_ELSEWHERE, SLIP_IN_MISCONCEPTION
 

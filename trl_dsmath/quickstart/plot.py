@@ -4,7 +4,7 @@ import io
 import re
 from typing import Any
 
-from .interval import wilson
+from ..grading.metrics import wilson
 
 TEXT = "#123456"  # stands for "the colour of the page's text" until the SVG is written
 BLUE, ORANGE, GREY = "#3b82c4", "#d9822b", "#8a8f98"

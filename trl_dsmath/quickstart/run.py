@@ -11,8 +11,8 @@ from typing import Any
 
 from .. import __version__
 from ..errors import ConfigError
+from ..grading.metrics import wilson
 from . import report
-from .interval import wilson
 from .progress import Progress, in_words, quiet_libraries
 from .settings import STAGES, RunFolder, Settings, write_whole
 

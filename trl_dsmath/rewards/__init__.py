@@ -5,8 +5,15 @@ and are not repeated here.
 """
 
 from .accuracy import boxed_accuracy_reward
+from .execution import code_execution_reward
 from .language import language_consistency_reward
 from .shaped import get_shaped_reward
 from .structure import boxed_format_reward
 
-__all__ = ["boxed_accuracy_reward", "boxed_format_reward", "get_shaped_reward", "language_consistency_reward"]
+__all__ = [
+    "boxed_accuracy_reward",
+    "boxed_format_reward",
+    "code_execution_reward",
+    "get_shaped_reward",
+    "language_consistency_reward",
+]

@@ -55,7 +55,7 @@ def boxed_accuracy_reward(
     [1.0, 0.0]
     ```
     """
-    golds = solution if solution is not None else _gold_column(columns)
+    golds = solution if solution is not None else gold_column(columns)
     if len(golds) != len(completions):
         raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
     answers = [read_answer(completion_text(completion)) for completion in completions]
@@ -71,7 +71,8 @@ def boxed_accuracy_reward(
     return [verdict.reward for verdict in verdicts]
 
 
-def _gold_column(columns: dict) -> Sequence[object]:
+def gold_column(columns: dict) -> Sequence[object]:
+    """The first of `GOLD_COLUMNS` that the data set has."""
     for name in GOLD_COLUMNS:
         if columns.get(name) is not None:
             return columns[name]

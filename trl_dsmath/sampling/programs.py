@@ -16,7 +16,6 @@ from collections.abc import Sequence
 REQUEST = "```output"  # what a model writes when it wants the output of its program
 
 _FENCE = r"```(?:python3?|py)[ \t]*\n"
-_CLOSED = re.compile(_FENCE + r"(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _WHOLE = re.compile(
     _FENCE + r".*?(?:^[ \t]*```[ \t]*$\s*(?:```output.*)?|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
@@ -28,11 +27,6 @@ for block in blocks:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(BaseException):
         exec(block, scope)
 """
-
-
-def programs(text: str) -> list[str]:
-    """The contents of the closed ```` ```python ```` blocks of a text, in order."""
-    return [match[1] for match in _CLOSED.finditer(text)]
 
 
 def program_spans(text: str) -> list[tuple[int, int]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..paper import TOOL_USE
-from .programs import REQUEST, clipped, looks_like_output, output_block, programs, with_state
+from ..text.programs import programs
+from .programs import REQUEST, clipped, looks_like_output, output_block, with_state
 from .protocol import Decoding, Program, Prompt, Sample, Sampler, first_of
 
 if TYPE_CHECKING:

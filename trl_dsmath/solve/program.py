@@ -1,15 +1,6 @@
 """Answers by program (PoT): the model writes Python, the sandbox runs it, the last line it prints is the answer."""
 
-import re
-
-# DeepSeekMath's harness reads `solution()` on GSM8K and the variable `answer` on MATH (few-shot PAL).
-_TAIL = """
-if callable(globals().get("solution")):
-    print(solution())
-elif "answer" in globals():
-    print(answer)
-"""
-_BLOCK = re.compile(r"```(?:python|py)\s*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE)
+from ..text.programs import programs, showing_result
 
 
 def program_of(text: str) -> str | None:
@@ -17,14 +8,7 @@ def program_of(text: str) -> str | None:
 
     A block that was cut off counts: a model that stops at the closing fence leaves none.
     """
-    blocks = _BLOCK.findall(text)
+    blocks = programs(text, cut_off=True)
     if not blocks or not blocks[-1].strip():
         return None
-    program = blocks[-1]
-    return program if "print(" in program else program + "\n" + _TAIL
-
-
-def printed_answer(stdout: str) -> str | None:
-    """The last line that is not blank; lists lose their brackets as the grader expects them."""
-    lines = [line.strip() for line in stdout.splitlines() if line.strip()]
-    return lines[-1] if lines else None
+    return blocks[-1] if "print(" in blocks[-1] else showing_result(blocks[-1])

@@ -2,12 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
-from ..data.prompts import PLAIN_PROMPT, instruct
+from ..data.prompts import PLAIN_PROMPT, Mode, instruct
 from ..sampling import Prompt
-
-SolveMode = Literal["cot", "pot", "tool"]
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # The form of the few-shot template in common use for MATH; base models go on with another problem if nothing stops them.
@@ -16,9 +13,7 @@ _STOP = {False: "\n\nProblem:", True: "\n\n问题："}
 PROGRAM_OUTPUT = "```output"
 
 
-def prompt_for(
-    question: str, mode: SolveMode, few_shot: Sequence[tuple[str, str]] = (), plain: bool = False
-) -> Prompt:
+def prompt_for(question: str, mode: Mode, few_shot: Sequence[tuple[str, str]] = (), plain: bool = False) -> Prompt:
     r"""The prompt of a question.
 
     Args:
@@ -39,11 +34,11 @@ def prompt_for(
         shot = _SHOT[_is_chinese(question)]
         shown = [shot.format(question=asked.strip(), solution=told.strip()) for asked, told in few_shot]
         return "\n\n".join([*shown, shot.format(question=question.strip(), solution="").rstrip()])
-    content = instruct(question, "cot" if mode == "cot" else "tool")
+    content = instruct(question, mode)
     return PLAIN_PROMPT.format(question=content) if plain else [{"role": "user", "content": content}]
 
 
-def stop_strings(question: str, mode: SolveMode, few_shot: bool) -> tuple[str, ...]:
+def stop_strings(question: str, mode: Mode, few_shot: bool) -> tuple[str, ...]:
     """What ends a sample: the next problem of a base model; in `pot`, the output that the model would make up."""
     stop = (_STOP[_is_chinese(question)],) if few_shot else ()
     return (*stop, PROGRAM_OUTPUT) if mode == "pot" else stop

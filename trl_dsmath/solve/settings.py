@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ..data.prompts import Mode
 from ..errors import ConfigError
 from ..paper import EVALUATION
 from ..sampling import Decoding
-from .prompts import SolveMode
 from .stopping import Adaptive
 
 VoteRule = Literal["majority", "weighted", "best_of_n"]
@@ -59,7 +59,7 @@ class SolveSettings:
     summary of the paper that circulates.
     """
 
-    mode: SolveMode = "cot"
+    mode: Mode = "cot"
     n: int = EVALUATION.votes
     vote: VoteRule = "majority"
     aggregation: Aggregation = "min"
@@ -73,7 +73,7 @@ class SolveSettings:
     problems_at_once: int = 16
 
     def __post_init__(self) -> None:
-        choices = {"mode": SolveMode, "vote": VoteRule, "aggregation": Aggregation, "adaptive": Adaptive}
+        choices = {"mode": Mode, "vote": VoteRule, "aggregation": Aggregation, "adaptive": Adaptive}
         for name, kind in choices.items():
             if getattr(self, name) not in get_args(kind):
                 raise ConfigError(f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}.")

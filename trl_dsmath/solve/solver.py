@@ -9,7 +9,8 @@ from ..grading.votes import AnswerClasses, Vote, best_of_n
 from ..paper import TOOL_USE
 from ..sampling import Sample, Sampler
 from ..text import read_answer
-from .program import printed_answer, program_of
+from ..text.programs import last_line
+from .program import program_of
 from .prompts import prompt_for, stop_strings
 from .result import Solution, SolvedSample
 from .scoring import StepScores, score_samples
@@ -236,7 +237,7 @@ def _run_programs(samples: list[SolvedSample]) -> None:
         sample.answer = None
     for i, result in zip(programs, results, strict=True):
         samples[i].output = result.stdout if not result.error else f"{result.stdout}{result.error}"
-        samples[i].answer = None if result.error or result.timed_out else printed_answer(result.stdout)
+        samples[i].answer = None if result.error or result.timed_out else last_line(result.stdout)
 
 
 def make_settings(options: dict[str, Any]) -> SolveSettings:

@@ -1,0 +1,33 @@
+r"""Blocks of Python in a solution, and the result of one."""
+
+import pytest
+
+from trl_dsmath.text.programs import has_result, last_line, programs, showing_result
+
+
+def test_closed_blocks_in_order() -> None:
+    text = "a\n```python\nx = 1\n```\nb\n```output\n1\n```\n```py\ny = '```'\n```\nc ```python\nnot closed"
+    assert programs(text) == ["x = 1\n", "y = '```'\n"]
+    assert programs(text, cut_off=True) == ["x = 1\n", "y = '```'\n", "not closed"]
+    assert programs("```\nx\n```") == programs("") == []
+
+
+@pytest.mark.parametrize(
+    ("program", "result"),
+    [("def solution():\n  return 1", True), ("answer = 3", True), ("answer == 3", False), ("  answer = 3", False)],
+)
+def test_results_by_convention(program: str, result: bool) -> None:
+    assert has_result(program) is result
+
+
+@pytest.mark.parametrize(
+    ("program", "printed"), [("def solution(): return 7", "7"), ("answer = 8", "8"), ("x = 9", "")]
+)
+def test_showing_the_result(program: str, printed: str, capsys: pytest.CaptureFixture) -> None:
+    exec(showing_result(program), {})
+    assert capsys.readouterr().out.strip() == printed
+
+
+def test_last_line() -> None:
+    assert last_line("1\n 2 \n\n") == "2"
+    assert last_line("\n") is None

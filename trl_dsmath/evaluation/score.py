@@ -1,0 +1,248 @@
+"""Samples to figures: every sample judged twice, every figure with its number of problems and its interval."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..grading import Verdict
+from ..grading.batch import TIME_LIMIT, judge
+from ..grading.metrics import maj_at_k, pass_at_k, wilson
+from ..grading.votes import equivalence_classes
+from .extraction import flexible_answer, strict_answer
+from .run import Task
+
+READINGS = ("flexible", "strict")
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A sample that was judged.
+
+    Attributes:
+        key (`str`):
+            Key of its task.
+        sample (`int`):
+            Its number.
+        completion (`str`):
+            Its text.
+        answers (`dict[str, str | None]`):
+            The answer by reading: `"flexible"`, `"strict"`, and with tools `"program"` (what the last program printed).
+        verdicts (`dict[str, Verdict]`):
+            The verdict by reading.
+    """
+
+    key: str
+    sample: int
+    completion: str
+    answers: dict[str, str | None]
+    verdicts: dict[str, Verdict]
+
+    def right(self, reading: str) -> bool:
+        """Whether the answer under a reading is right."""
+        return self.verdicts.get(reading) is Verdict.CORRECT
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the report.
+
+    Attributes:
+        benchmark (`str`):
+            Name of the benchmark.
+        name (`str`):
+            `"greedy"`, `"avg@k"`, `"maj@k"` or `"pass@k"`, `k` a number.
+        reading (`str`):
+            `"flexible"`, `"strict"`, or `"program"`.
+        value (`float`):
+            From 0 to 1.
+        low (`float`):
+            Lower end of the 95 % interval over problems.
+        high (`float`):
+            Its upper end.
+        problems (`int`):
+            Problems that it is over.
+    """
+
+    benchmark: str
+    name: str
+    reading: str
+    value: float
+    low: float
+    high: float
+    problems: int
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What [`score`] finds.
+
+    Attributes:
+        figures (`list[Figure]`):
+            All figures.
+        graded (`list[Graded]`):
+            All samples of the plan.
+        missing (`dict[str, int]`):
+            By benchmark, the number of samples that are planned and not there.
+        too_long (`dict[str, int]`):
+            By benchmark, problems that did not fit into the model and count as wrong.
+        bad_golds (`dict[str, int]`):
+            By benchmark, problems whose gold cannot be read; they count as wrong.
+        cut_off (`dict[str, int]`):
+            By benchmark, samples that ran into their longest length.
+    """
+
+    figures: list[Figure]
+    graded: list[Graded]
+    missing: dict[str, int]
+    too_long: dict[str, int]
+    bad_golds: dict[str, int]
+    cut_off: dict[str, int]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every problem was asked as planned."""
+        return not (any(self.missing.values()) or any(self.too_long.values()))
+
+
+def score(tasks: Sequence[Task], samples: Sequence[dict[str, Any]], time_limit: float = TIME_LIMIT) -> Scores:
+    """
+    Judges samples.
+
+    Problems without all of their samples are left out of the figures (and counted in `missing`); problems that were too
+    long for the model count as wrong.
+
+    Args:
+        tasks (`Sequence[Task]`):
+            The plan.
+        samples (`Sequence[dict]`):
+            Lines of `samples.jsonl`: `key`, `sample`, `completion`. Those of other plans are passed over.
+        time_limit (`float`, *optional*, defaults to `5.0`):
+            Seconds for one answer that needs computer algebra.
+
+    Returns:
+        [`Scores`]
+    """
+    by_key = {task.key: task for task in tasks}
+    mine = [row for row in samples if row["key"] in by_key and row["sample"] < by_key[row["key"]].samples]
+    graded = grade_samples([by_key[row["key"]] for row in mine], mine, time_limit)
+    groups: dict[str, list[Graded]] = {}
+    for sample in graded:
+        groups.setdefault(sample.key, []).append(sample)
+    names = list(dict.fromkeys(task.problem.benchmark for task in tasks))
+    missing, too_long, bad, cut = (dict.fromkeys(names, 0) for _ in range(4))
+    figures = []
+    for name in names:
+        own = [task for task in tasks if task.problem.benchmark == name]
+        for way in dict.fromkeys(task.way for task in own):
+            here = [task for task in own if task.way == way]
+            missing[name] += sum(task.samples - len(groups.get(task.key, [])) for task in here if not task.too_long)
+            whole = [
+                sorted(groups.get(task.key, []), key=lambda one: one.sample)
+                for task in here
+                if task.too_long or len(groups.get(task.key, [])) == task.samples
+            ]
+            if whole:
+                readings = (*READINGS, *(("program",) if here[0].mode == "tool" and way != "recorded" else ()))
+                figures += _figures(name, way, whole, min(task.samples for task in here), readings, time_limit)
+        first = own[0].way
+        too_long[name] = sum(task.too_long for task in own if task.way == first)
+        bad[name] = sum(
+            any(one.verdicts["flexible"] is Verdict.BAD_GOLD for one in groups.get(task.key, []))
+            for task in own
+            if task.way == first
+        )
+        cut[name] = sum(not row.get("finished", True) for row in mine if row["key"] in {task.key for task in own})
+    return Scores(figures, graded, missing, too_long, bad, cut)
+
+
+def grade_samples(
+    tasks: Sequence[Task], rows: Sequence[dict[str, Any]], time_limit: float = TIME_LIMIT
+) -> list[Graded]:
+    """Reads and judges samples, each with its task."""
+    golds = [task.problem.gold for task in tasks]
+    answers: dict[str, list[str | None]] = {"flexible": [], "strict": [], "program": []}
+    for task, row in zip(tasks, rows, strict=True):
+        text, kind = row["completion"], task.problem.kind
+        printed = row.get("printed")
+        answers["flexible"].append(flexible_answer(text, kind, printed))
+        answers["strict"].append(strict_answer(text, kind, task.form))
+        answers["program"].append(printed)
+    if not any(answers["program"]):
+        del answers["program"]
+    answers["flexible"] = _letters_of_options(tasks, answers["flexible"], time_limit)
+    verdicts = {reading: judge(found, golds, time_limit) for reading, found in answers.items()}
+    return [
+        Graded(
+            row["key"],
+            row["sample"],
+            row["completion"],
+            {reading: found[i] for reading, found in answers.items()},
+            {reading: found[i] for reading, found in verdicts.items()},
+        )
+        for i, row in enumerate(rows)
+    ]
+
+
+def _letters_of_options(tasks: Sequence[Task], answers: list[str | None], time_limit: float) -> list[str | None]:
+    r"""Where the words of an option were given instead of its letter (`\boxed{12}`), the letter."""
+    open_ones = [
+        (i, answer, task.problem.options)
+        for i, (task, answer) in enumerate(zip(tasks, answers, strict=True))
+        if task.problem.kind == "choice" and answer and task.problem.options and not _is_letters(answer)
+    ]
+    pairs = [(answer, option) for _, answer, options in open_ones for option in options]
+    verdicts = iter(judge([answer for answer, _ in pairs], [option for _, option in pairs], time_limit))
+    found = list(answers)
+    for i, _, options in open_ones:
+        equal = [chr(ord("A") + j) for j in range(len(options)) if next(verdicts) is Verdict.CORRECT]
+        if len(equal) == 1:
+            found[i] = equal[0]
+    return found
+
+
+def _is_letters(answer: str) -> bool:
+    return len(answer) <= 10 and set(answer) <= set("ABCDEFGHIJ")
+
+
+def _votes(answers: Sequence[str | None], time_limit: float) -> list[int | None]:
+    """The class of each answer; `None` for no answer. The gold is not looked at."""
+    found: list[int | None] = [None] * len(answers)
+    for number, members in enumerate(equivalence_classes(answers, time_limit)):
+        for i in members:
+            found[i] = number
+    return found
+
+
+def ks(samples: int) -> list[int]:
+    """1, 2, 4 ... and the number of samples itself."""
+    return sorted({2**i for i in range(samples.bit_length()) if 2**i <= samples} | {samples})
+
+
+def _figures(
+    name: str, way: str, problems: list[list[Graded]], samples: int, readings: Sequence[str], time_limit: float
+) -> list[Figure]:
+    """The figures of one benchmark and decoding; a problem without samples was too long, and is wrong."""
+
+    def figure(what: str, reading: str, values: list[float]) -> Figure:
+        low, high = wilson(sum(values), len(values))
+        return Figure(name, what, reading, sum(values) / len(values), low, high, len(values))
+
+    found = []
+    for reading in readings:
+        right = [[one.right(reading) for one in group] for group in problems]
+        if way == "greedy" or samples == 1:
+            what = "greedy" if way == "greedy" else "recorded" if way == "recorded" else "avg@1"
+            found.append(figure(what, reading, [sum(g) / len(g) if g else 0.0 for g in right]))
+            continue
+        found.append(figure(f"avg@{samples}", reading, [sum(g) / len(g) if g else 0.0 for g in right]))
+        votes = [_votes([one.answers.get(reading) for one in group], time_limit) for group in problems]
+        for k in ks(samples)[1:]:
+            values = [maj_at_k(v, g, k) if g else 0.0 for v, g in zip(votes, right, strict=True)]
+            found.append(figure(f"maj@{k}", reading, values))
+        for k in ks(samples)[1:]:
+            found.append(figure(f"pass@{k}", reading, [pass_at_k(sum(g), len(g), k) if g else 0.0 for g in right]))
+    return found

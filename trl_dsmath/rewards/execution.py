@@ -1,0 +1,128 @@
+"""The reward for programs: does what the program prints equal the gold?"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from ..errors import DataError
+from ..grading.batch import judge
+from ..grading.verdict import Verdict
+from ..sandbox import ExecutionResult, run_many
+from ..text import read_answer
+from ..text.programs import has_result, last_line, programs, showing_result
+from .accuracy import gold_column
+from .completions import Completion, completion_text
+
+TIME_LIMIT = 10.0  # seconds a program, as the authors' harness
+MEMORY_MB = 512
+_BARE = re.compile(r"^(?:def solution\(|answer *=|from \w[\w.]* import |import \w)", re.MULTILINE)
+
+
+def code_execution_reward(
+    completions: Sequence[Completion],
+    solution: Sequence[object] | None = None,
+    log_extra: Callable[[str, list], None] | None = None,
+    log_metric: Callable[[str, float], None] | None = None,
+    **columns: object,
+) -> list[float | None]:
+    r"""
+    Reward function that runs the program of a completion in the sandbox and gives 1.0 for a right result.
+
+    The program is the last ```` ```python ```` block, or the whole completion where it has no fence and is a program. Its
+    result is the last line that it prints; where it prints nothing, what its function `solution()` returns, or else its
+    variable `answer`. Equal programs of a batch run once; several run at a time, each for 10 seconds at most.
+
+    Args:
+        completions (`list[str]` or `list[list[dict]]`):
+            Completions as strings or as messages.
+        solution (`list`, *optional*):
+            Gold answers; the other names of the column are those of [`boxed_accuracy_reward`].
+        log_extra (`callable`, *optional*):
+            Given by the trainer; adds output, error and verdict to the completions table.
+        log_metric (`callable`, *optional*):
+            Given by the trainer; logs the shares `code/ran`, `code/failed`, `code/timed_out`, `code/missing` (they add
+            up to 1) and `code/correct`.
+        **columns:
+            The other columns of the data set.
+
+    Returns:
+        `list[float | None]`: 1.0 right; 0.0 wrong, failed, timed out or no program; `None` where the gold cannot be read.
+
+    Raises:
+        DataError: no column holds the gold.
+        SandboxError: this machine has no wall in which a program could run.
+
+    Source: program-of-thought and tool-integrated solutions, §3.1 of the paper; `solution()` and `answer` are the
+    conventions of the authors' evaluation harness.
+
+    Example:
+    ```python
+    >>> from trl_dsmath.rewards import code_execution_reward
+
+    >>> code_execution_reward(["```python\nfrom sympy import *\nprint(sqrt(8))\n```"], solution=[r"2\sqrt{2}"])
+    [1.0]
+    ```
+    """
+    golds = solution if solution is not None else gold_column(columns)
+    if len(golds) != len(completions):
+        raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
+    written = [_program(completion_text(completion)) for completion in completions]
+    results = _run([program for program in written if program is not None])
+    runs = [None if program is None else results[program] for program in written]
+    answers = [None if run is None or run.error is not None else last_line(run.stdout) for run in runs]
+    verdicts = _verdicts(answers, golds)
+    if log_extra is not None:
+        log_extra("program_output", ["" if run is None else run.stdout[-500:] for run in runs])
+        log_extra("program_error", ["no program" if run is None else run.error or "" for run in runs])
+        log_extra("program_verdict", [str(verdict) for verdict in verdicts])
+    if log_metric is not None and runs:
+        ends = ["missing" if run is None else _end(run) for run in runs]
+        for name in ("ran", "failed", "timed_out", "missing"):
+            log_metric(f"code/{name}", ends.count(name) / len(ends))
+        log_metric("code/correct", verdicts.count(Verdict.CORRECT) / len(verdicts))
+    return [verdict.reward for verdict in verdicts]
+
+
+def _end(run: ExecutionResult) -> str:
+    return "timed_out" if run.timed_out else "ran" if run.error is None else "failed"
+
+
+def _program(text: str) -> str | None:
+    blocks = programs(text, cut_off=True)
+    if blocks:
+        return blocks[-1]
+    return text if "```" not in text and _BARE.search(text) else None
+
+
+def _run(distinct: Sequence[str]) -> dict[str, ExecutionResult]:
+    """Each program once; a second time, asking for its result, where it follows the convention but printed nothing."""
+    distinct = list(dict.fromkeys(distinct))
+    asked = {program: has_result(program) and "print" not in program for program in distinct}
+    sources = [showing_result(program) if asked[program] else program for program in distinct]
+    results = dict(zip(distinct, run_many(sources, TIME_LIMIT, MEMORY_MB), strict=True))
+    silent = [
+        program
+        for program, result in results.items()
+        if result.error is None and not result.stdout.strip() and not asked[program] and has_result(program)
+    ]
+    again = run_many([showing_result(program) for program in silent], TIME_LIMIT, MEMORY_MB)
+    return results | dict(zip(silent, again, strict=True))
+
+
+def _readings(line: str | None) -> list[str | None]:
+    """A printed line as mathematics: `x**2` is a power, `[2, 3]` may be the list of the answers."""
+    if line is None:
+        return [None]
+    text = (read_answer(line) or line).replace("**", "^")
+    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    return list(dict.fromkeys([text, inner]))
+
+
+def _verdicts(answers: Sequence[str | None], golds: Sequence[object]) -> list[Verdict]:
+    """The best verdict over the readings of each answer."""
+    pairs = [(index, text) for index, answer in enumerate(answers) for text in _readings(answer)]
+    found = judge([text for _, text in pairs], [golds[index] for index, _ in pairs])
+    verdicts: list[Verdict | None] = [None] * len(answers)
+    for (index, _), verdict in zip(pairs, found, strict=True):
+        if verdicts[index] is None or verdict is Verdict.CORRECT:
+            verdicts[index] = verdict
+    return [verdict for verdict in verdicts if verdict is not None]

@@ -1,0 +1,49 @@
+r"""Programs in a solution: its ```` ```python ```` blocks, and the result that one of them has.
+
+A program prints its result, or follows a convention of DeepSeek-Math's evaluation harness: a function `solution()`
+(GSM8K) or a variable `answer` (MATH). Nothing is run here.
+"""
+
+import re
+
+_FENCE = r"```[ \t]*(?:python\d?|py)[ \t]*\n"
+_CLOSED = re.compile(_FENCE + r"(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_OPEN = re.compile(_FENCE + r"(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_CONVENTION = re.compile(r"^(?:def solution\(|answer *=[^=])", re.MULTILINE)
+_SHOW = """
+if callable(globals().get("solution")):
+    print(solution())
+elif "answer" in globals():
+    print(answer)
+"""
+
+
+def programs(text: str, cut_off: bool = False) -> list[str]:
+    """The contents of the ```` ```python ```` blocks of a text, in order.
+
+    Args:
+        text (`str`):
+            A solution.
+        cut_off (`bool`, *optional*, defaults to `False`):
+            Whether a last block that is not closed counts: a model that stops at the closing fence leaves one.
+
+    Returns:
+        `list[str]`
+    """
+    return [match[1] for match in (_OPEN if cut_off else _CLOSED).finditer(text)]
+
+
+def has_result(program: str) -> bool:
+    """Whether a program has a function `solution()` or a variable `answer`."""
+    return _CONVENTION.search(program) is not None
+
+
+def showing_result(program: str) -> str:
+    """A program that ends with printing its `solution()` or its `answer`."""
+    return f"{program}\n{_SHOW}"
+
+
+def last_line(output: str) -> str | None:
+    """The last line of an output that is not blank: the answer that a program printed."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else None
