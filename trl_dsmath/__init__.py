@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from .grpo import DeepSeekMathGRPOTrainer as DeepSeekMathGRPOTrainer
     from .grpo import StepGRPOConfig as StepGRPOConfig
     from .grpo import StepGRPOTrainer as StepGRPOTrainer
+    from .pretrain import PretrainConfig as PretrainConfig
+    from .pretrain import PretrainTrainer as PretrainTrainer
     from .prm import PRMConfig as PRMConfig
     from .prm import PRMTrainer as PRMTrainer
     from .prm import load_step_scorer as load_step_scorer
-    from .pretrain import PretrainConfig as PretrainConfig
-    from .pretrain import PretrainTrainer as PretrainTrainer
     from .sft import MathSFTConfig as MathSFTConfig
     from .sft import MathSFTTrainer as MathSFTTrainer
     from .solve import Solver as Solver
