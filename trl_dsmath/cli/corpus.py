@@ -37,6 +37,7 @@ _HELP = {
 }
 _NUMBERS = {"learning_rate": float, "epochs": int, "bucket": int, "budget_tokens": int}
 _USAGE = """commands:
+  dsmath corpus prepare --pages CRAWL --output_dir P  extract, deduplicate, decontaminate: what the loop reads (P/clean)
   dsmath corpus --config FILE [--key value ...]      run the loop, or go on with it
   dsmath corpus annotate FOLDER [--port N]           decide on URL prefixes in a browser, by keyboard
   dsmath corpus score FOLDER --task I --tasks N      score a part of the open round's shards, in a cluster's job array
@@ -68,6 +69,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Runs the command; see `make_parser`. 0 when the corpus is written, 3 while prefixes wait for a person."""
+    if argv and argv[0] == "prepare":
+        from .corpus_prepare import main as prepare
+
+        return prepare(_named_recipe(argv[1:]))
     if argv and argv[0] == "annotate":
         return _annotate(argv[1:])
     if argv and argv[0] == "score":

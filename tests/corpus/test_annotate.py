@@ -1,0 +1,186 @@
+"""The annotation page in a real browser, by real keys; and the session behind it without one."""
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from trl_dsmath.corpus.review import Entry, write_review
+from trl_dsmath.corpus.rules import read_rules
+from trl_dsmath.corpus.session import Session
+from trl_dsmath.errors import DataError
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--window-size=1100,900",
+)  # fmt: skip
+
+
+def _entry(prefix: str, why: str = "over", pages: int = 20, collected: int = 10) -> Entry:
+    examples = [
+        {
+            "url": f"https://{prefix}/{i}.html",
+            "score": 0.97 - 0.3 * i,
+            "collected": i < 2,
+            "excerpt": f"Lemma {i}. Let $G$ be a group with <script>window.hacked = 1</script> subgroup $H$.\n\n\nProof. "
+            * 5,
+        }
+        for i in range(3)
+    ]
+    return Entry(prefix, why, pages, collected, collected / pages, 0.61, "", examples)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "iteration-1"
+    folder.mkdir()
+    entries = [
+        _entry("a.test"), _entry("forum.test"), _entry("forum.test/math", "inside"), _entry("forum.test/food", "inside"),
+        _entry("wiki.test"), _entry("wiki.test/talk", "inside"), _entry("shy.test", "under", collected=1),
+    ]  # fmt: skip
+    write_review(folder, entries)
+    return tmp_path
+
+
+def _decided(run: Path) -> dict[str, str]:
+    path = run / "decisions.csv"
+    return read_rules(path).decided if path.exists() else {}
+
+
+def test_session_folders_of_a_skipped_host_are_asked_and_others_are_not(run: Path) -> None:
+    session = Session(run)
+    asked = []
+    for decision in ("math", "skip", "math", "not", "not"):
+        assert session.current
+        asked.append(session.current.prefix)
+        session.decide(decision)
+    # wiki.test is rejected, so wiki.test/talk is with it.
+    assert asked == ["a.test", "forum.test", "forum.test/math", "forum.test/food", "wiki.test"]
+    assert session.current and session.current.prefix == "shy.test"
+    session.undo()
+    assert session.current.prefix == "wiki.test" and "wiki.test" not in _decided(run)
+    assert Session(run).current == session.current  # what is on disk is what was decided
+    session.skip_rest()
+    assert session.current is None and _decided(run)["wiki.test/talk"] == "skip"
+
+
+def test_undo_at_the_start_does_nothing_and_nothing_to_review_is_an_error(run: Path, tmp_path: Path) -> None:
+    session = Session(run)
+    session.undo()
+    assert session.current and session.current.prefix == "a.test"
+    with pytest.raises(DataError, match="holds no review"):
+        Session(tmp_path / "iteration-1")
+
+
+class Browser:
+    """Chromium by its DevTools protocol: just what this test needs."""
+
+    def __init__(self, socket_: Any) -> None:
+        self.socket, self.number = socket_, 0
+
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        self.number += 1
+        await self.socket.send(json.dumps({"id": self.number, "method": method, "params": params}))
+        while True:
+            answer = json.loads(await asyncio.wait_for(self.socket.recv(), 30))
+            if answer.get("id") == self.number:
+                return answer.get("result", answer)
+
+    async def value(self, script: str) -> Any:
+        answer = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        return answer["result"].get("value")
+
+    async def key(self, key: str) -> None:
+        shift = 8 if key.isupper() else 0
+        common = {
+            "key": key,
+            "code": f"Key{key.upper()}",
+            "windowsVirtualKeyCode": ord(key.upper()),
+            "modifiers": shift,
+        }
+        await self.call("Input.dispatchKeyEvent", type="keyDown", text=key, **common)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    async def shows(self, text: str) -> None:
+        for _ in range(300):
+            if text in (await self.value("document.querySelector('#state .prefix')?.textContent ?? ''")):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"not shown: {text}; but {await self.value('document.body.innerText')!r}")
+
+
+async def _go_through(address: str, debug_port: int, run: Path, screenshot: Path) -> None:
+    import websockets
+
+    for _ in range(200):
+        try:
+            targets = json.loads(urlopen(f"http://127.0.0.1:{debug_port}/json").read())
+            target = next(t for t in targets if t["type"] == "page")
+            break
+        except (OSError, StopIteration):
+            await asyncio.sleep(0.1)
+    async with websockets.connect(target["webSocketDebuggerUrl"], max_size=None) as socket_:
+        browser = Browser(socket_)
+        await browser.call("Page.navigate", url=address)
+        await browser.shows("a.test")
+        assert await browser.value("window.hacked") is None  # text of a page is shown, not run
+        await asyncio.sleep(0.5)  # the page fades in
+        image = await browser.call("Page.captureScreenshot", format="png")
+        import base64
+
+        screenshot.write_bytes(base64.b64decode(image["data"]))
+        steps = [
+            ("a", "forum.test", {"a.test": "math"}),
+            ("u", "a.test", {}),
+            ("r", "forum.test", {"a.test": "not"}),
+            ("s", "forum.test/math", {"a.test": "not", "forum.test": "skip"}),
+            ("a", "forum.test/food", {"a.test": "not", "forum.test": "skip", "forum.test/math": "math"}),
+        ]
+        for key, shown, decided in steps:
+            await browser.key(key)
+            await browser.shows(shown)
+            assert _decided(run) == decided  # on disk before the next one is shown
+        await browser.key("x")  # means nothing
+        await browser.call("Page.reload")
+        await browser.shows("forum.test/food")
+        await browser.key("S")
+        await browser.shows("All 7 prefixes are decided")
+    assert _decided(run)["shy.test"] == "skip"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_keys_in_a_real_browser(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("gradio", reason="Gradio is not installed")
+    pytest.importorskip("websockets", reason="websockets is not installed")
+    from trl_dsmath.corpus.annotate_page import serve
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page, address = serve(run, block=False)
+    assert "127.0.0.1" in address
+    chromium = subprocess.Popen(
+        [
+            str(CHROMIUM),
+            *FLAGS,
+            f"--remote-debugging-port={port}",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "about:blank",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        asyncio.run(_go_through(address, port, run, tmp_path / "page.png"))
+    finally:
+        chromium.kill()
+        chromium.wait()
+        page.close()

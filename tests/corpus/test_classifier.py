@@ -1,0 +1,100 @@
+"""Text as fastText sees it, training that repeats itself, scores."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fasttext", reason="fastText is not installed")
+
+from trl_dsmath import paper
+from trl_dsmath.corpus import classifier
+from trl_dsmath.corpus.classifier import LOWEST, Classifier, hyperparameters, one_line, train
+from trl_dsmath.corpus.settings import LoopSettings
+from trl_dsmath.errors import DataError
+
+SETTINGS = LoopSettings(pages="p", seed_pages="s")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (r"Let $x=\frac{1}{2}$.", ["let", "$", "x", "=", r"\frac", "1", "2", "$"]),
+        ("a line\nand\r\nanother\x00\u2028end\xa0x", ["a", "line", "and", "another", "end", "x"]),
+        ("before </s> after __label__other x", ["before", "s", "after", "label", "other", "x"]),
+        ("设函数f(x)", ["设", "函", "数", "f", "x"]),
+        ("broken \ud800 here", ["broken", "here"]),
+        ("x^2 + Ü", ["x", "^", "2", "+", "ü"]),
+    ],
+)
+def test_one_line(text: str, words: list[str]) -> None:
+    assert one_line(text).split() == words
+    assert "\n" not in one_line(text)
+
+
+def test_the_paper_s_values_at_the_paper_s_size() -> None:
+    values = hyperparameters(1_000_000, SETTINGS)
+    assert (values.lr, values.epoch, values.dim, values.wordNgrams, values.minCount) == (0.1, 3, 256, 3, 3)
+    assert values.bucket == 2_000_000 and not values.scaled
+    assert paper.CORPUS.epochs == 3
+
+
+def test_small_sets_are_scaled_and_given_values_stand() -> None:
+    small, smaller = hyperparameters(5000, SETTINGS), hyperparameters(600, SETTINGS)
+    assert small.scaled and small.lr == 0.5
+    assert smaller.epoch > small.epoch > 3
+    mine = hyperparameters(600, LoopSettings(pages="p", seed_pages="s", learning_rate=0.1, epochs=3))
+    assert (mine.lr, mine.epoch, mine.scaled) == (0.1, 3, False)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    _write(folder / "train.txt")
+    train(folder / "train.txt", folder / "model.bin", hyperparameters(200, SETTINGS))
+    return folder / "model.bin"
+
+
+def _write(path: Path) -> None:
+    lines = []
+    for i in range(100):
+        lines.append(f"__label__math the theorem and proof of integral {i % 7}")
+        lines.append(f"__label__other the recipe and oven of sugar {i % 7}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_scores_have_the_sign_of_the_text(model: Path) -> None:
+    math_score, other_score, empty, blank = Classifier(model).scores(
+        ["Theorem. The proof of the integral", "sugar in the oven, a recipe", "", " \n "]
+    )
+    assert math_score > 1000 > -1000 > other_score
+    assert empty == blank == LOWEST
+
+
+def test_score_is_the_log_odds_of_the_probability(model: Path) -> None:
+    loaded = Classifier(model)
+    text = "the and of"
+    (labels,), (values,) = loaded._model.f.multilinePredict([text + "\n"], 2, 0.0, "strict")
+    shares = dict(zip(labels, map(float, values), strict=True))
+    expected = 1000 * math.log(shares[classifier.MATH] / shares[classifier.OTHER])
+    assert loaded.scores([text]) == [round(expected)]
+
+
+def test_training_again_gives_the_same_bytes(model: Path, tmp_path: Path) -> None:
+    _write(tmp_path / "train.txt")
+    train(tmp_path / "train.txt", tmp_path / "again.bin", hyperparameters(200, SETTINGS))
+    assert (tmp_path / "again.bin").read_bytes() == model.read_bytes()
+
+
+def test_an_empty_set_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("")
+    with pytest.raises(DataError, match=r"could not be trained on .*train\.txt"):
+        train(tmp_path / "train.txt", tmp_path / "m.bin", hyperparameters(2, SETTINGS))
+    assert not list(tmp_path.glob("m.bin*"))
+
+
+def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("__label__a x y z\n__label__b x y w\n" * 10)
+    train(tmp_path / "train.txt", tmp_path / "m.bin", hyperparameters(20, SETTINGS))
+    with pytest.raises(DataError, match="other labels"):
+        Classifier(tmp_path / "m.bin")

@@ -1,0 +1,177 @@
+"""The loop on a made-up crawl: it finds the mathematics, waits, goes on after a kill, and notices when it diverges."""
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fasttext", reason="fastText is not installed")
+
+import small_crawl
+
+from trl_dsmath.corpus.health import find_trouble
+from trl_dsmath.corpus.loop import run_loop
+from trl_dsmath.corpus.settings import LoopSettings
+from trl_dsmath.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def crawl(tmp_path: Path) -> tuple[Path, dict[str, bool]]:
+    return tmp_path, small_crawl.write(tmp_path)
+
+
+def _settings(folder: Path, **other) -> LoopSettings:
+    # Few rounds over the data: these words tell the kinds apart at once.
+    fast = {"epochs": 5, "learning_rate": 0.5, "bucket": 40_000, "iterations": 2}
+    return LoopSettings(pages=str(folder / "pages"), seed_pages=str(folder / "seed.jsonl"), **{**fast, **other})
+
+
+def _collected(folder: Path) -> set[str]:
+    found = set()
+    for file in sorted((folder / "corpus").glob("*.jsonl.gz")):
+        with gzip.open(file, "rt") as lines:
+            found |= {json.loads(line)["url"] for line in lines}
+    return found
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "settings.json"
+    }
+
+
+def test_with_rules_it_collects_the_mathematics(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, truth = crawl
+    settings = _settings(folder, rules=str(folder / "rules.csv"), labelled=str(folder / "labels.jsonl"))
+    said: list[str] = []
+    result = run_loop(settings, folder / "run", said.append)
+    assert result.status == "done"
+    found, math = _collected(folder / "run"), {url for url, is_math in truth.items() if is_math}
+    assert len(found & math) / len(math) > 0.95
+    assert len(found & math) / len(found) > 0.95
+    last = result.reports[-1]
+    assert last["labelled"]["precision"] > 0.9 and last["labelled"]["average_precision"] > 0.95
+    assert last["already_collected"] > 0.9 and last["seed_auc"] > 0.65
+    # Labelled pages are never trained on; accepted prefixes are.
+    trained = (folder / "run" / "iteration-2" / "training.csv").read_text()
+    labelled = [json.loads(line)["url"] for line in (folder / "labels.jsonl").read_text().splitlines()]
+    assert not [url for url in labelled if f"{url}," in trained]
+    assert "math,analysis.test" in trained and "other,forum.test/cooking" in trained
+    assert any("scaled" in line for line in said) is False  # rate and epochs are given
+
+
+def test_without_a_person_or_rules_it_waits_and_goes_on(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    settings = _settings(folder)
+    waiting = run_loop(settings, folder / "run", lambda line: None)
+    assert waiting.status == "waiting" and "dsmath corpus annotate" in waiting.message
+    assert not (folder / "run" / "corpus").exists()
+    review = (folder / "run" / "iteration-1" / "review.csv").read_text()
+    assert "algebra.test,over" in review and "shop.test,under" in review
+    # A mixed host is shown with its folders.
+    assert "forum.test/math,inside" in review and "forum.test/cooking,inside" in review
+    (folder / "run" / "decisions.csv").write_text((folder / "rules.csv").read_text())
+    assert run_loop(settings, folder / "run", lambda line: None).status == "done"
+
+
+def test_other_settings_are_refused_and_more_rounds_are_not(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    settings = _settings(folder, iterations=1)
+    run_loop(settings, folder / "run", lambda line: None)
+    with pytest.raises(ConfigError, match=r"other settings: min_score 0\.5 \(now 0\.7\)"):
+        run_loop(replace(settings, min_score=0.7), folder / "run", lambda line: None)
+    longer = replace(settings, iterations=2, workers=2)
+    assert run_loop(longer, folder / "run", lambda line: None).status == "waiting"
+
+
+def test_an_untrained_classifier_stops_the_run(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    # Seed pages of the others' kind among those of mathematics: held-out seed pages do not stand out.
+    with gzip.open(folder / "pages" / "0.jsonl.gz", "rt") as file:
+        pages = [json.loads(line) for line in file]
+    (folder / "seed.jsonl").write_text("".join(json.dumps(page) + "\n" for page in pages[:60]))
+    result = run_loop(_settings(folder), folder / "run", lambda line: None)
+    assert result.status == "diverging" and "has not learnt" in result.message
+
+
+def test_a_page_without_text_is_named(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    with gzip.open(folder / "pages" / "9.jsonl.gz", "wt") as file:
+        file.write('{"url": "https://a.test", "id": "a"}\n')
+    with pytest.raises(DataError, match=r"9\.jsonl\.gz, line 1, has no url or no text"):
+        run_loop(_settings(folder), folder / "run", lambda line: None)
+
+
+@pytest.mark.slow
+def test_killed_in_each_stage_it_ends_with_the_same_bytes(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    settings = _settings(folder, rules=str(folder / "rules.csv"))
+    run_loop(settings, folder / "whole", lambda line: None)
+    # The process is killed as soon as a file of each stage appears, also one that is half-written.
+    stages = (
+        "iteration-1/half-0.txt*", "iteration-1/model.bin.*.part", "iteration-1/model.bin", "iteration-1/scores/*1.tsv.gz*",
+        "iteration-1/report.json", "iteration-1/review.csv", "iteration-2/train.txt*", "iteration-2/scores/*0.tsv.gz*",
+        "corpus/*0.jsonl.gz*",
+    )  # fmt: skip
+    code = (
+        "from trl_dsmath.corpus.loop import run_loop\nfrom trl_dsmath.corpus.settings import LoopSettings\n"
+        f"run_loop({settings!r}, {str(folder / 'killed')!r})\n"
+    )
+    killed = 0
+    for stage in stages:
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+        while process.poll() is None and not list((folder / "killed").glob(stage)):
+            time.sleep(0.002)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)  # its fastText process may live on a little, as in life
+            killed += 1
+        process.wait()
+    assert killed >= 6
+    result = run_loop(settings, folder / "killed", lambda line: None)
+    assert result.status == "done"
+    whole, resumed = _digests(folder / "whole"), _digests(folder / "killed")
+    leftovers = {name for name in resumed if name.endswith(".part") or "half-" in name}
+    assert {name: digest for name, digest in resumed.items() if name not in leftovers} == whole
+
+
+def _report(**other) -> dict:
+    base = {
+        "seed_auc": 0.9, "seed_recall": 0.8, "labelled": None, "estimated": None, "tokens": 100, "pages": 10,
+    }  # fmt: skip
+    return {**base, **other}
+
+
+def _known(precision: float) -> dict:
+    return {"precision": precision, "recall": 0.5, "average_precision": 0.5, "false_positives": {"shop.test": 7}}
+
+
+@pytest.mark.parametrize(
+    ("reports", "automatic", "says"),
+    [
+        ([_report(seed_auc=0.5)], False, "has not learnt"),
+        ([_report(labelled=_known(0.9)), _report(labelled=_known(0.75))], False, "precision fell from 0.90 to 0.75"),
+        ([_report(), _report(estimated=_known(0.4))], False, r"only 40% .* shop.test \(7\)"),
+        ([_report(), _report(seed_auc=0.75)], False, "stand out less"),
+        ([_report(), _report(seed_recall=0.3)], False, "30% are collected"),
+        ([_report(), _report(tokens=250)], True, "grew to 2.5 times"),
+        ([_report(), _report(tokens=250)], False, None),
+        # An estimate from automatic decisions agrees with them by construction: it proves nothing, good or bad.
+        ([_report(), _report(estimated=_known(0.4))], True, None),
+        ([_report(labelled=_known(0.9)), _report(labelled=_known(0.85))], False, None),
+    ],
+)
+def test_trouble(reports: list[dict], automatic: bool, says: str | None) -> None:
+    import re
+
+    found = find_trouble(reports, automatic)
+    assert (found is None) if says is None else re.search(says, found or "")

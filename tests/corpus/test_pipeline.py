@@ -1,0 +1,250 @@
+"""The whole pipeline: what comes out, where it was taken out, the same after kill -9, on Ray and through Slurm's script."""
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from warc_files import warc_record
+
+pytest.importorskip("datatrove")
+pytest.importorskip("rensa")
+pytest.importorskip("fastwarc")
+pytest.importorskip("resiliparse")
+
+from trl_dsmath.corpus.pipeline import Execution, make_executors, prepare, statistics
+from trl_dsmath.corpus.records import read_jsonl
+from trl_dsmath.errors import ConfigError, DataError
+
+QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
+RUN = """
+import sys
+from trl_dsmath.corpus.pipeline import Execution, prepare
+if __name__ == "__main__":
+    prepare(sys.argv[1], sys.argv[2], [sys.argv[3]], Execution(tasks=3))
+"""
+
+
+def _page(number: int) -> bytes:
+    rows = " ".join(
+        f"In chapter {number} the square of {k} is {k * k + number}, which we shall need." for k in range(60)
+    )
+    return f"<html><body><h1>Page {number}</h1><p>{rows}</p><p>It ends with <b>words</b>.</p></body></html>".encode()
+
+
+@pytest.fixture(scope="module")
+def crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four shards: WARC with a broken record, JSON lines with all sorts of trouble, one that is empty, one more."""
+    folder = tmp_path_factory.mktemp("crawl")
+    records = [gzip.compress(warc_record(f"http://a.org/{n}", _page(n))) for n in range(12)]
+    records.insert(3, records[3][:60])
+    (folder / "0.warc.gz").write_bytes(b"".join(records))
+    planted = _page(30).replace(b"<p>It ends", f"<p>{QUESTION.upper()}</p><p>It ends".encode())
+    rows = [
+        {"url": "http://www.a.org/1/", "html": "<p>the address of another page</p>"},
+        {"url": "http://b.org/copy", "html": _page(2).decode().replace("It ends", "It closes")},
+        {"url": "http://b.org/planted", "html": planted.decode()},
+        {"url": "http://b.org/blank", "html": "<html><body><script>1</script></body></html>"},
+        {"url": "http://b.org/deep", "html": "<div>" * 60_000 + "x"},
+        {"url": "http://b.org/long", "html": "<p>" + "x" * 3_000_000},
+        {"url": "http://b.org/text", "text": "This page is text already."},
+        {"url": "http://b.org/only", "html": f"<p>{QUESTION}</p>"},
+    ]
+    lines = [json.dumps(row).encode() for row in rows]
+    (folder / "1.jsonl").write_bytes(
+        b"\n".join([*lines, b"{broken", b'{"url": "http://b.org/bad", "html": "<p>caf\xe9!"}'])
+    )
+    (folder / "2.jsonl").write_bytes(b"")
+    with gzip.open(folder / "3.jsonl.gz", "wt") as file:
+        for n in range(12, 20):
+            file.write(
+                json.dumps({"url": f"http://c.org/{n}", "html": _page(n).decode(), "label": "kept along"}) + "\n"
+            )
+    (folder / "notes.txt").write_text("not a page file")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def benchmark_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("bench") / "test.jsonl"
+    path.write_text(json.dumps({"question": QUESTION}))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(crawl: Path, benchmark_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("finished")
+    prepare(str(crawl), str(output), [benchmark_file], Execution(tasks=3), max_bytes=1_000_000, seconds=2.0)
+    return output
+
+
+def _digests(output: Path) -> dict[str, str]:
+    """Every file that holds data; datatrove's logs and statistics carry times."""
+    return {
+        str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(output.rglob("*"))
+        if path.is_file() and "logs" not in path.parts
+    }
+
+
+def _removed(output: Path, stage: str) -> dict[str, str]:
+    return {
+        record.get("url") or record["where"].partition(":")[0]: record.get("reason") or record["rule"]
+        for path in sorted((output / "removed" / stage).glob("*.jsonl.gz"))
+        for record in read_jsonl(path)
+    }
+
+
+def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
+    pages = {page["url"]: page for path in sorted((finished / "clean").iterdir()) for page in read_jsonl(path)}
+    expected = [f"http://a.org/{n}" for n in range(12)]
+    expected += ["http://b.org/planted", "http://b.org/text", "http://b.org/bad"]
+    assert list(pages) == expected + [f"http://c.org/{n}" for n in range(12, 20)]
+    assert pages["http://c.org/12"]["label"] == "kept along"
+    assert QUESTION.upper() not in pages["http://b.org/planted"]["text"]
+    assert pages["http://b.org/planted"]["text"].endswith("which we shall need.\n\nIt ends with words.")
+    assert _removed(finished, "read") == {
+        "0.warc.gz": "broken WARC record",
+        "1.jsonl": "invalid UTF-8",
+        "2.jsonl": "no record",
+    }
+    assert _removed(finished, "extract") == {
+        "http://b.org/blank": "no text",
+        "http://b.org/deep": "extraction took too long",
+    }
+    assert _removed(finished, "dedup") == {
+        "http://www.a.org/1/": "same address",
+        "http://b.org/copy": "near-duplicate",
+    }
+    removed = _removed(finished, "decontaminate")
+    assert removed == {"http://b.org/planted": "10-gram", "http://b.org/only": "nothing left"}
+
+
+def test_everything_is_counted(finished: Path) -> None:
+    counts = statistics(finished)
+    read = counts["extract/READ: pages"]
+    assert read["passed over: page too long"] == read["passed over: no JSON"] == read["passed over: no record"] == 1
+    assert read["passed over: invalid UTF-8"] == 1 and read["passed over: broken WARC record"] == 1
+    assert read["pages"] == 12 + 8 + 8
+    extracted = counts["extract/EXTRACT: text with mathematics"]
+    assert extracted["kept"] == 26 and extracted["removed: no text"] == 1
+    assert counts["clean/DECONT: benchmarks"]["paragraphs removed: 10-gram"] == 2
+
+
+def test_another_number_of_tasks_gives_the_same_files(
+    crawl: Path, benchmark_file: str, finished: Path, tmp_path: Path
+) -> None:
+    prepare(str(crawl), str(tmp_path), [benchmark_file], Execution(tasks=1), max_bytes=1_000_000, seconds=2.0)
+    ours, theirs = _digests(tmp_path), _digests(finished)
+    assert ours.pop("run.json") != theirs.pop("run.json")
+    assert ours == theirs
+
+
+def test_a_finished_run_is_not_done_again_and_other_arguments_are_refused(
+    crawl: Path, benchmark_file: str, finished: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("clean/*")}
+    prepare(str(crawl), str(finished), [benchmark_file], Execution(tasks=3), max_bytes=1_000_000, seconds=2.0)
+    assert {path: path.stat().st_mtime_ns for path in finished.glob("clean/*")} == before
+    with pytest.raises(ConfigError, match="benchmarks"):
+        prepare(str(crawl), str(finished), [], Execution(tasks=3), max_bytes=1_000_000, seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def small(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The crawl without the page that takes its whole time limit."""
+    folder = tmp_path_factory.mktemp("small")
+    for name in ("0.warc.gz", "3.jsonl.gz"):
+        (folder / name).write_bytes((crawl / name).read_bytes())
+    lines = (crawl / "1.jsonl").read_bytes().split(b"\n")
+    (folder / "1.jsonl").write_bytes(b"\n".join(line for line in lines if b"/deep" not in line))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(small: Path, benchmark_file: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    output = tmp_path_factory.mktemp("whole")
+    prepare(str(small), str(output), [benchmark_file], Execution(tasks=3))
+    return _digests(output)
+
+
+def _until(sign_of_life: Callable[[], bool], process: subprocess.Popen) -> None:
+    while process.poll() is None and not sign_of_life():
+        time.sleep(0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "sign_of_life"),
+    [
+        ("extract", "extracted/*"),
+        ("extract", "logs/extract/completions/00001"),
+        ("match", "duplicates/*"),
+        ("clean", "clean/*"),
+    ],
+)
+def test_a_run_killed_in_any_stage_ends_with_the_same_bytes(
+    stage: str, sign_of_life: str, small: Path, benchmark_file: str, whole: dict[str, str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", RUN, str(small), str(tmp_path), benchmark_file]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    _until(lambda: any(tmp_path.glob(sign_of_life)), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert len(list(tmp_path.glob(f"logs/{stage}/completions/*"))) < (1 if stage == "match" else 3)
+    prepare(str(small), str(tmp_path), [benchmark_file], Execution(tasks=3))
+    assert _digests(tmp_path) == whole
+
+
+@pytest.mark.slow
+def test_ray_with_two_workers_gives_the_same_files(
+    small: Path, benchmark_file: str, whole: dict[str, str], tmp_path: Path
+) -> None:
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        prepare(str(small), str(tmp_path), [benchmark_file], Execution("ray", tasks=3, workers=2))
+    finally:
+        ray.shutdown()
+    assert _digests(tmp_path) == whole
+
+
+def test_slurm_gets_a_job_a_stage_each_after_the_one_before(
+    small: Path, benchmark_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sbatch` is a script here that keeps what it was given: what is checked is the jobs, not their run."""
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(
+        f'#!/bin/bash\necho "$@" >> {tmp_path}/calls\nfor last; do :; done\ncat "$last" >> {tmp_path}/scripts\n'
+        f'echo "Submitted batch job $(wc -l < {tmp_path}/calls)"\n'
+    )
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", str(sbatch.parent), prepend=os.pathsep)
+    options = {"partition": "cpu", "time": "01:00:00", "venv_path": "/venv/bin/activate"}
+    prepare(
+        str(small), str(tmp_path / "out"), [benchmark_file], Execution("slurm", tasks=3, workers=2, options=options)
+    )
+    scripts = (tmp_path / "scripts").read_text()
+    assert [f"--job-name=dsmath-{stage}" in scripts for stage in ("extract", "match", "clean")] == [True] * 3
+    assert "--partition=cpu" in scripts and "--array=0-2%2" in scripts and "source /venv/bin/activate" in scripts
+    calls = (tmp_path / "calls").read_text().split("\n")
+    launched = [call for call in calls if "RUN_OFFSET" in call]
+    assert "dependency" not in launched[0]
+    assert "--dependency=afterok:1" in launched[1] and "--dependency=afterok:3" in launched[2]
+
+
+def test_settings_that_cannot_work_say_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="partition"):
+        Execution("slurm")
+    with pytest.raises(ConfigError, match="local, ray or slurm"):
+        Execution("spark")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"\.parquet"):
+        make_executors(str(tmp_path), str(tmp_path / "out"), [], Execution())

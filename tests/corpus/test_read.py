@@ -1,0 +1,119 @@
+"""Pages are read from WARC, JSON lines and parquet; what is broken is reported, counted and passed over."""
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+from warc_files import warc_record
+
+pytest.importorskip("fastwarc")
+
+from trl_dsmath.corpus.read import read_pages
+from trl_dsmath.corpus.records import read_jsonl, write_jsonl
+from trl_dsmath.errors import DataError
+
+
+def _read(name: str, content: bytes, **options) -> tuple[list[dict], list[str]]:
+    kinds: list[str] = []
+    pages = list(read_pages(io.BytesIO(content), name, lambda kind, *_: kinds.append(kind), **options))
+    return pages, kinds
+
+
+def test_warc_pages_of_html_only() -> None:
+    content = warc_record("http://a", b"<p>A</p>") + warc_record("http://i", b"\x89PNG", "image/png")
+    for name, data in (("x.warc", content), ("x.warc.gz", gzip.compress(content))):
+        pages, kinds = _read(name, data)
+        assert pages == [{"id": "<urn:http://a>", "url": "http://a", "html": b"<p>A</p>"}] and kinds == []
+
+
+GOOD = [warc_record(f"http://{n}", b"<p>%d</p>" % n) for n in range(3)]
+LONG = warc_record("http://broken", b"<p>" + bytes(range(256)) * 40)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        gzip.compress(LONG)[: len(LONG) // 20],
+        gzip.compress(LONG)[:40] + b"XXXX" + gzip.compress(LONG)[44:],
+        gzip.compress(b"no warc at all\r\n\r\n"),
+        b"\x1f\x8b\x08 junk",
+    ],
+)
+def test_a_broken_record_of_a_gzipped_warc_costs_nothing_but_itself(broken: bytes) -> None:
+    zipped = [gzip.compress(record) for record in GOOD]
+    pages, kinds = _read("x.warc.gz", zipped[0] + broken + zipped[1] + zipped[2])
+    assert [page["html"] for page in pages] == [b"<p>0</p>", b"<p>1</p>", b"<p>2</p>"]
+    assert kinds and set(kinds) == {"broken WARC record"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        warc_record("http://long", b"<p>x</p>", length=5000),
+        b"junk\r\n\r\n",
+        LONG[:300] + b"\r\n\r\n",
+        LONG.replace(b"Content-Length: ", b"Content-Length: a"),
+    ],
+)
+def test_a_broken_record_of_a_plain_warc_costs_nothing_but_itself(broken: bytes) -> None:
+    pages, kinds = _read("x.warc", GOOD[0] + broken + GOOD[1] + GOOD[2])
+    assert [page["html"] for page in pages] == [b"<p>0</p>", b"<p>1</p>", b"<p>2</p>"]
+    assert kinds and set(kinds) == {"broken WARC record"}
+
+
+def test_a_warc_file_that_breaks_off_gives_what_was_whole() -> None:
+    pages, kinds = _read("x.warc.gz", gzip.compress(GOOD[0]) + gzip.compress(LONG)[:-30])
+    assert [page["url"] for page in pages] == ["http://0"] and kinds == ["broken WARC record"]
+    assert _read("x.warc", b"no warc at all")[1] == ["broken WARC record", "no record"]
+
+
+def test_lines_that_are_no_page_are_reported() -> None:
+    lines = [b'{"url": "u", "html": "<p>A</p>"}', b"{broken", b"[1]", b'{"url": "u2"}', b'{"text": "caf\xe9"}']
+    pages, kinds = _read("x.jsonl", b"\n".join(lines))
+    assert [page.get("html") or page["text"] for page in pages] == ["<p>A</p>", "caf\ufffd"]
+    assert kinds == ["no JSON", "no JSON object", "no html and no text", "invalid UTF-8"]
+    assert pages[0]["id"] == "x.jsonl/0" and pages[0]["url"] == "u"
+
+
+def test_a_page_of_fifty_megabytes_and_an_empty_file() -> None:
+    page = json.dumps({"url": "u", "html": "<p>" + "x" * 50_000_000}).encode()
+    assert _read("x.jsonl", page + b'\n{"url": "v", "text": "t"}')[1] == ["page too long"]
+    pages, kinds = _read(
+        "x.warc", warc_record("http://big", b"x" * 200) + warc_record("http://a", b"y"), max_bytes=100
+    )
+    assert [page["url"] for page in pages] == ["http://a"] and kinds == ["page too long"]
+    assert _read("x.jsonl", b"") == ([], ["no record"])
+
+
+def test_a_gzip_that_breaks_off_gives_its_first_pages() -> None:
+    lines = b"".join(b'{"url": "u%d", "text": "%s"}\n' % (n, bytes(str(n * 7919), "ascii") * 50) for n in range(2000))
+    pages, kinds = _read("x.jsonl.gz", gzip.compress(lines)[:-2000])
+    assert 0 < len(pages) < 2000 and kinds == ["file breaks off"]
+
+
+def test_parquet_and_a_broken_one(tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    pa = pytest.importorskip("pyarrow")
+    pq.write_table(pa.table({"url": ["u", "v"], "html": ["<p>A</p>", None]}), tmp_path / "x.parquet")
+    content = (tmp_path / "x.parquet").read_bytes()
+    pages, kinds = _read("x.parquet", content)
+    assert [page["url"] for page in pages] == ["u"] and kinds == ["no html and no text"]
+    assert _read("x.parquet", content[:-9])[1] == ["broken parquet file", "no record"]
+
+
+def test_another_ending_is_refused() -> None:
+    with pytest.raises(DataError, match=r"\.parquet"):
+        list(read_pages(io.BytesIO(), "pages.csv"))
+
+
+def test_files_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+    records = [{"id": "1", "url": "u", "text": "a\ud835b 求"}]
+    contents = []
+    for name in ("a.jsonl.gz", "b.jsonl.gz"):
+        assert write_jsonl(tmp_path / name, records) == 1
+        contents.append((tmp_path / name).read_bytes())
+    assert contents[0] == contents[1]
+    assert list(read_jsonl(tmp_path / "a.jsonl.gz")) == [{"id": "1", "url": "u", "text": "a?b 求"}]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl.gz", "b.jsonl.gz"]

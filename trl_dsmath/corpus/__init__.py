@@ -1,0 +1,1 @@
+"""From web pages to mathematical text: read, extract, remove duplicates and benchmarks, find the mathematics."""

@@ -1,0 +1,303 @@
+"""The steps as datatrove blocks, thin around the plain functions: each reads, changes or writes a stream of pages."""
+
+import ctypes
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+
+from ..errors import DataError, MissingDependencyError
+from .decontaminate import decontaminate, load_benchmarks
+from .dedup import DUPLICATE, find_duplicates, sign
+from .extract import extract_text
+from .read import SUFFIXES, read_pages
+from .records import Record, dump_line, gzip_writer
+
+try:
+    from datatrove.data import Document
+    from datatrove.io import get_datafolder
+    from datatrove.pipeline.base import PipelineStep
+    from datatrove.pipeline.extractors.base import ExtractorSandbox
+except ImportError as _error:
+    raise MissingDependencyError(
+        "The corpus pipeline runs on datatrove: pip install 'trl-dsmath[corpus]'."
+    ) from _error
+
+Stream = Iterator[Document] | None
+_SHARD, _POSITION = "_shard", "_position"
+
+
+def shard_name(number: int) -> str:
+    """Name of a shard's file in every folder of the pipeline."""
+    return f"{number:06d}.jsonl.gz"
+
+
+def _number(path: str) -> int:
+    return int(PurePosixPath(path).name.partition(".")[0])
+
+
+class _Output:
+    """Files of JSON lines, one a shard, each under its name only when it is whole (local disks; object stores do so)."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = get_datafolder(folder)
+        self.shard = -1
+        self.raw: IO[bytes] | None = None
+
+    def write(self, shard: int, record: Record) -> None:
+        self.open(shard)
+        self.file.write(dump_line(record))
+
+    def open(self, shard: int) -> None:
+        if shard != self.shard:
+            self.close()
+            self.shard, self.name = shard, shard_name(shard)
+            self.raw = self.folder.open(self.name + ".partial" if self.folder.is_local() else self.name, "wb")
+            self.file = gzip_writer(self.raw)
+
+    def close(self) -> None:
+        if self.raw is not None:
+            self.file.close()
+            self.raw.close()
+            if self.folder.is_local():
+                self.folder.mv(self.name + ".partial", self.name)
+        self.shard, self.raw = -1, None
+
+
+class ReadShards(PipelineStep):
+    """Reads the files of a folder; file `n` of the sorted list is shard `n`, whatever the number of tasks."""
+
+    type, name = "READ", "pages"
+
+    def __init__(self, folder: str, removed: str | None = None, max_bytes: int | None = None) -> None:
+        super().__init__()
+        self.folder, self.removed, self.max_bytes = folder, removed, max_bytes
+
+    def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        folder = get_datafolder(self.folder)
+        files = [path for path in folder.list_files() if path.endswith(SUFFIXES)]
+        for number, path in list(enumerate(files))[rank::world_size]:
+            shard = number if self.removed is not None else _number(path)
+            output = _Output(self.removed) if self.removed is not None else None
+            if output is not None:
+                output.open(shard)
+
+            def report(kind: str, where: str, what: str, output: _Output | None = output, shard: int = shard) -> None:
+                self.stat_update(f"passed over: {kind}")
+                if output is None:
+                    raise DataError(
+                        f"{where}: {kind} ({what}). Delete the folder {self.folder} and run its stage again."
+                    )
+                output.write(shard, {"reason": kind, "where": where, "what": what})
+
+            limit = {"max_bytes": self.max_bytes} if self.max_bytes else {"max_bytes": 1 << 40}
+            with folder.open(path, "rb") as file:
+                for position, record in enumerate(read_pages(file, path, report, **limit)):
+                    self.stat_update("pages")
+                    yield _document(record, shard, position)
+            if output is not None:
+                output.close()
+
+
+def _document(record: Record, shard: int, position: int) -> Document:
+    content = record["html"] if record.get("html") else record["text"]
+    rest = {key: value for key, value in record.items() if key not in {"text", "html", "id"}}
+    rest["_raw"] = bool(record.get("html"))
+    return Document(text=content, id=record["id"], metadata={**rest, _SHARD: shard, _POSITION: position})
+
+
+def _record(document: Document) -> Record:
+    rest = {key: value for key, value in document.metadata.items() if not key.startswith("_")}
+    return {"id": document.id, **rest, "text": document.text}
+
+
+class _Filter(PipelineStep):
+    """A block that takes pages out and keeps them, with the reason, in a folder of their own."""
+
+    def __init__(self, removed: str) -> None:
+        super().__init__()
+        self.removed = removed
+
+    def drop(self, output: _Output, document: Document, reason: str, **more: Any) -> None:
+        self.stat_update(f"removed: {reason}")
+        output.write(document.metadata[_SHARD], {**_record(document), "reason": reason, **more})
+
+
+def _extract(page: str | bytes) -> tuple[str, str]:
+    """Runs in a process of its own: what went wrong comes back as text."""
+    if (
+        not page and sys.platform == "linux"
+    ):  # datatrove's first call: see to it that this process ends with its parent
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    try:
+        return extract_text(page), ""
+    except (ValueError, RuntimeError, LookupError, RecursionError, MemoryError) as error:
+        return "", f"{type(error).__name__}: {error}"
+
+
+class ExtractPages(_Filter):
+    """HTML to text, in a process that is killed when a page takes longer than `seconds`."""
+
+    type, name = "EXTRACT", "text with mathematics"
+
+    def __init__(self, removed: str, seconds: float = 20.0) -> None:
+        super().__init__(removed)
+        self.seconds = seconds
+
+    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        output = _Output(self.removed)
+        with ExtractorSandbox(timeout=self.seconds) as sandbox:
+            for document in data or ():
+                output.open(document.metadata[_SHARD])
+                reason, what = "", ""
+                if document.metadata["_raw"]:
+                    page = document.text
+                    document.text = ""
+                    with self.track_time():
+                        try:
+                            document.text, what = sandbox.process_document(page, _extract)
+                            reason = "extraction failed" if what else ""
+                        except TimeoutError:
+                            reason, what = "extraction took too long", f"limit {self.seconds:g} s, {len(page):,} bytes"
+                        except EOFError:
+                            reason, what = "extraction died", f"{len(page):,} bytes"
+                if not reason and not document.text.strip():
+                    reason = "no text"
+                if reason:
+                    self.drop(output, document, reason, what=what)
+                else:
+                    self.stat_update("kept")
+                    yield document
+        output.close()
+
+
+class SignPages(PipelineStep):
+    """Writes the signatures of a shard's pages, by which duplicates are found."""
+
+    type, name = "DEDUP", "signatures"
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        shard = -1
+        rows: list[np.ndarray] = []
+        for document in data or ():
+            if document.metadata[_SHARD] != shard and rows:
+                self._save(shard, rows)
+                rows = []
+            shard = document.metadata[_SHARD]
+            rows.append(sign([_record(document)]))
+            self.stat_update("pages")
+            yield document
+        if rows:
+            self._save(shard, rows)
+
+    def _save(self, shard: int, rows: list[np.ndarray]) -> None:
+        with get_datafolder(self.folder).open(f"{shard:06d}.npy", "wb") as file:
+            np.save(file, np.concatenate(rows))
+
+
+class MatchDuplicates(PipelineStep):
+    """Finds the duplicates among all shards; one task."""
+
+    type, name = "DEDUP", "match"
+
+    def __init__(self, signatures: str, duplicates: str) -> None:
+        super().__init__()
+        self.signatures, self.duplicates = signatures, duplicates
+
+    def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        source, target = get_datafolder(self.signatures), get_datafolder(self.duplicates)
+        files = [path for path in source.list_files() if path.endswith(".npy")]
+        numbers = np.array([_number(path) for path in files], np.int64)
+        parts = [
+            np.load(source.resolve_paths(path), mmap_mode="r")
+            if source.is_local()
+            else np.load(source.open(path, "rb"))
+            for path in files
+        ]
+        for number, rows in zip(numbers.tolist(), find_duplicates(parts), strict=True):
+            rows["kept_shard"] = numbers[rows["kept_shard"]] if len(rows) else rows["kept_shard"]
+            with target.open(f"{number:06d}.npy", "wb") as file:
+                np.save(file, rows)
+            self.stat_update("duplicates", value=len(rows))
+        yield from ()
+
+
+class DropDuplicates(_Filter):
+    """Takes the duplicates out."""
+
+    type, name = "DEDUP", "drop"
+
+    def __init__(self, removed: str, duplicates: str) -> None:
+        super().__init__(removed)
+        self.duplicates = duplicates
+
+    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        output, shard, twins = _Output(self.removed), -1, {}
+        for document in data or ():
+            if document.metadata[_SHARD] != shard:
+                shard = document.metadata[_SHARD]
+                output.open(shard)
+                with get_datafolder(self.duplicates).open(f"{shard:06d}.npy", "rb") as file:
+                    rows: np.ndarray = np.load(file).astype(DUPLICATE, copy=False)
+                twins = {int(row["position"]): row for row in rows}
+            row = twins.get(document.metadata[_POSITION])
+            if row is None:
+                self.stat_update("kept")
+                yield document
+            else:
+                reason = "same address" if row["by_url"] else "near-duplicate"
+                self.drop(output, document, reason, kept=f"{shard_name(row['kept_shard'])}:{row['kept_position'] + 1}")
+        output.close()
+
+
+class Decontaminate(_Filter):
+    """Takes benchmark paragraphs out, and pages of which nothing is left; every paragraph goes to the log."""
+
+    type, name = "DECONT", "benchmarks"
+
+    def __init__(self, removed: str, benchmarks: list[str]) -> None:
+        super().__init__(removed)
+        self.benchmarks = benchmarks
+
+    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        index, output = load_benchmarks(self.benchmarks), _Output(self.removed)
+        for document in data or ():
+            shard = document.metadata[_SHARD]
+            output.open(shard)
+            with self.track_time():
+                cleaned, removed = decontaminate(_record(document), index)
+            for paragraph in removed:
+                self.stat_update(f"paragraphs removed: {paragraph.rule}")
+                output.write(shard, asdict(paragraph))
+            if cleaned is None:
+                self.drop(output, document, "nothing left")
+            else:
+                document.text = cleaned["text"]
+                self.stat_update("kept")
+                yield document
+        output.close()
+
+
+class WriteShards(PipelineStep):
+    """Writes the pages, one file a shard."""
+
+    type, name = "WRITE", "pages"
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        output = _Output(self.folder)
+        for document in data or ():
+            output.write(document.metadata[_SHARD], _record(document))
+            yield document
+        output.close()

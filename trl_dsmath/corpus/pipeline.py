@@ -1,0 +1,211 @@
+"""From a crawl to clean text: extract, find duplicates, drop them, decontaminate; on one machine, on Ray or on Slurm."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import ConfigError, DataError, MissingDependencyError
+from .blocks import (
+    Decontaminate,
+    DropDuplicates,
+    ExtractPages,
+    MatchDuplicates,
+    ReadShards,
+    SignPages,
+    WriteShards,
+)
+from .read import MAX_BYTES, SUFFIXES
+
+CLEAN = "clean"  # folder of the result, in the output folder
+
+
+@dataclass(frozen=True)
+class Execution:
+    """
+    Where and how widely a pipeline runs. It changes nothing in what comes out.
+
+    Args:
+        kind (`str`, *optional*, defaults to `"local"`):
+            `local`, `ray` or `slurm`.
+        tasks (`int`, *optional*, defaults to `16`):
+            Parts that a stage is cut into; each is done once and not again after a stop. At most one a file.
+        workers (`int`, *optional*, defaults to `1`):
+            Tasks that run at a time.
+        options (`dict`, *optional*):
+            Further arguments of datatrove's executor. Slurm needs `partition` and `time`, and mostly `venv_path`.
+    """
+
+    kind: Literal["local", "ray", "slurm"] = "local"
+    tasks: int = 16
+    workers: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("local", "ray", "slurm"):
+            raise ConfigError(f"kind={self.kind!r}: use local, ray or slurm.")
+        if self.tasks < 1 or self.workers < 1:
+            raise ConfigError(f"tasks={self.tasks}, workers={self.workers}: both have to be at least 1.")
+        if self.kind == "slurm" and not {"partition", "time"} <= self.options.keys():
+            raise ConfigError(
+                "Slurm needs a partition and a time limit: options={'partition': ..., 'time': '12:00:00'}."
+            )
+
+
+def prepare(
+    pages: str,
+    output: str,
+    benchmarks: Sequence[str] = (),
+    execution: Execution | None = None,
+    max_bytes: int = MAX_BYTES,
+    seconds: float = 20.0,
+) -> None:
+    """Turns a crawl into clean text, stage by stage.
+
+    A run that was stopped, or killed, is called again with the same arguments: whole tasks are not done again, and the
+    files are the same, byte for byte. Results: `clean/` (pages), `removed/` (everything that was taken out, with the
+    reason, by stage), `logs/` (statistics, by stage).
+
+    Args:
+        pages (`str`):
+            Folder of the crawl (`.warc`, `.jsonl`, both also with `.gz`, and `.parquet`); fsspec addresses too.
+        output (`str`):
+            Folder for everything that is written.
+        benchmarks (`Sequence[str]`, *optional*):
+            Files or folders of benchmarks to keep out, see [`load_benchmarks`]. Without them, nothing is decontaminated.
+        execution ([`Execution`], *optional*):
+            Where to run; on this machine, one task at a time, by default.
+        max_bytes (`int`, *optional*, defaults to `10000000`):
+            Longer pages are passed over.
+        seconds (`float`, *optional*, defaults to `20.0`):
+            Time for one page, after which it is passed over.
+
+    Raises:
+        ConfigError: the output folder belongs to a run with other arguments.
+        DataError: the folder holds no page file, or a task failed.
+    """
+    execution = execution or Execution()
+    for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds):
+        executor.run()
+        if execution.kind != "slurm" and (left := executor.get_incomplete_ranks(skip_completed=True)):
+            raise DataError(
+                f"{len(left)} tasks failed (first: {left[0]}); see {executor.logging_dir.path}/logs, then run again."
+            )
+
+
+def make_executors(
+    pages: str,
+    output: str,
+    benchmarks: Sequence[str],
+    execution: Execution,
+    max_bytes: int = MAX_BYTES,
+    seconds: float = 20.0,
+) -> list[Any]:
+    """The datatrove executors of the stages, in order; `prepare` runs them. On Slurm each waits for the one before."""
+    from datatrove.io import get_datafolder
+
+    files = [path for path in get_datafolder(pages).list_files() if path.endswith(SUFFIXES)]
+    if not files:
+        raise DataError(f"{pages}: no file here ends in {', '.join(SUFFIXES)}.")
+    _remember(output, {"pages": pages, "files": files, "benchmarks": [str(path) for path in benchmarks],
+                       "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds})  # fmt: skip
+
+    def folder(name: str) -> str:
+        return f"{output.rstrip('/')}/{name}"
+
+    stages: list[tuple[str, int, list[Any]]] = [
+        (
+            "extract",
+            len(files),
+            [
+                ReadShards(pages, folder("removed/read"), max_bytes),
+                ExtractPages(folder("removed/extract"), seconds),
+                SignPages(folder("signatures")),
+                WriteShards(folder("extracted")),
+            ],
+        ),
+        ("match", 1, [MatchDuplicates(folder("signatures"), folder("duplicates"))]),
+        (
+            "clean",
+            len(files),
+            [
+                ReadShards(folder("extracted")),
+                DropDuplicates(folder("removed/dedup"), folder("duplicates")),
+                *([Decontaminate(folder("removed/decontaminate"), list(map(str, benchmarks)))] if benchmarks else []),
+                WriteShards(folder(CLEAN)),
+            ],
+        ),
+    ]
+    executors: list[Any] = []
+    for name, most, steps in stages:
+        depends = executors[-1] if executors else None
+        executors.append(
+            _executor(name, steps, min(execution.tasks, most), folder(f"logs/{name}"), execution, depends)
+        )
+    return executors
+
+
+def _remember(output: str, arguments: dict[str, Any]) -> None:
+    """Writes what a run was started with, and refuses to go on with something else."""
+    from datatrove.io import get_datafolder
+
+    folder = get_datafolder(output)
+    if folder.isfile("run.json"):
+        before = json.loads(folder.read_text("run.json"))
+        changed = [key for key in arguments if arguments[key] != before.get(key)]
+        if changed:
+            raise ConfigError(
+                f"{output} belongs to a run with other {', '.join(changed)}: use a new folder, or delete it."
+            )
+        return
+    with folder.open("run.json", "w") as file:
+        json.dump(arguments, file, indent=1)
+
+
+def _executor(name: str, steps: list[Any], tasks: int, logs: str, execution: Execution, depends: Any) -> Any:
+    workers = min(execution.workers, tasks)
+    if execution.kind == "local":
+        from datatrove.executor.local import LocalPipelineExecutor
+
+        return LocalPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, **execution.options)
+    if execution.kind == "ray":
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingDependencyError("kind=ray needs ray: pip install 'trl-dsmath[corpus]' ray.") from error
+        from datatrove.executor.ray import RayPipelineExecutor
+
+        if not ray.is_initialized():
+            ray.init(log_to_driver=False)
+        return RayPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, **execution.options)
+    from datatrove.executor.slurm import SlurmPipelineExecutor
+
+    return SlurmPipelineExecutor(
+        steps,
+        tasks=tasks,
+        workers=workers,
+        logging_dir=logs,
+        job_name=f"dsmath-{name}",
+        depends=depends,
+        **execution.options,
+    )
+
+
+def statistics(output: str | Path) -> dict[str, dict[str, int]]:
+    """Counts by stage and block: what was read, kept, removed and passed over.
+
+    Args:
+        output (`str` or `Path`):
+            Folder of a run of [`prepare`] on a local disk.
+
+    Returns:
+        `dict`: by `stage/block`, the total of each count over its tasks.
+    """
+    totals: dict[str, dict[str, int]] = {}
+    for path in sorted(Path(output).glob("logs/*/stats/*.json")):
+        for block in json.loads(path.read_text()):
+            counts = totals.setdefault(f"{path.parts[-3]}/{block['name']}", {})
+            for key, value in block.get("stats", {}).items():
+                counts[key] = counts.get(key, 0) + int(value["total"] if isinstance(value, dict) else value)
+    return totals

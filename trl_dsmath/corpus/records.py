@@ -1,0 +1,98 @@
+"""Pages as plain dictionaries, and their files: JSON lines, gzipped or not, the same bytes for the same records."""
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+Record: TypeAlias = dict[str, Any]  # `id`, `url`, and `html` (raw) or `text`; other columns travel along
+Report: TypeAlias = Callable[
+    [str, str, str], None
+]  # kind of trouble, where, what: one call for each thing passed over
+
+
+def ignore(kind: str, where: str, what: str) -> None:
+    """A `Report` that forgets: for files that this package wrote itself."""
+
+
+def dump_line(record: Record) -> bytes:
+    """One line of a file of records; a half surrogate pair, which UTF-8 cannot hold, becomes a question mark."""
+    return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+
+
+def gzip_writer(raw: IO[bytes]) -> gzip.GzipFile:
+    """A gzip stream whose bytes depend on what is written alone: neither file name nor time are in it."""
+    return gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0)
+
+
+def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
+    """Writes a file of records; it appears under its name only when it is whole.
+
+    Args:
+        path (`str` or `Path`):
+            The file; gzipped if it ends in `.gz`.
+        records (`Iterable[dict]`):
+            What to write.
+
+    Returns:
+        `int`: number of records.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    count = 0
+    with partial.open("wb") as raw:
+        file = gzip_writer(raw) if path.suffix == ".gz" else raw
+        for record in records:
+            file.write(dump_line(record))
+            count += 1
+        if file is not raw:
+            file.close()
+    os.replace(partial, path)
+    return count
+
+
+def read_jsonl(path: str | Path, report: Report = ignore) -> Iterator[Record]:
+    """Reads a file of records, one at a time.
+
+    Args:
+        path (`str` or `Path`):
+            The file; gzipped if it ends in `.gz`.
+        report (`Callable`, *optional*):
+            Told about each line that is passed over, and about a file that breaks off.
+
+    Returns:
+        `Iterator[dict]`: the records.
+    """
+    with Path(path).open("rb") as raw:
+        yield from parse_lines(raw, str(path), report)
+
+
+def parse_lines(raw: IO[bytes], name: str, report: Report = ignore) -> Iterator[Record]:
+    """The records of an open file of JSON lines; see `read_jsonl`."""
+    lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{name}:{number}"
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                report("invalid UTF-8", where, str(error))
+                text = line.decode("utf-8", "replace")
+            try:
+                record = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                report("no JSON", where, str(error))
+                continue
+            if isinstance(record, dict):
+                yield record
+            else:
+                report("no JSON object", where, text[:80])
+    except (EOFError, OSError, zlib.error) as error:
+        report("file breaks off", f"{name}:{number + 1}", str(error))
