@@ -34,16 +34,14 @@ if args.process_index == 0:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["token_classification", "likelihood"])
-def test_two_processes(form: str, causal: Path, classifier: Path, make_toy, tmp_path: Path) -> None:
+def test_two_processes(causal: Path, make_toy, tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(SCRIPT)
     make_toy(8, seed=1).to_json(tmp_path / "rows.jsonl")
-    model = classifier if form == "token_classification" else causal
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     results = []
     for launcher in ([], ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]):
         out = tmp_path / f"out{len(launcher)}"
-        arguments = [str(tmp_path / "run.py"), form, str(model), str(tmp_path / "rows.jsonl"), str(out)]
+        arguments = [str(tmp_path / "run.py"), "likelihood", str(causal), str(tmp_path / "rows.jsonl"), str(out)]
         done = subprocess.run([sys.executable, *launcher, *arguments], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         results.append(torch.load(f"{out}.pt", weights_only=False))
