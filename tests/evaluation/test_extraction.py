@@ -77,3 +77,21 @@ def test_programs() -> None:
     assert strict_answer(text, "number", "program") == "18"
     assert strict_answer("```python\nx = 18\n```\n```output\n```\n", "number", "program") is None
     assert flexible_answer("```python\nprint(3)\n```\n", "number", printed="3") == "3"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "answer"),
+    [
+        ("so \\boxed{2000}\n</think>", "number", "2000"),  # nothing follows the tag
+        ("<think>so \\boxed{2000}\n</think>", "number", None),
+        ("so \\boxed{1}</think> it is 3", "number", "3"),
+        ("**5. FORMAT:**\n\nWe can solve for x.", "number", None),
+        ("1. add\n2. so it is 7", "number", "7"),
+        ("正确答案是 $-i$。 <eoe>\n\n【答案】C <eoa>", "choice", "C"),
+        ("【答案】24√3<eoa>", "formula", "24√3"),
+        ("Final Answer: The final answer is $14{,}916$. I hope it is correct.", "formula", "$14{,}916$"),
+        ("We find $5$, $10$.", "several", "5, 10"),
+    ],
+)
+def test_forms_of_real_recordings(text: str, kind: str, answer: str | None) -> None:
+    assert flexible_answer(text, kind) == answer

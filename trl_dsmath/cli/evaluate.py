@@ -64,6 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
     what.add_argument("--output_dir", type=Path, help="folder of samples and report")
     what.add_argument("--rescore", type=Path, metavar="DIR", help="judge the samples in DIR again; no model needed")
     what.add_argument("--completions", type=Path, metavar="FILE", help="judge recorded completions (.jsonl); no model")
+    what.add_argument("--completion_column", help="column of the completions (default: the usual names)")
+    what.add_argument("--gold_column", help="column of the golds (default: the usual names)")
     how = parser.add_argument_group("how")
     how.add_argument("--mode", choices=("cot", "pot", "tool"), default=defaults.mode, help="default: %(default)s")
     switch("few_shot", "worked examples instead of the instruction, for base models", to=how)
@@ -231,7 +233,7 @@ def _recorded(args: argparse.Namespace, names: list[str]) -> int:
     """Judges a file of recorded completions."""
     problems = _load(names, args.benchmarks_dir)
     form: Form = "program" if args.mode == "pot" else "sentence" if args.few_shot else "box"
-    found = load_recordings(args.completions, problems, form, args.mode)
+    found = load_recordings(args.completions, problems, form, args.mode, args.completion_column, args.gold_column)
     folder = args.output_dir or args.completions.with_name(args.completions.name + ".evaluation")
     print(f"judging     {len(found.samples):,} completions of {len(found.tasks):,} problems in {args.completions}")
     for remark in found.remarks:
@@ -251,13 +253,13 @@ def _finish(
     print(table_text(content))
     for warning in content.warnings:
         print(f"note        {warning.replace('**', '')}")
-    _say_agreement(folder, samples, scores)
+    _say_agreement(folder, tasks, samples, scores)
     print(f"report      {folder / 'report.html'} (and report.md, report.json, scores.jsonl)")
     return 0 if scores.whole else 1
 
 
-def _say_agreement(folder: Path, samples: list[dict[str, Any]], scores: Scores) -> None:
-    labelled, differing = agreement(samples, scores.graded)
+def _say_agreement(folder: Path, tasks: list[Task], samples: list[dict[str, Any]], scores: Scores) -> None:
+    labelled, differing = agreement(samples, scores.graded, tasks)
     if labelled:
         print(f"labels      {labelled - len(differing):,} of {labelled:,} agree with the flexible reading")
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in differing)

@@ -25,6 +25,8 @@ _LETTER = re.compile(
     r"|(?:^|\n)\s*\**([A-J])(?:[.)、：:]|\**\s*(?:\n|$))",
     re.IGNORECASE,
 )
+_ENDS_IN_TAG = re.compile(r"</think>\s*\Z")
+_LIST_NUMBER = re.compile(r"^[^\w\n]*\d+[.)][ \t]+(?=\S)", re.MULTILINE)  # "5. Format:" is no answer
 _ALONE = re.compile(r"(?<![A-Za-z\\\d_^{$])([B-J]|A(?!\s+[a-z]))(?![A-Za-z\d_^'}$=])")
 
 
@@ -77,6 +79,8 @@ def flexible_answer(text: str, kind: Kind, printed: str | None = None) -> str | 
     Returns:
         `str` or `None`: the answer; for `"choice"` a letter, or the words of an option.
     """
+    if _ENDS_IN_TAG.search(text) and "<think>" not in text:
+        text = _ENDS_IN_TAG.sub("", text)  # nothing was said afterwards
     found = read_answer(text) or printed or program_output(text)
     seen = visible_text(text)
     if kind == "choice":
@@ -86,8 +90,12 @@ def flexible_answer(text: str, kind: Kind, printed: str | None = None) -> str | 
     if found:
         return found
     formulas = [next(filter(None, groups)) for groups in _FORMULA.findall(seen)]
-    if kind == "several" or not formulas:
-        return formulas[-1] if formulas else _last_number(seen)
+    if not formulas:
+        return _last_number(seen)
+    if kind == "several":  # all that the last line with a formula gives: "$5$, $10$."
+        line = next(line for line in reversed(seen.split("\n")) if _FORMULA.search(line)) if "\n" in seen else seen
+        last_line = [next(filter(None, groups)) for groups in _FORMULA.findall(line)]
+        return ", ".join(last_line)
     last = formulas[-1]
     number = _last_number(seen)
     # "... $x^2 = 9$, so it is 3": a bare number after the last formula is the answer.
@@ -95,7 +103,7 @@ def flexible_answer(text: str, kind: Kind, printed: str | None = None) -> str | 
 
 
 def _last_number(text: str) -> str | None:
-    numbers = _NUMBER.findall(text)
+    numbers = _NUMBER.findall(_LIST_NUMBER.sub("", text))
     return numbers[-1].rstrip(",").replace("−", "-") if numbers else None
 
 

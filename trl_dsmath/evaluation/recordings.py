@@ -52,6 +52,7 @@ GOLDS = (
     "gold_answer",
     "reference_answer",
     "reference",
+    "standard_answer",
     "target",
     "answer",
     "Answer",
@@ -61,6 +62,7 @@ GOLDS = (
 LABELS = ("correct", "is_correct", "labels", "scores", "score", "correctness", "accuracy", "exact_match", "acc")
 NUMBERS = ("problem_index", "idx", "index", "doc_id", "problem_id", "id")
 _NAMES = ("benchmark", "dataset", "data_name", "data_source", "task", "task_name")
+_WORDS_OF_LABELS = {"true": True, "correct": True, "right": True, "false": False, "incorrect": False, "wrong": False}
 _WORDS = re.compile(r"\w+")
 
 
@@ -83,7 +85,12 @@ class Recordings:
 
 
 def load_recordings(
-    path: str | Path, problems: Sequence[Problem] = (), form: Form = "box", mode: str = "cot"
+    path: str | Path,
+    problems: Sequence[Problem] = (),
+    form: Form = "box",
+    mode: str = "cot",
+    completion_column: str | None = None,
+    gold_column: str | None = None,
 ) -> Recordings:
     """
     Reads a file of recorded completions.
@@ -99,6 +106,8 @@ def load_recordings(
             Where the prompt asked for the answer, for strict reading.
         mode (`str`, *optional*, defaults to `"cot"`):
             What the completions are: `"cot"`, `"tool"` or `"pot"`.
+        completion_column (`str`, *optional*), gold_column (`str`, *optional*):
+            Columns of completion and gold. If `None`, they are looked for by the usual names.
 
     Returns:
         [`Recordings`]
@@ -112,6 +121,9 @@ def load_recordings(
         raise DataError(
             f"{path}: line {broken[0]} is no JSON object; an accuracy over the rest would be of another set."
         )
+    filters = list(dict.fromkeys(row["filter"] for row in rows if isinstance(row.get("filter"), str)))
+    if len(filters) > 1:  # lm-eval writes a document once for each of its filters
+        rows = [row for row in rows if row.get("filter") == filters[0]]
     rows = [{**(row["doc"] if isinstance(row.get("doc"), dict) else {}), **row} for row in rows]
     finder = _Finder(problems)
     # A question that stands twice among single ones is two problems; among groups, it is one with more samples.
@@ -121,9 +133,14 @@ def load_recordings(
     samples, other_golds = [], []
     for number, row in enumerate(rows):
         where = f"{path}, row {number}"
-        texts = _texts(_first(row, COMPLETIONS))
+        texts = _texts(row.get(completion_column) if completion_column else _first(row, COMPLETIONS))
         if texts is None:
-            raise DataError(f"{where}: no completion. Looked for {', '.join(COMPLETIONS)} in {', '.join(row)}.")
+            tried = completion_column or f"{', '.join(COMPLETIONS)} (--completion_column names another)"
+            raise DataError(f"{where}: no completion. Looked for {tried} in {', '.join(row)}.")
+        if gold_column:
+            if gold_column not in row:
+                raise DataError(f"{where}: no column {gold_column!r}. The columns are: {', '.join(row)}.")
+            row = {**{name: cell for name, cell in row.items() if name not in GOLDS}, "gold": row[gold_column]}
         problem = finder.find(row, where) if problems else _own_problem(row, path.stem, where)
         if problems and (own := _first(row, GOLDS)) is not None:
             other_golds.append((read_gold(own), problem))
@@ -151,7 +168,12 @@ def load_recordings(
             }
             for i, text in enumerate(texts)
         ]
-    return Recordings(list(tasks.values()), samples, _remarks(tasks, other_golds))
+    remarks = _remarks(tasks, other_golds)
+    if len(filters) > 1:
+        remarks.append(
+            f"Each document stands once for each filter ({', '.join(filters)}); the rows of {filters[0]} are read."
+        )
+    return Recordings(list(tasks.values()), samples, remarks)
 
 
 def _remarks(tasks: Mapping[str, Task], other_golds: list[tuple[str, Problem]]) -> list[str]:
@@ -200,7 +222,9 @@ def _labels(row: Mapping[str, Any], count: int) -> list[bool] | None:
     for name in LABELS:
         cell = row.get(name)
         cells = cell if isinstance(cell, list) else [cell]
-        if len(cells) == count and all(isinstance(one, bool | int | float) for one in cells):
+        cells = [_WORDS_OF_LABELS.get(one.strip().lower()) if isinstance(one, str) else one for one in cells]
+        # A mark of 5 points says nothing: the most that can be had is not known.
+        if len(cells) == count and all(isinstance(one, bool | int | float) and 0 <= one <= 1 for one in cells):
             return [bool(one > 0.5) for one in cells if one is not None]
     return None
 
@@ -291,7 +315,9 @@ class _Finder:
         return next((problem for problem in found if problem.index == number), found[turn])
 
 
-def agreement(samples: Sequence[dict[str, Any]], graded: Sequence[Graded]) -> tuple[int, list[dict[str, Any]]]:
+def agreement(
+    samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
+) -> tuple[int, list[dict[str, Any]]]:
     """
     Compares verdicts with the labels that a file of recordings brings.
 
@@ -300,16 +326,22 @@ def agreement(samples: Sequence[dict[str, Any]], graded: Sequence[Graded]) -> tu
             Samples, some with `label`.
         graded (`Sequence[Graded]`):
             The same samples, judged.
+        tasks (`Sequence[Task]`, *optional*):
+            Their tasks, whose questions and golds are added to what differs.
 
     Returns:
         `tuple`: how many have a label, and those whose flexible reading is judged otherwise.
     """
+    problems = {task.key: task.problem for task in tasks}
     labels = {(row["key"], row["sample"]): row["label"] for row in samples if "label" in row}
     differing = [
         {
             "benchmark": row["benchmark"],
             "problem": row["problem"],
             "sample": one.sample,
+            **(
+                {"question": problems[one.key].question, "gold": problems[one.key].gold} if one.key in problems else {}
+            ),
             "label": labels[one.key, one.sample],
             "read": one.answers["flexible"],
             "verdict": str(one.verdicts["flexible"]),

@@ -6,11 +6,12 @@ from .boxed import last_boxed, visible_text
 
 _HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
 _SENTENCE = re.compile(
-    r"(?:\banswer(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|故选|应选)"
+    r"(?:\banswer(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
     r"[:：\s*]*(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
     r"(?=[.。!]?\**\s*(?:$|\n)|[.。]\s|,?\s+I\s+hope)",
     re.IGNORECASE,
 )
+_END_MARK = re.compile(r"\s*<eo[a-z]>\s*$")  # GAOKAO-Bench asks for "【答案】C <eoa>"
 _LETTER = re.compile(
     r"""[\s$(（\[{*"'“]*(?:\\(?:text|mathrm|mathbf|textbf|mbox|rm|bf|mathbb)\s*\{?\s*)?[\s(（\[*]*
         (?:(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)|选项|选|答案)\s*(?:is|是|为)?\s*[:：]?\s*)?[(（\[*]*
@@ -45,8 +46,16 @@ def read_answer(text: str) -> str | None:
         return boxed
     if "####" in text and (found := _HASHES.findall(text)):
         return found[-1].strip()
-    found = list(_SENTENCE.finditer(text[-2000:]))
-    return found[-1][1].strip(" *:：") or None if found else None
+    announced = _announced(text[-2000:])
+    return announced or None
+
+
+def _announced(text: str) -> str:
+    found = list(_SENTENCE.finditer(text))
+    if not found:
+        return ""
+    answer = _END_MARK.sub("", found[-1][1]).strip(" *:：")
+    return _announced(answer) or answer  # "Final answer: the final answer is 3"
 
 
 def read_choice(text: str) -> str | None:

@@ -34,6 +34,7 @@ _CHARS: dict[int, int | str] = {
 }  # fmt: skip
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_ROOT = re.compile(r"([√∛])\s*(\d+(?:\.\d+)?)")  # the sign reaches over the number; TeX's command over one digit
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 
@@ -42,8 +43,9 @@ _SPACES = re.compile(r"\\(?:quad|qquad|enspace|thinspace|hfill|newline|nobreak|s
 _INVISIBLE = re.compile(
     r"\\(?:large|Large|LARGE|huge|Huge|small|tiny|normalsize|footnotesize|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|left|right|middle"
     r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect)(?![a-zA-Z])"
-    r"|\\!|\\/"
+    r"|\\!\s*|\\/"
 )
+_GROUPING = re.compile(r"\s*\{\s*,\s*\}\s*")  # 14{,}916
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
 _FONT = re.compile(
     r"\\(?:mathbf|mathit|mathsf|mathtt|boldsymbol|bm|pmb|mathnormal|textstyle|bold|ensuremath|underline|mathop|mathcal"
@@ -122,6 +124,8 @@ def normalize(text: str) -> str:
         text = _SUBSCRIPT_RUN.sub(lambda m: "_{" + m[0].translate(_SUBSCRIPTS) + "}", text)
     text = text.replace("\x0crac", "\\frac").replace("\times", "\\times")  # written without a raw string
     text = _LONE_DOLLAR.sub(r"\\$\1", text)
+    if "√" in text or "∛" in text:
+        text = _ROOT.sub(lambda m: ("\\sqrt{" if m[1] == "√" else "\\sqrt[3]{") + m[2] + "}", text)
     text = text.translate(_CHARS).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
         text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
@@ -155,7 +159,7 @@ def normalize(text: str) -> str:
             lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text
         )
     text = _CHINESE_RATIO.sub(":", text)
-    text = text.replace("{,}", ",").replace("，", ",").replace("np.", "")
+    text = _GROUPING.sub(",", text).replace("，", ",").replace("np.", "")
     text = _LETTER_TIMES.sub(r"\\times ", text)
     text = _EMPTY_SCRIPT.sub("", text)
     text = " ".join(text.split()).removeprefix("\\approx").strip()
