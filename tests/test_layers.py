@@ -13,7 +13,7 @@ LAYERS = [
     {"grading", "sandbox"},
     {"rewards", "sampling", "corpus", "data"},
     {"pretrain", "sft", "grpo", "prm", "shepherd", "solve"},
-    {"cli", "quickstart", "evaluation", "iterate"},
+    {"cli", "quickstart", "evaluation", "iterate", "plan"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 SIBLINGS_ALLOWED = {
@@ -24,7 +24,8 @@ SIBLINGS_ALLOWED = {
     "quickstart",
     "iterate",
     "evaluation",
-}  # layer 0 is one layer; the commands call the three others
+    "plan",
+}  # layer 0 is one layer; the commands call the others
 ANYWHERE = {"_upstream"}
 HEAVY = {"torch", "trl", "transformers", "datasets", "accelerate", "peft"}
 

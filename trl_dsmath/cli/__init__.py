@@ -16,6 +16,7 @@ COMMANDS = {
     "prm": ("trl_dsmath.cli.prm", "train a process reward model on step labels (§4.1.3)"),
     "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
     "iterate": ("trl_dsmath.cli.iterate", "policy and reward model in turns (paper, Algorithm 1)"),
+    "plan": ("trl_dsmath.cli.plan", "forecast the memory of a run, and what to change where it does not fit"),
     "solve": ("trl_dsmath.cli.solve", "answer questions, by vote and with programs, in 16, 8 or 4 bits"),
     "evaluate": ("trl_dsmath.cli.evaluate", "the paper's benchmarks, each figure beside the published one (Tables 2, 3, 5)"),
     "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),

@@ -17,8 +17,8 @@ class MathScriptArguments(ScriptArguments):
         gold_column (`str`, *optional*):
             Column of the answer. If `None`, it is looked for by the usual names.
         prompt_mode (`str`, *optional*, defaults to `"cot"`):
-            Which of the paper's instructions ends a question, and for SFT the form of the solution: `"cot"`, `"pot"` (a
-            program) or `"tool"` (words, a program and its output).
+            Which instruction ends a question, and for SFT the form of the solution: `"cot"`, `"pot"` (a program) or
+            `"tool"` (words, a program and its output), all the paper's; `"think"` asks for reasoning in `<think>` tags.
         plain_prompts (`bool`, *optional*, defaults to `False`):
             Whether to write prompts as strings instead of messages, without the tokenizer's chat template.
     """
@@ -29,9 +29,11 @@ class MathScriptArguments(ScriptArguments):
     gold_column: str | None = field(
         default=None, metadata={"help": "Column of the answer. Looked for by the usual names when left out."}
     )
-    prompt_mode: Literal["cot", "pot", "tool"] = field(
+    prompt_mode: Literal["cot", "pot", "tool", "think"] = field(
         default="cot",
-        metadata={"help": "Instruction after a question and form of the solution: in words, a program, or both."},
+        metadata={
+            "help": "Instruction after a question and form of the solution: in words, a program, both; or <think>."
+        },
     )
     plain_prompts: bool = field(
         default=False, metadata={"help": "Write prompts as strings (`User: ...`) and leave out the chat template."}

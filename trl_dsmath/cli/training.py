@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..data import CHAT_TEMPLATE, Converted, convert
 from ..data.files import load
 from ..errors import ConfigError, DataError
+from .card import add_run_to_card
 from .checkpoints import Resume, find_resume
 
 if TYPE_CHECKING:
@@ -186,8 +187,9 @@ def say_packing(trainer: Any, rows: int, say: Say) -> None:
 
 
 def train_and_save(trainer: Any, resume: Resume, dataset_name: str | None, say: Say) -> None:
-    """Trains, saves the model, its card and the logged figures, and closes the trackers."""
+    """Trains, saves the model, its card with recipe and figures, and the logged figures, and closes the trackers."""
     args = trainer.args
+    add_run_to_card(trainer)
     trainer.train(resume_from_checkpoint=resume.checkpoint)
     trainer.save_model(args.output_dir)
     trainer.save_state()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..text.boxed import last_boxed
 from .prompts import PLAIN_PROMPT, Mode, instruct
 from .solutions import PROGRAM_COLUMNS, read_solution, split_gsm8k
@@ -180,7 +180,7 @@ def convert(
         mode (`str`, *optional*, defaults to `"cot"`):
             Which of the paper's instructions ends the question, and for SFT the form of the solution: `"cot"` (worked in
             words), `"pot"` (a program) or `"tool"` (words, a program and its output). Programs come from a column of
-            their own, from solutions that hold them, or from GSM8K's calculator marks.
+            their own, from solutions that hold them, or from GSM8K's calculator marks. `"think"` is for GRPO alone.
         plain (`bool`, *optional*, defaults to `False`):
             Whether to write strings (`User: ...`) instead of messages.
 
@@ -188,10 +188,13 @@ def convert(
         [`Converted`]: the data set, and the rows that were dropped with the reason.
 
     Raises:
+        ConfigError: there is no such form of a solution.
         DataError: the columns cannot be found, or no row can be used.
     """
     if question is None and gold is None and _has_columns_of(dataset, stage):
         return Converted(dataset, {})
+    if stage == "sft" and mode == "think":
+        raise ConfigError("No solutions are written in <think> tags: prompt_mode think is for GRPO. Set it to cot.")
     columns = find_columns(dataset.column_names, question, gold)
     out = ("prompt", "solution") if stage == "grpo" else ("prompt", "completion")
 

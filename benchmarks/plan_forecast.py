@@ -1,0 +1,108 @@
+"""`dsmath plan`'s forecast against the measured peak of a few updates of SFT on a CPU.
+
+    python benchmarks/plan_forecast.py
+
+Each case is a process of its own: a Llama of 30M random weights, `MathSFTTrainer`, two updates of 4 x 512 tokens, one
+thread. The peak of the resident size is taken above the process before the model is loaded. The forecast is the sum of
+all parts but the assumed ones. A CPU has other kernels and another allocator than a GPU: this checks the arithmetic, not
+a card. Passes in bfloat16 take many minutes on a CPU without instructions for it and are left out.
+"""
+
+import argparse
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+CASES: dict[str, dict[str, Any]] = {
+    "float32": {"gradient_checkpointing": False, "bf16": False},
+    "float32, checkpointing": {"gradient_checkpointing": True, "bf16": False},
+    "LoRA of rank 16": {"gradient_checkpointing": False, "bf16": False, "lora": 16},
+}
+ROWS, TOKENS = 4, 512
+MB = 1e6
+
+
+def save_model(folder: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+
+    words = {word: i for i, word in enumerate(["<bos>", "<eos>", "<pad>", *(f"w{i}" for i in range(4093))])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    special: dict[str, Any] = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    set_seed(0)
+    shape = {"vocab_size": 4096, "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8}
+    LlamaForCausalLM(LlamaConfig(**shape, num_attention_heads=8, tie_word_embeddings=False)).save_pretrained(folder)
+
+
+def _status(key: str) -> float:
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return 1024.0 * int(lines[key].split()[0])
+
+
+def one(case: str, folder: Path) -> dict[str, float]:
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers.utils import logging
+
+    from trl_dsmath import MathSFTConfig, MathSFTTrainer
+    from trl_dsmath.plan import Run, forecast, shape_of
+
+    logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    settings = dict(CASES[case])
+    rank = settings.pop("lora", None)
+    shape = shape_of(str(folder))
+    adapter = shape.adapter_weights(rank, ("all-linear",)) if rank else None
+    run = Run(
+        "sft", shape, 1, 1.0, 4, settings["bf16"], adapter=adapter, checkpointing=settings["gradient_checkpointing"],
+        rows=ROWS, tokens=TOKENS, scored=TOKENS,
+    )  # fmt: skip
+    args = MathSFTConfig(
+        output_dir=str(folder / "out"), use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True,
+        per_device_train_batch_size=ROWS, global_batch_size=ROWS, max_steps=2, max_length=TOKENS, packing=False,
+        model_init_kwargs={"dtype": "float32"}, dataset_kwargs={"skip_prepare_dataset": True}, **settings,
+    )  # fmt: skip
+    rows = Dataset.from_list([{"input_ids": [(7 * i + j) % 4000 for j in range(TOKENS)]} for i in range(2 * ROWS)])
+    peft = LoraConfig(r=rank, target_modules="all-linear") if rank else None
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    base = _status("VmRSS")
+    MathSFTTrainer(str(folder), args=args, train_dataset=rows, peft_config=peft).train()
+    parts = {part.name: part.bytes for part in forecast(run).parts}
+    static = sum(size for name, size in parts.items() if name in {"weights", "adapters", "gradients", "optimiser"})
+    return {"measured": _status("VmHWM") - base, "forecast": forecast(run).allocated(), "static": static}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--one", choices=list(CASES), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(one(args.one, args.folder)))
+        return
+    settings = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+    print("| case | weights, gradients, states, MB | forecast, MB | measured, MB | measured / forecast |")
+    print("| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as name:
+        save_model(Path(name))
+        for case in CASES:
+            command = [sys.executable, __file__, "--one", case, "--folder", name]
+            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **settings})
+            if done.returncode:
+                raise SystemExit(f"{case}:\n{done.stderr[-3000:]}")
+            found = json.loads(done.stdout.splitlines()[-1])
+            cells = [f"{found[key] / MB:.0f}" for key in ("static", "forecast", "measured")]
+            print(f"| {case} | {' | '.join(cells)} | {found['measured'] / found['forecast']:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

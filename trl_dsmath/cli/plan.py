@@ -1,0 +1,224 @@
+"""`dsmath plan`: does a recipe fit on the hardware, and what to change where it does not."""
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from . import run
+from .launch import _read_yaml, _refuse_unknown
+from .recipes import recipe_path
+
+_LAUNCHED = ("pretrain", "sft", "prm", "grpo", "annotate")  # stages whose files may hold keys of `accelerate launch`
+_STAGES = (*_LAUNCHED, "solve", "evaluate", "iterate", "corpus")
+_GIB = 2**30
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="dsmath plan",
+        description="Forecast the memory of a run from its settings, part by part, on the meta device. Any other "
+        "--key value goes to the stage and overrides the recipe. Exit code 1 when it does not fit. See docs/plan.md.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--recipe", required=True, help="STAGE/NAME of a recipe (grpo/paper), or a file with --stage")
+    parser.add_argument("--stage", choices=_STAGES, help="what the file is for")
+    parser.add_argument("--gpus", type=int, default=1, help="cards, one process each (default: %(default)s)")
+    parser.add_argument("--memory", type=float, required=True, help="GiB of a card: 24, 80 ...")
+    parser.add_argument("--accelerate_config", help="zero3, fsdp2, multi_gpu (default: the recipe's, or zero3)")
+    parser.add_argument("--prompt_tokens", type=int, default=200, help="longest prompt (default: %(default)s)")
+    parser.add_argument("--model_config", type=Path, help="config.json of the model, where the hub is not at hand")
+    parser.add_argument("--scorer", help="shape of the reward model: a name or a folder")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def stage_and_file(recipe: str, stage: str | None) -> tuple[str, Path]:
+    """The stage of a recipe, and its file.
+
+    Raises:
+        ConfigError: there is no such recipe, or a file without its stage.
+    """
+    first, _, name = recipe.partition("/")
+    if stage is None and first in _STAGES and name:
+        return first, recipe_path(first, name)
+    if stage is None:
+        raise ConfigError(f"--recipe {recipe}: give STAGE/NAME ({', '.join(_STAGES)}), or a file with --stage.")
+    return stage, recipe_path(stage, recipe)
+
+
+def settings_of(stage: str, given: dict[str, Any], flags: list[str], file: Path) -> dict[str, Any]:
+    """All settings of a stage: its defaults, a recipe's, and flags, in this order.
+
+    Raises:
+        ConfigError: a key that the stage does not know.
+    """
+    parser = import_module(f"trl_dsmath.cli.{stage}").make_parser()
+    defaults: dict[str, Any] = {}
+    for action in parser._actions:
+        defaults.setdefault(action.dest, action.default)  # of a flag and its `--no_` twin, the first is the setting
+        action.required = False
+    unknown = {key: value for key, value in given.items() if key not in defaults and key != "env"}
+    if unknown and stage not in _LAUNCHED:
+        raise ConfigError(f"Unknown key in {file}: {', '.join(unknown)}.")
+    namespace, rest = parser.parse_known_args(flags)
+    _refuse_unknown(rest, unknown, set(defaults), file)
+    named = {word.split("=")[0].lstrip("-").replace("-", "_") for word in flags if word.startswith("--")}
+    return {**defaults, **given, **{key: value for key, value in vars(namespace).items() if key in named}}
+
+
+def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The stages that a recipe starts, with their settings: one, or the three of `iterate`.
+
+    Raises:
+        ConfigError: a key that the stage does not know.
+    """
+    given = _read_yaml(file)
+    if stage != "iterate":
+        return [(stage, settings_of(stage, given, flags, file))]
+    from .iterate import make_parser as iterate_parser
+    from .iterate import take_section_flags
+
+    known = {action.dest for action in iterate_parser()._actions}
+    if unknown := sorted(set(given) - known):
+        raise ConfigError(f"Unknown key in {file}: {', '.join(unknown)}.")
+    rest, taken = take_section_flags(flags)
+    if rest:
+        raise ConfigError(f"{rest[0]}: the sections take --grpo.key value and its like.")
+    policy, prm = given.get("model_name_or_path"), given.get("prm_name_or_path")
+    own: dict[str, dict[str, Any]] = {
+        "grpo": {"model_name_or_path": policy, "step_scorer": [prm]},
+        "annotate": {"model_name_or_path": policy},
+        "prm": {"model_name_or_path": prm},
+    }
+    return [
+        (name, settings_of(name, {**given.get(name, {}), **own[name], **taken[name]}, [], file))
+        for name in ("grpo", "annotate", "prm")
+    ]
+
+
+def _corpus(settings: dict[str, Any], memory: float) -> dict[str, Any]:
+    """The corpus loop runs on CPUs: its classifier's table of vectors, in the machine's memory."""
+    from ..corpus.classifier import _BUCKET
+
+    size = 4 * settings["dim"] * (settings["bucket"] or _BUCKET)
+    how = f"{settings['bucket'] or _BUCKET:,} rows of {settings['dim']} numbers; one copy for all processes"
+    part = {"part": "classifier", "gib": size / _GIB, "when": "always", "how": how, "ppo_only": False}
+    note = "On CPUs. Words that occur min_count times or more, and pages being read, come on top."
+    return {
+        "stage": "corpus",
+        "parts": [part],
+        "ppo": None,
+        "peak_gib": size / _GIB,
+        "fits": size / _GIB <= memory,
+        "memory_gib": memory,
+        "cards": 1,
+        "notes": [note],
+        "advice": [],
+    }
+
+
+def plan_of(
+    stage: str, settings: dict[str, Any], args: argparse.Namespace, absent: str | None = None
+) -> dict[str, Any]:
+    """The forecast of a stage, ready to be printed. `absent`: the shape of a model that an earlier stage makes."""
+    if stage == "corpus":
+        return _corpus(settings, args.memory)
+    from ..plan import advise, forecast, read_run
+    from ..plan.settings import Hardware
+
+    hardware = Hardware(
+        args.gpus, args.memory, args.accelerate_config, args.prompt_tokens, args.model_config, args.scorer, absent
+    )
+    what, assumed = read_run(stage, settings, hardware)
+    found = forecast(what)
+    plan: dict[str, Any] = {
+        "stage": stage,
+        "model": what.model.name,
+        "parameters": what.model.parameters,
+        "cards": what.cards,
+        "memory_gib": what.memory,
+        "sharding": what.sharding,
+        "accumulation": what.accumulation,
+        "parts": [
+            {"part": p.name, "gib": p.bytes / _GIB, "when": p.when, "how": p.how, "ppo_only": p.ppo_only}
+            for p in found.parts
+        ],
+        "peak_gib": found.peak() / _GIB,
+        "allocated_gib": found.allocated() / _GIB,
+        "fits": found.fits(),
+        "notes": [*assumed, *found.notes],
+        "advice": [] if found.fits() else advise(what),
+        "ppo": None,
+    }
+    if stage == "grpo":
+        plan["ppo"] = {"peak_gib": found.peak(ppo=True) / _GIB, "fits": found.fits(ppo=True)}
+    return plan
+
+
+def show(plan: dict[str, Any]) -> str:
+    """The table of a plan."""
+    if "model" in plan:
+        cards = f"{plan['cards']} x {plan['memory_gib']:g} GiB"
+        how = f", {plan['sharding']}" if plan["sharding"] != "none" else ""
+        lines = [f"{plan['stage']}: {plan['model']}, {plan['parameters'] / 1e9:.2f} B parameters, {cards}{how}"]
+    else:
+        lines = [f"{plan['stage']}: {plan['memory_gib']:g} GiB of the machine's memory"]
+    ppo = plan["ppo"]
+    lines.append(_row("GiB of a card" if "model" in plan else "GiB", "GRPO" if ppo else "", "PPO" if ppo else ""))
+    for part in plan["parts"]:
+        if part["ppo_only"] and not ppo:
+            continue
+        when = "" if part["when"] == "always" else f" ({part['when']})"
+        value = f"{part['gib']:.2f}"
+        own = "" if part["ppo_only"] else value
+        lines.append(_row(f"  {part['part']}{when}", own, value if ppo else "", part["how"]))
+    turns = any(part["when"] == "sampling" for part in plan["parts"])
+    how = "sampling or update, whichever is larger" if turns else ""
+    lines.append(_row("  at its fullest", f"{plan['peak_gib']:.2f}", f"{ppo['peak_gib']:.2f}" if ppo else "", how))
+    if ppo:
+        share = plan["peak_gib"] / ppo["peak_gib"]
+        lines.append(f"GRPO takes {share:.0%} of what PPO with a critic of the policy's shape would.")
+    lines += plan["notes"]
+    over = plan["peak_gib"] > plan["memory_gib"]
+    verdict = "fits" if plan["fits"] else "DOES NOT FIT" if over else "DOES NOT WORK"
+    lines.append(f"{verdict}: {plan['peak_gib']:.1f} of {plan['memory_gib']:g} GiB")
+    lines += [f"  instead: {line}" for line in plan["advice"]]
+    return "\n".join(lines)
+
+
+def _row(name: str, own: str, ppo: str, how: str = "") -> str:
+    return f"{name:<32}{own:>8}{ppo:>8}   {how}".rstrip()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv (`list[str]`, *optional*):
+            Arguments after the command. If `None`, those of the process.
+
+    Returns:
+        `int`: 0 when the run fits, 1 when it does not.
+    """
+    args, flags = make_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+    if args.gpus < 1 or args.memory <= 0:
+        raise ConfigError("--gpus and --memory should be positive.")
+    stage, file = stage_and_file(args.recipe, args.stage)
+    runs = runs_of(stage, file, flags)
+    # `iterate` goes on with a reward model that may not be there yet.
+    absent = (args.scorer or runs[0][1]["model_name_or_path"]) if stage == "iterate" else None
+    plans = [plan_of(name, settings, args, absent) for name, settings in runs]
+    if args.json:
+        print(json.dumps(plans if len(plans) > 1 else plans[0], indent=2))
+    else:
+        print("\n\n".join(show(plan) for plan in plans))
+    return 0 if all(plan["fits"] for plan in plans) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(run("plan", sys.argv[1:]))
