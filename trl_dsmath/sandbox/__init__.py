@@ -35,7 +35,7 @@ Covered, each with an adversarial test in tests/sandbox:
 Not covered: errors of the kernel in the calls that are allowed; what a processor leaks by its timing; load on the cores
 while a run lasts; a wrong answer printed on purpose. Under `landlock` alone a program can see names, sizes and dates of
 the host's files (`stat`), its hostname and its own process number; its private directory is on disk and measured twenty
-times a second; and root stays root (without rights) where only root can read Python's files. Machines: Linux on x86_64 and
+times a second (2,048 entries at most); and root stays root (without rights) where only root can read Python's files. Machines: Linux on x86_64 and
 aarch64; the table for aarch64 has not been run.
 """
 

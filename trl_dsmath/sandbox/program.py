@@ -113,6 +113,8 @@ def _execute(code: str) -> int:
     module.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = module
     sys.argv = [NAME]
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # as `site` would have it
+    code = code.removeprefix("\ufeff")
     linecache.cache[NAME] = (len(code), None, code.splitlines(True), NAME)
     status = _guarded(lambda: exec(compile(code, NAME, "exec"), module.__dict__))
     with contextlib.suppress(BaseException):

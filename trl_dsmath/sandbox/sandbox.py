@@ -176,6 +176,11 @@ class Sandbox:
             except OSError as error:
                 refusal = str(error)
             if refusal is None:
+                if wall == "landlock" and self._wall is None:
+                    logger.warning(
+                        "sandbox: only the weakest wall, landlock, stands on this machine (docs/sandbox.md):\n%s",
+                        "\n".join(self._refusals),
+                    )
                 self._refusals = []
                 return
             self._stop()

@@ -1,9 +1,12 @@
 """A private directory on disk, for walls that cannot mount one in memory; measured while the program runs."""
 
+import contextlib
+import math
 import os
-import shutil
 import stat
 import tempfile
+
+MAX_ENTRIES = 2048  # files and directories; the walls with memory for a disk have the same limit
 
 
 def make() -> str:
@@ -12,23 +15,43 @@ def make() -> str:
 
 
 def remove(path: str) -> None:
-    """Removes it; links in it are removed, not followed."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Removes it; links in it are removed, not followed. A deep tree is taken apart from the top: nothing recurses."""
+    moved = 0
+    with contextlib.suppress(OSError):
+        while entries := list(os.scandir(path)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                for inner in list(os.scandir(entry.path)):
+                    os.rename(inner.path, f"{path}/.moved-{moved}")
+                    moved += 1
+                os.rmdir(entry.path)
+        os.rmdir(path)
 
 
 def megabytes(path: str, pid: int) -> float:
-    """What the files take on disk, those included that are deleted but still held open by the process `pid`."""
+    """What the files take on disk, those included that are deleted but still held open by the process `pid`.
+
+    Infinite for more entries than a program needs, and where a directory cannot be looked into.
+    """
     sizes: dict[tuple[int, int], int] = {}
     waiting = [path]
+    entries = 0
     while waiting:
         try:
-            entries = list(os.scandir(waiting.pop()))
+            with os.scandir(waiting.pop()) as found:
+                for entry in found:
+                    entries += 1
+                    if entries > MAX_ENTRIES:
+                        return math.inf
+                    _count(entry.path, False, sizes)
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except FileNotFoundError:
+            continue  # removed meanwhile
         except OSError:
-            continue
-        for entry in entries:
-            _count(entry.path, False, sizes)
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(entry.path)
+            return math.inf
     try:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             _count(f"/proc/{pid}/fd/{descriptor}", True, sizes)

@@ -14,6 +14,7 @@ _CLONE_THREAD = 0x10000
 _CLONE_NEW_ANYTHING = 0x7E020080  # all namespaces, that of time among them
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032)  # dup, flags, record locks, pipe size (reading); no owner, no signals
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
+_OWNER = 0o700
 _PRCTL = (15, 16)  # PR_SET_NAME, PR_GET_NAME: threads
 _FUTURE = 450  # calls newer than this list: "no such call", for which libraries have a second way
 
@@ -44,6 +45,9 @@ def build(pid: int, threads: bool) -> bytes:
         _checked(number["ioctl"], 1, _IOCTL),
         _checked(number["prctl"], 0, _PRCTL),
         _checked(number["prlimit64"], 0, (0,)),  # its own limits only
+        # Directories that can be looked into, since what they hold is measured.
+        *([_checked(number["mkdir"], 1, (_OWNER,), _OWNER)] if number["mkdir"] >= 0 else []),
+        _checked(number["mkdirat"], 2, (_OWNER,), _OWNER),
         [(_EQUAL, 0, 1, number["clone3"]), (_RETURN, 0, 0, _ENOSYS)],  # its flags cannot be seen here: use clone
     ]
     if threads:

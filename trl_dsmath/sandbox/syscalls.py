@@ -16,9 +16,9 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "stat": (4, None), "lstat": (6, None), "fstat": (5, 80), "newfstatat": (262, 79), "statx": (332, 291),
     "access": (21, None), "faccessat": (269, 48), "faccessat2": (439, 439), "readlink": (89, None),
     "readlinkat": (267, 78), "getdents64": (217, 61), "getcwd": (79, 17), "chdir": (80, 49), "fchdir": (81, 50),
-    "mkdir": (83, None), "mkdirat": (258, 34), "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35),
+    "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35),
     "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276), "symlink": (88, None),
-    "symlinkat": (266, 36), "ftruncate": (77, 46), "fsync": (74, 82), "fdatasync": (75, 83), "umask": (95, 166),
+    "symlinkat": (266, 36), "ftruncate": (77, 46), "fsync": (74, 82), "fdatasync": (75, 83),
     "creat": (85, None), "mmap": (9, 222), "munmap": (11, 215), "mprotect": (10, 226), "mremap": (25, 216),
     "brk": (12, 214), "madvise": (28, 233), "msync": (26, 227), "membarrier": (324, 283), "futex": (202, 98),
     "set_robust_list": (273, 99), "rseq": (334, 293), "set_tid_address": (218, 96), "exit": (60, 93),
@@ -36,6 +36,6 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
 # Allowed or refused by their arguments: see seccomp.py.
 CHECKED: dict[str, tuple[int, int]] = {
     "fcntl": (72, 25), "ioctl": (16, 29), "kill": (62, 129), "tgkill": (234, 131), "clone": (56, 220),
-    "clone3": (435, 435), "prctl": (157, 167), "prlimit64": (302, 261),
+    "mkdir": (83, -1), "mkdirat": (258, 34), "clone3": (435, 435), "prctl": (157, 167), "prlimit64": (302, 261),
 }
 # fmt: on

@@ -74,6 +74,7 @@ def _become_nobody(needed: list[str]) -> None:
         os._exit(1)
     if os.waitpid(pid, 0)[1] == 0:
         _set_ids()
+        kernel.set_dumpable()  # otherwise the supervisor could not see which deleted files a program holds open
 
 
 def _set_ids() -> None:
