@@ -37,8 +37,8 @@ def load_policy(turns: int, folder: Path, seed: int) -> tuple[Any, Any]:
     from trl_dsmath.quickstart import run, settings, task
 
     task.TURNS = turns
-    chosen = settings.Settings(seed=seed, problems=100)
-    run.run(chosen, ["pretrain", "sft"], settings.RunFolder(folder, chosen))
+    chosen = settings.Settings(seed=seed, problems=100, vote_problems=100)
+    run.run(chosen, ["corpus", "pretrain", "sft"], settings.RunFolder(folder, chosen))
     model = folder / "sft" / "model"
     return LlamaForCausalLM.from_pretrained(model), PreTrainedTokenizerFast.from_pretrained(model)
 

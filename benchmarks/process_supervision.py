@@ -55,7 +55,7 @@ class Seed:
         self.held_out = task.make_problems(TESTED_PROBLEMS, seed, "held-out")
         chosen = settings.Settings(seed=seed, problems=TESTED_PROBLEMS)
         if not (self.sft.parent / "result.json").exists():
-            run.run(chosen, ["pretrain", "sft"], settings.RunFolder(folder / "policy", chosen))
+            run.run(chosen, ["corpus", "pretrain", "sft"], settings.RunFolder(folder / "policy", chosen))
 
     def part(self, name: str, make: Callable[[], Figures]) -> None:
         """Makes and writes the figures of a part, unless it is finished."""

@@ -63,7 +63,9 @@ def test_imports_point_downward(path: Path) -> None:
         assert LAYER[target] < LAYER[room] or {room, target} <= SIBLINGS_ALLOWED, f"{room} imports upward: {name}"
 
 
-@pytest.mark.parametrize("module", ["trl_dsmath", "trl_dsmath.rewards", "trl_dsmath.grading", "trl_dsmath.sandbox", "trl_dsmath.text"])
+@pytest.mark.parametrize(
+    "module", ["trl_dsmath", "trl_dsmath.rewards", "trl_dsmath.grading", "trl_dsmath.sandbox", "trl_dsmath.text"]
+)
 def test_import_is_light(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('torch', 'trl', 'transformers', 'sympy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The real chain through `main`: short, killed, and in full."""
+"""The real chain through `main`: short, stopped, killed, without an optional package."""
 
 import json
 import logging
@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from trl_dsmath.quickstart import main
-from trl_dsmath.quickstart.settings import STAGES
+from trl_dsmath.quickstart.settings import POLICIES, STAGES
 
 pytestmark = pytest.mark.slow
-SHORT = ["--pretrain_steps", "12", "--sft_steps", "6", "--grpo_steps", "14", "--problems", "16"]
 STOPPED_AT = 12  # a GRPO step behind the checkpoint of step 10
 
 
@@ -27,7 +26,7 @@ def result(folder: Path, stage: str) -> dict[str, Any]:
 
 def figures(folder: Path, stage: str) -> list[Any]:
     """All that must not depend on the day: the trainer's log without its times, the answers, the weights."""
-    timed = {"seconds", "measure_seconds", "step_time"}
+    timed = {"spent", "step_time"}
     log = [
         {key: value for key, value in entry.items() if key not in timed and not key.startswith(("train_", "total_"))}
         for entry in result(folder, stage)["log"]
@@ -36,45 +35,53 @@ def figures(folder: Path, stage: str) -> list[Any]:
     return [log, (folder / stage / "held_out.jsonl").read_text(), weights]
 
 
-@pytest.fixture(scope="module")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("quickstart") / "run"
-    assert main(["--output_dir", str(folder), *SHORT]) == 0
-    return folder
-
-
 def test_short_run_leaves_everything(short: Path) -> None:
     for stage in STAGES:
         kept = result(short, stage)
-        assert kept["problems"] == 16
-        assert set(kept["seconds"]) == {"prepare", "train", "measure"}
+        assert set(kept["seconds"]) == {"wall", "cpu"}
         assert min(kept["seconds"].values()) > 0
+        assert kept["peak_mb"] > 100
         assert not list((short / stage).glob("checkpoint-*"))
+    for stage in POLICIES:
+        assert result(short, stage)["problems"] == 16
         assert len((short / stage / "held_out.jsonl").read_text().splitlines()) == 16
-    assert [entry["step"] for entry in result(short, "grpo")["log"] if "greedy_right" in entry] == [10]
-    rewards = [entry["step"] for entry in result(short, "grpo")["log"] if "reward" in entry]
-    assert rewards == list(range(1, 15))
-    assert "<svg" in (short / "report.html").read_text()
+    for stage in ("grpo", "step_grpo"):
+        log = result(short, stage)["log"]
+        assert [entry["step"] for entry in log if "greedy_right" in entry] == [10]
+        assert [entry["step"] for entry in log if "reward" in entry] == list(range(1, 15))
+    corpus = result(short, "corpus")
+    assert corpus["pages"] == 100 and corpus["mathematics"] == 24
+    assert corpus["right"] >= 20 and corpus["right"] >= 0.9 * corpus["collected"]
+    assert result(short, "annotate")["solutions"] == 16  # 4 samples of each of 4 problems
+    votes = [json.loads(line) for line in (short / "solve" / "sft.jsonl").read_text().splitlines()]
+    assert [len(row["samples"]) for row in votes] == [16] * 4
+    assert all(len(s["steps"]) == len(s["step_scores"]) for row in votes for s in row["samples"])
+    quantized = result(short, "quantize")
+    assert quantized["32"]["bytes"] > quantized["8"]["bytes"] > quantized["4"]["bytes"]
+    assert quantized["paper_gib"]["16"] == pytest.approx(12.87, abs=0.05)  # 6.91 billion weights of two bytes
 
 
-def test_terminal_is_quiet_and_narrow(tmp_path: Path) -> None:
-    code = f"import sys; from trl_dsmath.cli import main; sys.exit(main({['quickstart', *SHORT]!r}))"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    lines = done.stdout.splitlines()
-    assert max(map(len, lines)) <= 100
-    assert all(
-        line == "" or line.startswith(("DeepSeekMath", "About", "  ", "GRPO took", "Report:")) for line in lines
-    )
+def test_pretraining_reads_what_the_loop_kept(short: Path) -> None:
+    kept = result(short, "corpus")["collected"]
+    assert f"of the {kept} pages that the loop kept" in result(short, "pretrain")["data"]
+
+
+def test_report_of_a_real_run(short: Path) -> None:
+    page = (short / "report.html").read_text()
+    assert page.count("<svg") >= 3
+    for stage in STAGES:
+        assert f">{stage}<" in page
 
 
 def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(
-    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    short: Path, argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     from trl_dsmath.quickstart.stages import StageCallback
 
     folder = tmp_path / "run"
+    shutil.copytree(short, folder)
+    for stage in ("step_grpo", "solve", "quantize"):
+        shutil.rmtree(folder / stage)
     on_step_end = StageCallback.on_step_end
 
     def stop(self: StageCallback, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -82,37 +89,79 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(
             raise KeyboardInterrupt
         on_step_end(self, args, state, control, **kwargs)
 
+    until = ["--stages", ",".join(STAGES[:7])]
     with monkeypatch.context() as patch:
         patch.setattr(StageCallback, "on_step_end", stop)
-        assert main(["--output_dir", str(folder), *SHORT]) == 130
+        assert main(["--output_dir", str(folder), *argv, *until]) == 130
     assert "goes on from here" in capsys.readouterr().err
-    assert (folder / "grpo" / "checkpoint-10").is_dir()
+    assert (folder / "step_grpo" / "checkpoint-10").is_dir()
     # a checkpoint that a kill left half-written
-    shutil.copytree(folder / "grpo" / "checkpoint-10", folder / "grpo" / "checkpoint-11")
-    (folder / "grpo" / "checkpoint-11" / "trainer_state.json").write_text('{"log_his')
+    shutil.copytree(folder / "step_grpo" / "checkpoint-10", folder / "step_grpo" / "checkpoint-11")
+    (folder / "step_grpo" / "checkpoint-11" / "trainer_state.json").write_text('{"log_his')
 
-    assert main(["--output_dir", str(folder), *SHORT]) == 0
-    assert capsys.readouterr().out.count("(finished before)") == 2
-    for stage in STAGES:
-        assert figures(folder, stage) == figures(short, stage), stage
+    assert main(["--output_dir", str(folder), *argv, *until]) == 0
+    assert capsys.readouterr().out.count("(finished before)") == 6
+    assert figures(folder, "step_grpo") == figures(short, "step_grpo")
 
 
-def test_killed_between_stages(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    code = f"from trl_dsmath.quickstart import main; main(['--output_dir', {str(folder)!r}, *{SHORT!r}])"
+def test_killed_between_stages(argv: list[str], short: Path, tmp_path: Path) -> None:
+    folder, until = tmp_path / "run", ["--stages", "corpus,pretrain,sft"]
+    flags = ["--output_dir", str(folder), *argv, *until]
+    code = f"from trl_dsmath.quickstart import main; main({flags!r})"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, start_new_session=True) as process:
-        until = time.monotonic() + 120
-        while not (folder / "pretrain" / "result.json").exists() and time.monotonic() < until:
+        end = time.monotonic() + 120
+        while not (folder / "corpus" / "result.json").exists() and time.monotonic() < end:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
-    before = (folder / "pretrain" / "result.json").read_bytes()
-    assert not (folder / "grpo" / "result.json").exists()
-    assert main(["--output_dir", str(folder), *SHORT]) == 0
-    assert (folder / "pretrain" / "result.json").read_bytes() == before
-    assert result(folder, "grpo")["steps"] == 14
+    before = (folder / "corpus" / "result.json").read_bytes()
+    assert not (folder / "sft" / "result.json").exists()
+    assert main(flags) == 0
+    assert (folder / "corpus" / "result.json").read_bytes() == before
+    assert figures(folder, "sft") == figures(short, "sft")  # another process, another folder, the same figures
 
 
-def test_libraries_are_as_before(short: Path) -> None:
+def test_labels_and_votes_go_on(short: Path, argv: list[str], tmp_path: Path) -> None:
+    """What was drawn before a kill is kept, in the stages that have no trainer."""
+    folder = tmp_path / "run"
+    shutil.copytree(short, folder)
+    (folder / "solve" / "result.json").unlink()
+    kept = folder / "solve" / "sft.jsonl"
+    inode = kept.stat().st_ino
+    (folder / "solve" / "grpo.jsonl").unlink()
+    assert main(["--output_dir", str(folder), *argv]) == 0
+    assert kept.stat().st_ino == inode
+    for policy in ("sft", "grpo"):
+        assert (folder / "solve" / f"{policy}.jsonl").read_text() == (short / "solve" / f"{policy}.jsonl").read_text()
+
+
+def test_terminal_is_quiet_and_narrow(short: Path) -> None:
+    assert (short.parent / "err").read_text() == ""
+    lines = (short.parent / "out").read_text().splitlines()
+    assert max(map(len, lines)) <= 120
+    assert all(
+        line == "" or line.startswith(("DeepSeekMath", "About", "  ", "GRPO took", "Report:")) for line in lines
+    )
+    assert [line[:5] for line in lines if line.endswith(" s)")] == [f"  {number}/9" for number in range(1, 10)]
+
+
+def test_without_optional_packages(
+    argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """The loop is left out visibly, on the terminal and in the report, and pretraining says what it reads instead."""
+    from trl_dsmath.quickstart import run
+
+    find_spec = run.find_spec
+    monkeypatch.setattr(run, "find_spec", lambda name: None if name == "fasttext" else find_spec(name))
+    folder = tmp_path / "run"
+    assert main(["--output_dir", str(folder), *argv, "--stages", "corpus,pretrain"]) == 0
+    assert "left out: fasttext is not installed (pip install 'trl-dsmath[corpus]')" in capsys.readouterr().out
+    assert not (folder / "corpus" / "result.json").exists()
+    assert "taken by their labels: the loop was left out" in result(folder, "pretrain")["data"]
+    assert "left out: fasttext is not installed" in (folder / "report.md").read_text()
+
+
+def test_libraries_are_as_before() -> None:
+    """After the tests above, which ran stages in this process."""
     import datasets
     import transformers
 
@@ -121,18 +170,14 @@ def test_libraries_are_as_before(short: Path) -> None:
     assert not datasets.are_progress_bars_disabled()
 
 
-def test_stages_one_by_one(short: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    for stage in STAGES:
-        assert main(["--output_dir", str(folder), *SHORT, "--stages", stage]) == 0
-    assert figures(folder, "grpo") == figures(short, "grpo")
+def test_saved_models_are_asked_as_they_were_trained(short: Path) -> None:
+    """`Solver` sends messages; what the model reads must be the prompt of the training, to the token."""
+    from transformers import AutoTokenizer
 
+    from trl_dsmath.quickstart.task import Problem
+    from trl_dsmath.sampling.encoding import encode_prompt
+    from trl_dsmath.solve.prompts import prompt_for
 
-def test_grpo_gains_20_points(tmp_path: Path) -> None:
-    """The promise of the command, on one seed; docs/quickstart.md has the others."""
-    folder = tmp_path / "run"
-    assert main(["--output_dir", str(folder), "--seed", "1"]) == 0
-    before, after = result(folder, "sft"), result(folder, "grpo")
-    assert after["problems"] == 500
-    gain = 100 * (after["right"]["greedy"] - before["right"]["greedy"]) / 500
-    assert gain >= 20, (before["right"], after["right"])
+    problem = Problem("Gia", 9, (7, 2, 4))
+    tokenizer = AutoTokenizer.from_pretrained(short / "step_grpo" / "model")
+    assert encode_prompt(tokenizer, prompt_for(problem.question, "cot")) == tokenizer(problem.prompt)["input_ids"]

@@ -9,7 +9,10 @@ from ..errors import DsMathError
 
 COMMANDS = {
     "quickstart": ("trl_dsmath.quickstart", "train a tiny model on a toy task: SFT, then GRPO, in minutes on a CPU"),
-    "corpus": ("trl_dsmath.cli.corpus", "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)"),
+    "corpus": (
+        "trl_dsmath.cli.corpus",
+        "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
+    ),
     "pretrain": ("trl_dsmath.cli.pretrain", "go on training a base model on a mixture of texts (paper §2.3)"),
     "sft": ("trl_dsmath.cli.sft", "fine-tune a model on worked solutions (paper §3)"),
     "annotate": ("trl_dsmath.cli.annotate", "label the steps of solutions by roll-outs, for a reward model (§4.1.3)"),
@@ -18,7 +21,10 @@ COMMANDS = {
     "iterate": ("trl_dsmath.cli.iterate", "policy and reward model in turns (paper, Algorithm 1)"),
     "plan": ("trl_dsmath.cli.plan", "forecast the memory of a run, and what to change where it does not fit"),
     "solve": ("trl_dsmath.cli.solve", "answer questions, by vote and with programs, in 16, 8 or 4 bits"),
-    "evaluate": ("trl_dsmath.cli.evaluate", "the paper's benchmarks, each figure beside the published one (Tables 2, 3, 5)"),
+    "evaluate": (
+        "trl_dsmath.cli.evaluate",
+        "the paper's benchmarks, each figure beside the published one (Tables 2, 3, 5)",
+    ),
     "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
     "check-data": ("trl_dsmath.cli.check_data", "list the answers of a data set that cannot be verified"),
 }

@@ -1,21 +1,30 @@
-"""`dsmath quickstart`: pretraining, SFT and GRPO on a toy task, from random weights, with a report."""
+"""`dsmath quickstart`: all stages of DeepSeekMath on a toy task, from random weights, with a report."""
 
 import argparse
 import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from ..errors import ConfigError, DataError, DsMathError
 from .settings import STAGES, RunFolder, Settings
 
 DESCRIPTION = """\
-Trains a tiny Llama from random weights on a toy task, through the stages of DeepSeekMath: pretraining, SFT, GRPO. Prints
-the accuracy on held-out problems after each stage and writes a report with the learning curve. Stopped and started
-again, it goes on where it was.
+The stages of DeepSeekMath on a toy task, with a tiny Llama from random weights: corpus, pretrain, sft, annotate (step
+labels by roll-outs), prm (process reward model), grpo (rewarded by the outcome), step_grpo (by outcome and steps), solve
+(self-consistency before and after), quantize (8 and 4 bits). Prints each stage's figure and writes a report. Stopped and
+started again, it goes on where it was.
 """
+_HELP = {
+    "seed": "seed of everything",
+    "pages": "pages of the made-up crawl",
+    "annotate_problems": "problems whose solutions are labelled",
+    "grpo_steps": "updates in grpo, and in step_grpo",
+    "problems": "held-out problems",
+    "vote_problems": "held-out problems to vote on",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -23,7 +32,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="dsmath quickstart", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     default = Settings()
-    parser.add_argument("--seed", type=int, default=default.seed, help="seed of everything (default: %(default)s)")
     parser.add_argument(
         "--output_dir",
         "--output-dir",
@@ -32,18 +40,10 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of models, results and report (default: %(default)s)",
     )
     parser.add_argument("--stages", default=",".join(STAGES), help="which stages (default: %(default)s)")
-    for stage in STAGES:
-        parser.add_argument(
-            f"--{stage}_steps",
-            f"--{stage}-steps",
-            type=int,
-            default=getattr(default, f"{stage}_steps"),
-            metavar="N",
-            help=f"updates in {stage} (default: %(default)s)",
-        )
-    parser.add_argument(
-        "--problems", type=int, default=default.problems, metavar="N", help="held-out problems (default: %(default)s)"
-    )
+    for name, value in asdict(default).items():
+        text = _HELP.get(name) or f"updates in {name.removesuffix('_steps')}"
+        flags = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
+        parser.add_argument(*flags, type=int, default=value, metavar="N", help=f"{text} (default: %(default)s)")
     return parser
 
 

@@ -6,6 +6,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 from ..data.prompts import COT_EN
 from .task import ANSWER, ASK, NAMES
 
+# For the saved models. A question is what it is, without "User:", so that `Solver` asks in the form of the training.
+CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
     """

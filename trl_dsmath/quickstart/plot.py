@@ -1,4 +1,4 @@
-"""The report's two pictures, as SVG that follows the page's text colour, so that it reads in light and dark."""
+"""The report's pictures, as SVG that follows the page's text colour, so that it reads in light and dark."""
 
 import io
 import re
@@ -8,52 +8,98 @@ from ..grading.metrics import wilson
 
 TEXT = "#123456"  # stands for "the colour of the page's text" until the SVG is written
 BLUE, ORANGE, GREY = "#3b82c4", "#d9822b", "#8a8f98"
+ARMS = {"grpo": (BLUE, "outcome"), "step_grpo": (ORANGE, "outcome + process")}
+Curve = list[tuple[int, float]]
 
 
-def learning_curve(points: list[tuple[int, int]], total: int, rewards: list[tuple[int, float]]) -> str:
+def accuracy(right: dict[str, dict[str, int]], total: int) -> str:
     """
-    Held-out accuracy and training reward over GRPO's steps.
+    Greedy and sampled accuracy after each stage, with intervals.
 
     Args:
-        points (`list[tuple[int, int]]`):
-            Steps, and how many held-out problems were right then (greedy).
+        right (`dict[str, dict[str, int]]`):
+            By stage, how many answers are right: `greedy`, `sampled`.
         total (`int`):
             Number of held-out problems.
-        rewards (`list[tuple[int, float]]`):
-            Steps, and the mean reward of the samples that were trained on.
 
     Returns:
         `str`: the SVG.
     """
     figure, axes = _figure()
-    steps = [step for step, _ in points]
-    ends = [wilson(right, total) for _, right in points]
-    axes.fill_between(
-        steps, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=BLUE, alpha=0.25, lw=0
-    )
-    axes.plot(steps, [100 * right / total for _, right in points], color=BLUE, marker="o", label="held-out, greedy")
-    axes.plot(
-        [step for step, _ in rewards],
-        [100 * reward for _, reward in rewards],
-        color=ORANGE,
-        lw=1.2,
-        label="training samples (reward)",
-    )
+    for place, (way, colour) in enumerate((("greedy", BLUE), ("sampled", GREY))):
+        heights = [100 * counts[way] / total for counts in right.values()]
+        ends = [wilson(counts[way], total) for counts in right.values()]
+        below = [height - 100 * low for height, (low, _) in zip(heights, ends, strict=True)]
+        above = [100 * high - height for height, (_, high) in zip(heights, ends, strict=True)]
+        where = [i + 0.38 * place - 0.19 for i in range(len(right))]
+        axes.bar(where, heights, width=0.36, color=colour, label="greedy" if way == "greedy" else "sampled, T = 1")
+        axes.errorbar(where, heights, yerr=[below, above], fmt="none", ecolor=TEXT, elinewidth=1.2, capsize=2)
+        for x, height, rise in zip(where, heights, above, strict=True):
+            axes.text(x, height + rise + 1.5, f"{height:.0f}", ha="center", color=TEXT, fontsize=10)
+    axes.set_xticks(range(len(right)), ["outcome\n+ process" if s == "step_grpo" else _LABELS[s] for s in right])
+    axes.set_ylim(0, 119)
+    axes.set_yticks(range(0, 101, 20))
+    axes.set_ylabel("right, %")
+    return _svg(figure, axes, "", "accuracy", place="upper left")
+
+
+_LABELS = {"pretrain": "pretrain", "sft": "SFT", "grpo": "GRPO,\noutcome"}
+
+
+def learning_curves(points: dict[str, list[tuple[int, int]]], total: int, rewards: dict[str, Curve]) -> str:
+    """
+    Held-out accuracy and training reward over the steps of GRPO, for outcome and process.
+
+    Args:
+        points (`dict[str, list[tuple[int, int]]]`):
+            By run, steps and how many held-out problems were right then (greedy).
+        total (`int`):
+            Number of held-out problems.
+        rewards (`dict[str, list[tuple[int, float]]]`):
+            By run, steps and the share of right answers in the samples that were trained on.
+
+    Returns:
+        `str`: the SVG.
+    """
+    figure, axes = _figure()
+    for run, curve in points.items():
+        colour, name = ARMS[run]
+        steps, ends = [step for step, _ in curve], [wilson(right, total) for _, right in curve]
+        low, high = [100 * end[0] for end in ends], [100 * end[1] for end in ends]
+        axes.fill_between(steps, low, high, color=colour, alpha=0.18, lw=0)
+        axes.plot(steps, [100 * right / total for _, right in curve], color=colour, marker="o", ms=4, label=name)
+        axes.plot([step for step, _ in rewards[run]], [100 * r for _, r in rewards[run]], color=colour, lw=1, ls=":")
+    axes.plot([], [], color=GREY, lw=1, ls=":", label="training samples")
     axes.set_ylim(0, 103)
     axes.set_xlim(0, None)
     axes.set_ylabel("right, %")
-    return _svg(figure, axes, "GRPO step", "curve")
+    return _svg(figure, axes, "GRPO step", "curves")
 
 
-def losses(curves: dict[str, list[tuple[int, float]]]) -> str:
-    """Training loss of pretraining and SFT over their steps."""
+def roc(points: Curve | list[tuple[float, float]], area: float) -> str:
+    """The ROC curve of the reward model's step scores."""
     figure, axes = _figure()
-    for (name, curve), colour in zip(curves.items(), (GREY, BLUE), strict=False):
-        axes.plot([step for step, _ in curve], [loss for _, loss in curve], color=colour, label=name)
-    axes.set_ylim(0, 1.5)  # the first steps, up to 6, would flatten what matters
-    axes.set_xlim(0, None)
-    axes.set_ylabel("loss (nats a token)")
-    return _svg(figure, axes, "step", "losses")
+    axes.plot([0, 100], [0, 100], color=GREY, lw=1, ls="--", label="chance")
+    axes.plot([100 * x for x, _ in points], [100 * y for _, y in points], color=BLUE, label=f"PRM, AUROC {area:.3f}")
+    axes.set_xlim(-2, 102)
+    axes.set_ylim(-2, 103)
+    axes.set_ylabel("right steps let through, %")
+    return _svg(figure, axes, "wrong steps let through, %", "roc", place="lower right")
+
+
+def votes(ks: list[int], before: dict[str, list[float]], after: dict[str, list[float]]) -> str:
+    """Majority, weighted vote and pass@k over k, before GRPO (dashed) and after."""
+    figure, axes = _figure()
+    ways = {"pass": (GREY, "pass@k"), "weighted": (ORANGE, "vote by PRM"), "majority": (BLUE, "maj@k")}
+    for way, (colour, name) in ways.items():
+        axes.plot(ks, [100 * value for value in after[way]], color=colour, marker="o", ms=4, label=f"{name}, after")
+    for way, (colour, _) in ways.items():
+        axes.plot(ks, [100 * value for value in before[way]], color=colour, marker="o", ms=3, ls="--", label="before")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ks, [str(k) for k in ks])
+    axes.set_ylim(0, 103)
+    axes.set_ylabel("right, %")
+    return _svg(figure, axes, "samples k", "votes", columns=2, place="lower right")
 
 
 def _figure() -> tuple[Any, Any]:
@@ -61,21 +107,22 @@ def _figure() -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     matplotlib.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12})
-    figure = Figure(figsize=(4.8, 3.3), layout="constrained")
+    figure = Figure(figsize=(4.8, 3.4), layout="constrained")
     return figure, figure.add_subplot()
 
 
-def _svg(figure: Any, axes: Any, x_label: str, name: str) -> str:
+def _svg(figure: Any, axes: Any, x_label: str, name: str, columns: int = 1, place: str = "best") -> str:
     import matplotlib
 
     axes.set_xlabel(x_label)
     axes.grid(axis="y", color=GREY, alpha=0.3)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(TEXT)
     axes.tick_params(colors=TEXT)
     axes.xaxis.label.set_color(TEXT)
     axes.yaxis.label.set_color(TEXT)
-    axes.legend(frameon=False, labelcolor=TEXT)
+    axes.legend(frameon=False, labelcolor=TEXT, fontsize=10, ncols=columns, loc=place)
     out = io.StringIO()
     # The salt keeps the identifiers of two pictures on one page apart, and the same from run to run.
     with matplotlib.rc_context({"svg.hashsalt": name}):

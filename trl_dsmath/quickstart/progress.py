@@ -118,4 +118,5 @@ class Progress:
             print(text.rstrip(), flush=True)
             return
         width = min(100, shutil.get_terminal_size().columns - 1)
-        print("\r" + text[:width].ljust(width), end="\n" if last else "", flush=True)
+        shown = text if last else text[:width]  # a result may wrap, a line that is drawn over must not
+        print("\r" + shown.ljust(width), end="\n" if last else "", flush=True)

@@ -1,29 +1,50 @@
 """The quickstart from the first stage to the report; goes on where it was stopped."""
 
-import json
+import resource
 import shutil
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from platform import python_version
-from typing import Any
 
 from .. import __version__
 from ..errors import ConfigError
-from ..grading.metrics import wilson
-from . import report
+from .context import Context, Done
 from .progress import Progress, in_words, quiet_libraries
-from .settings import STAGES, RunFolder, Settings, write_whole
+from .settings import STAGES, RunFolder, Settings, needed
 
-# Seconds on the machine where this was measured: a start, and a step. For the estimate of the time left.
-COST = {"pretrain": (6.0, 0.040), "sft": (4.0, 0.050), "grpo": (3.0, 0.50)}
-PACKAGES = ("trl", "transformers", "torch", "datasets", "tokenizers")
+# Seconds on the machine where this was measured: a start, and a unit of the setting. For the estimate of the time left.
+COST: dict[str, tuple[float, float, str]] = {
+    "corpus": (1.0, 0.002, "pages"),
+    "pretrain": (3.0, 0.034, "pretrain_steps"),
+    "sft": (2.0, 0.042, "sft_steps"),
+    "annotate": (1.0, 0.025, "annotate_problems"),
+    "prm": (2.0, 0.035, "prm_steps"),
+    "grpo": (2.0, 0.35, "grpo_steps"),
+    "step_grpo": (2.0, 0.40, "grpo_steps"),
+    "solve": (1.0, 0.09, "vote_problems"),
+    "quantize": (1.0, 0.007, "problems"),
+}
+IMPORTS = 10  # seconds
+# Stages that need what an installation may lack: the module, and the extra that brings it.
+OPTIONAL = {"corpus": ("fasttext", "corpus"), "quantize": ("bitsandbytes", "quantization")}
+PACKAGES = ("trl", "transformers", "torch", "datasets", "tokenizers", "fasttext-numpy2", "bitsandbytes")
+
+
+def left_out(stage: str) -> str | None:
+    """Why a stage cannot run here, with the fix; None when it can."""
+    module, extra = OPTIONAL.get(stage, ("", ""))
+    if not module or find_spec(module) is not None:
+        return None
+    return f"left out: {module} is not installed (pip install 'trl-dsmath[{extra}]')"
 
 
 def plan(settings: Settings, stages: list[str]) -> dict[str, tuple[float, float]]:
     """Expected seconds of each stage: to start, to run."""
-    return {stage: (COST[stage][0], COST[stage][1] * getattr(settings, f"{stage}_steps")) for stage in stages}
+    return {stage: (COST[stage][0], COST[stage][1] * getattr(settings, COST[stage][2])) for stage in stages}
 
 
 def run(settings: Settings, stages: list[str], folder: RunFolder) -> None:
@@ -41,28 +62,31 @@ def run(settings: Settings, stages: list[str], folder: RunFolder) -> None:
     Raises:
         ConfigError: a stage is asked for whose predecessor has not run.
     """
-    to_do = [stage for stage in stages if folder.result(stage) is None]
+    to_do = [stage for stage in stages if folder.result(stage) is None and left_out(stage) is None]
     for stage in to_do:
-        before = STAGES[: STAGES.index(stage)]
-        missing = [name for name in before if name not in to_do and folder.result(name) is None]
+        before = needed(stage)
+        missing = [n for n in before if n not in to_do and folder.result(n) is None and left_out(n) is None]
         if missing:
             raise ConfigError(
-                f"{stage} starts from the model of {missing[-1]}: run --stages {','.join(before)},{stage}."
+                f"{stage} starts from what {missing[-1]} leaves: run --stages {','.join(before)},{stage}."
             )
-    numbers = {stage: number for number, stage in enumerate(stages, start=1)}
-    progress = Progress(plan(settings, to_do), numbers)
+    progress = Progress(plan(settings, to_do), {stage: number for number, stage in enumerate(stages, start=1)})
     print(f"DeepSeekMath's stages on a toy task, from random weights, seed {settings.seed}. Folder: {folder.path}")
     if to_do:
-        print(
-            f"About {in_words(sum(map(sum, plan(settings, to_do).values())) + 10)} on an idle core. Loading torch and TRL ..."
-        )
+        about = in_words(sum(map(sum, plan(settings, to_do).values())) + IMPORTS)
+        print(f"About {about} on an idle core. Loading torch and TRL ...", flush=True)
+    context = Context(settings, folder, progress)
     for stage in stages:
         kept = folder.result(stage)
         if kept is not None:
-            progress.note(stage, f"{_figures(kept)}  (finished before)")
-            continue
-        with _calm():
-            _run_stage(stage, settings, folder, progress)
+            progress.note(stage, f"{kept['line']}  (finished before)")
+        elif reason := left_out(stage):
+            progress.note(stage, reason)
+        else:
+            with _calm():
+                _run_stage(stage, context)
+    from . import report
+
     print()
     print(report.write(folder, settings))
 
@@ -82,74 +106,62 @@ def _calm() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _run_stage(stage: str, settings: Settings, folder: RunFolder, progress: Progress) -> None:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+def _work_of(stage: str) -> Callable[[Context], Done]:
+    from . import corpus, language, quantize, reinforce, reward_model, votes
 
-    from . import measure, stages
-    from .model import make_model, make_tokenizer
-    from .task import make_problems
-
-    here = folder.stage(stage)
-    here.mkdir(exist_ok=True)
-    checkpoint = stages.last_whole_checkpoint(here)
-    steps = getattr(settings, f"{stage}_steps")
-    progress.start(stage, int(checkpoint.name.split("-")[1]) / steps if checkpoint else 0.0)
-    began = time.monotonic()
-    if stage == STAGES[0]:
-        tokenizer = make_tokenizer()
-        model = make_model(tokenizer, settings.seed)
-    else:
-        source = str(folder.stage(STAGES[STAGES.index(stage) - 1]) / "model")
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
-        model = LlamaForCausalLM.from_pretrained(source)
-    held_out = make_problems(settings.problems, settings.seed, "held-out")
-    trainer, data = stages.MAKE[stage](settings, model, tokenizer, here)
-    prepared = time.monotonic()
-    callback = stages.StageCallback(progress, tokenizer, held_out if stage == "grpo" else [])
-    log = stages.train(trainer, here, callback)
-    trained = time.monotonic()
-    trainer.save_model(str(here / "model"))
-    model = LlamaForCausalLM.from_pretrained(str(here / "model"))  # what is measured is what was saved
-    answers = {
-        "greedy": measure.complete(model, tokenizer, held_out),
-        "sampled": measure.complete(model, tokenizer, held_out, sample_seed=settings.seed),
+    work = {
+        "corpus": corpus.run,
+        "pretrain": language.run_pretrain,
+        "sft": language.run_sft,
+        "annotate": reward_model.run_annotate,
+        "prm": reward_model.run_prm,
+        "grpo": reinforce.run_grpo,
+        "step_grpo": reinforce.run_step_grpo,
+        "solve": votes.run,
+        "quantize": quantize.run,
     }
-    right = {way: measure.judge(held_out, texts) for way, texts in answers.items()}
-    rows = [
-        {"question": problem.question, "answer": problem.answer}
-        | {way: answers[way][i] for way in answers}
-        | {f"{way}_right": right[way][i] for way in answers}
-        for i, problem in enumerate(held_out)
-    ]
-    write_whole(here / "held_out.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    measured = [entry["measure_seconds"] for entry in log if "measure_seconds" in entry]
-    training = max((entry["seconds"] for entry in log if "seconds" in entry), default=trained - prepared)
+    assert tuple(work) == STAGES
+    return work[stage]
+
+
+def _run_stage(stage: str, context: Context) -> None:
+    from . import stages
+
+    work, here = _work_of(stage), context.here(stage)
+    checkpoint = stages.last_whole_checkpoint(here)
+    steps = getattr(context.settings, COST[stage][2])
+    context.progress.start(stage, int(checkpoint.name.split("-")[1]) / steps if checkpoint else 0.0)
+    began, began_cpu = time.monotonic(), stages.cpu_seconds()
+    done = work(context)
     result = {
         "stage": stage,
-        "data": data,
-        "steps": steps,
-        "parameters": model.num_parameters(),
-        "problems": len(held_out),
-        "right": {way: sum(right[way]) for way in right},
+        "data": done.data,
+        "line": done.line,
+        **done.figures,
         "seconds": {
-            "prepare": prepared - began,
-            "train": training - sum(measured),
-            "measure": time.monotonic() - trained + sum(measured),
+            "wall": done.carried["wall"] + time.monotonic() - began,
+            "cpu": done.carried["cpu"] + stages.cpu_seconds() - began_cpu,
         },
-        "log": log,
-        "versions": {"trl-dsmath": __version__, "python": python_version()}
-        | {name: version(name) for name in PACKAGES},
+        "peak_mb": _peak_mb(),
+        "versions": _versions(),
     }
-    folder.finish(stage, result)
+    context.folder.finish(stage, result)
     for old in here.glob("checkpoint-*"):
         shutil.rmtree(old)
-    progress.finish(_figures(result))
+    context.progress.finish(done.line)
 
 
-def _figures(result: dict[str, Any]) -> str:
-    total = result["problems"]
-    low, high = wilson(result["right"]["greedy"], total)
-    return (
-        f"greedy {result['right']['greedy'] / total:6.1%} [{low:.1%}, {high:.1%}]  "
-        f"sampled {result['right']['sampled'] / total:6.1%}"
-    )
+def _peak_mb() -> float:
+    """The most memory that this process has taken so far."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _versions() -> dict[str, str]:
+    found = {"trl-dsmath": __version__, "python": python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -8,7 +8,22 @@ from typing import Any
 
 from ..errors import ConfigError, DataError
 
-STAGES: tuple[str, ...] = ("pretrain", "sft", "grpo")
+# Each stage and those that it reads from.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "corpus": (),
+    "pretrain": ("corpus",),
+    "sft": ("pretrain",),
+    "annotate": ("sft",),
+    "prm": ("annotate",),
+    "grpo": ("sft",),
+    "step_grpo": ("prm",),
+    "solve": ("grpo", "step_grpo"),
+    "quantize": ("step_grpo",),
+}
+STAGES: tuple[str, ...] = tuple(NEEDS)
+POLICIES = ("pretrain", "sft", "grpo", "step_grpo")  # the stages that leave a model which answers
+K = 16  # samples a vote
+SHOWN_K = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -16,15 +31,31 @@ class Settings:
     """What figures depend on. A folder belongs to one such choice."""
 
     seed: int = 0
+    pages: int = 1000
     pretrain_steps: int = 500
     sft_steps: int = 200
+    annotate_problems: int = 150
+    prm_steps: int = 100
     grpo_steps: int = 40
     problems: int = 500
+    vote_problems: int = 150
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value < (name != "seed"):
-                raise ConfigError(f"--{name} must be at least {int(name != 'seed')}, not {value}.")
+            least = {"seed": 0, "pages": 100}.get(name, 1)
+            if value < least:
+                raise ConfigError(f"--{name} must be at least {least}, not {value}.")
+        if self.vote_problems > self.problems:
+            raise ConfigError(
+                f"--vote_problems ({self.vote_problems}) are the first of the held-out --problems ({self.problems}): ask "
+                "for fewer."
+            )
+
+
+def needed(stage: str) -> list[str]:
+    """All stages that one reads from, directly or not, in order."""
+    found = {before for need in NEEDS[stage] for before in [need, *needed(need)]}
+    return [name for name in STAGES if name in found]
 
 
 class RunFolder:
@@ -48,7 +79,7 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         kept = path / "settings.json"
         if kept.exists():
-            _check_same(path, _read(kept), asdict(settings))
+            _check_same(path, read_json(kept), asdict(settings))
         elif any(entry.name != _part(kept).name for entry in path.iterdir()):
             raise ConfigError(f"{path} is not empty and holds no quickstart. Name a new folder with --output_dir.")
         else:
@@ -58,10 +89,14 @@ class RunFolder:
         """Folder of a stage: checkpoints, the model, held-out answers."""
         return self.path / stage
 
+    def model(self, stage: str) -> str:
+        """Where the model of a stage stands. The whole path, which labels keep, whatever the folder was called by."""
+        return str(self.stage(stage).resolve() / "model")
+
     def result(self, stage: str) -> dict[str, Any] | None:
         """Result of a stage, or None while it is not finished."""
         marker = self.stage(stage) / "result.json"
-        return _read(marker) if marker.exists() else None
+        return read_json(marker) if marker.exists() else None
 
     def finish(self, stage: str, result: dict[str, Any]) -> None:
         """Marks a stage as finished. Written last and in one piece, so that a marker is never half a truth."""
@@ -75,15 +110,30 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Writes JSON lines, whole or not at all."""
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Reads JSON lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a file of the run.
+
+    Raises:
+        DataError: it is not JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise DataError(f"{path} cannot be read ({error}). Delete the folder and start again.") from error
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _check_same(path: Path, kept: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -1,36 +1,36 @@
-"""The three training stages, each through the trainer that a user would take for it.
+"""What the training stages share: settings for a model this small, progress, checkpoints, the exam at the end.
 
 What makes them work on a model this small: many small updates at a high learning rate with a short warm-up, and in
 pretraining one document a row, not rows that documents are packed into (measured: docs/quickstart.md).
 """
 
 import json
+import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
-from trl import SFTConfig, SFTTrainer
 
-from ..grpo import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer
-from ..rewards import boxed_accuracy_reward
-from ..sft import MathSFTConfig, MathSFTTrainer
+from ..grading.metrics import wilson
 from . import measure
+from .context import Context, Done
 from .progress import Progress
-from .settings import Settings
-from .task import Problem, SloppyAuthor, make_problems
+from .settings import Settings, write_rows
+from .task import Problem
 
-PRETRAIN_ROWS = 24
-SFT_ROWS = 16
 GRPO_PROMPTS = 8
 GRPO_GROUP = 8
 MEASURE_EVERY = 10  # GRPO steps
 
+Make = Callable[[Context, Any, PreTrainedTokenizerFast, Path], tuple[Any, str]]  # a trainer, and what it trains on
 
-def _shared_arguments(settings: Settings, folder: Path, save_steps: int) -> dict[str, Any]:
+
+def shared_arguments(settings: Settings, folder: Path, save_steps: int) -> dict[str, Any]:
+    """Arguments of every trainer here."""
     return {
         "output_dir": str(folder),
         "seed": settings.seed,
@@ -46,83 +46,9 @@ def _shared_arguments(settings: Settings, folder: Path, save_steps: int) -> dict
     }
 
 
-def make_pretrain(
-    settings: Settings, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> tuple[Any, str]:
-    """Pretraining: TRL's SFTTrainer on plain text, the sloppy author's solutions without their questions."""
-    author = SloppyAuthor(settings.seed, "pretrain")
-    problems = make_problems(settings.pretrain_steps * PRETRAIN_ROWS, settings.seed, "pretrain")
-    args = SFTConfig(
-        **_shared_arguments(settings, folder, save_steps=100),
-        max_steps=settings.pretrain_steps,
-        per_device_train_batch_size=PRETRAIN_ROWS,
-        max_length=None,
-        packing=False,
-        learning_rate=4e-3,
-        lr_scheduler_type="linear",
-        warmup_steps=20,
-        adam_beta2=0.98,
-        logging_steps=10,
-    )
-    rows = Dataset.from_list([{"text": author.solve(problem)} for problem in problems])
-    trainer = SFTTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer)
-    return trainer, f"{len(rows):,} solutions by the sloppy author, as plain text"
-
-
-def make_sft(
-    settings: Settings, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> tuple[Any, str]:
-    """SFT: questions with the paper's instruction, answered by the sloppy author; loss on the solution only."""
-    author = SloppyAuthor(settings.seed, "sft")
-    problems = make_problems(settings.sft_steps * SFT_ROWS, settings.seed, "sft")
-    args = MathSFTConfig(
-        **_shared_arguments(settings, folder, save_steps=50),
-        max_steps=settings.sft_steps,
-        per_device_train_batch_size=SFT_ROWS,
-        global_batch_size=SFT_ROWS,
-        max_length=None,
-        packing=False,
-        learning_rate=4e-3,
-        lr_scheduler_type="linear",
-        warmup_steps=20,
-        adam_beta2=0.98,
-        logging_steps=10,
-    )
-    rows = Dataset.from_list([{"prompt": problem.prompt, "completion": author.solve(problem)} for problem in problems])
-    trainer = MathSFTTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer)
-    return trainer, f"{len(rows):,} questions, solved by the sloppy author"
-
-
-def make_grpo(
-    settings: Settings, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> tuple[Any, str]:
-    """GRPO: questions without solutions; whether the final answer is right is all that the model is told."""
-    problems = make_problems(settings.grpo_steps * GRPO_PROMPTS, settings.seed, "grpo")
-    args = DeepSeekMathGRPOConfig(
-        **_shared_arguments(settings, folder, save_steps=10),
-        max_steps=settings.grpo_steps,
-        per_device_train_batch_size=GRPO_PROMPTS * GRPO_GROUP,
-        global_batch_size=GRPO_PROMPTS * GRPO_GROUP,
-        num_generations=GRPO_GROUP,
-        max_completion_length=measure.MAX_NEW_TOKENS,
-        learning_rate=5e-4,
-        lr_scheduler_type="constant_with_warmup",
-        warmup_steps=5,  # without it greedy accuracy dips before it rises
-        adam_beta2=0.99,
-        logging_steps=1,
-    )
-    rows = Dataset.from_list([{"prompt": problem.prompt, "solution": problem.answer} for problem in problems])
-    trainer = DeepSeekMathGRPOTrainer(
-        model=model,
-        reward_funcs=boxed_accuracy_reward,
-        args=args,
-        train_dataset=rows,
-        processing_class=tokenizer,
-    )
-    return trainer, f"{len(rows):,} questions x {GRPO_GROUP} samples, rewarded by the true answer"
-
-
-MAKE = {"pretrain": make_pretrain, "sft": make_sft, "grpo": make_grpo}
+def cpu_seconds() -> float:
+    """Processor time of this process, its threads, and the children that have ended."""
+    return sum(os.times()[:4])
 
 
 class StageCallback(TrainerCallback):
@@ -139,35 +65,39 @@ class StageCallback(TrainerCallback):
     """
 
     def __init__(self, progress: Progress, tokenizer: PreTrainedTokenizerFast, held_out: list[Problem]) -> None:
+        self.carried = {"wall": 0.0, "cpu": 0.0}
         self._progress = progress
         self._tokenizer = tokenizer
         self._held_out = held_out
-        self._started = 0.0
+        self._started = {"wall": 0.0, "cpu": 0.0}
         self._figure = ""
         self._accuracy = ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        spent = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
-        self._started = time.monotonic() - spent
+        spent = [entry["spent"] for entry in state.log_history if "spent" in entry]
+        self.carried = spent[-1] if spent else self.carried
+        self._started = self._clock()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         step = state.global_step
         if self._held_out and step % MEASURE_EVERY == 0 and step < state.max_steps:
-            began = time.monotonic()
             completions = measure.complete(kwargs["model"], self._tokenizer, self._held_out)
             right = sum(measure.judge(self._held_out, completions))
-            took = time.monotonic() - began
-            state.log_history.append({"step": step, "greedy_right": right, "measure_seconds": took})
+            state.log_history.append({"step": step, "greedy_right": right})
             self._accuracy = f", held-out {right / len(self._held_out):.1%}"
         self._progress.update(step / state.max_steps, self._figure + self._accuracy)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        entry = state.log_history[-1]
-        entry["seconds"] = time.monotonic() - self._started
+        entry, now = state.log_history[-1], self._clock()
+        entry["spent"] = {name: self.carried[name] + now[name] - self._started[name] for name in now}
         if "reward" in entry:
             self._figure = f"reward {entry['reward']:.2f}"
         elif "loss" in entry:
             self._figure = f"loss {entry['loss']:.2f}"
+
+    @staticmethod
+    def _clock() -> dict[str, float]:
+        return {"wall": time.monotonic(), "cpu": cpu_seconds()}
 
 
 def last_whole_checkpoint(folder: Path) -> Path | None:
@@ -202,4 +132,62 @@ def train(trainer: Any, folder: Path, callback: StageCallback) -> list[dict[str,
     trainer.add_callback(callback)
     checkpoint = last_whole_checkpoint(folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.save_model(str(folder / "model"))
     return trainer.state.log_history
+
+
+def train_policy(context: Context, stage: str, start: tuple[Any, Any], make: Make, watch: bool) -> Done:
+    """
+    Trains a policy and lets it answer the held-out problems.
+
+    Args:
+        context ([`Context`]):
+            The run.
+        stage (`str`):
+            Name of the stage.
+        start (`tuple`):
+            Model and tokenizer to start from.
+        make (`Callable`):
+            Makes the trainer.
+        watch (`bool`):
+            Whether to measure during training.
+
+    Returns:
+        [`Done`]
+    """
+    model, tokenizer = start
+    here, held_out = context.here(stage), context.held_out
+    trainer, data = make(context, model, tokenizer, here)
+    callback = StageCallback(context.progress, tokenizer, held_out if watch else [])
+    log = train(trainer, here, callback)
+    model = LlamaForCausalLM.from_pretrained(str(here / "model"))  # what is measured is what was saved
+    answers = {
+        "greedy": measure.complete(model, tokenizer, held_out),
+        "sampled": measure.complete(model, tokenizer, held_out, sample_seed=context.settings.seed),
+    }
+    right = {way: measure.judge(held_out, texts) for way, texts in answers.items()}
+    rows = [
+        {"question": problem.question, "answer": problem.answer}
+        | {way: answers[way][i] for way in answers}
+        | {f"{way}_right": right[way][i] for way in answers}
+        for i, problem in enumerate(held_out)
+    ]
+    write_rows(here / "held_out.jsonl", rows)
+    figures = {
+        "steps": trainer.state.max_steps,
+        "parameters": model.num_parameters(),
+        "problems": len(held_out),
+        "right": {way: sum(right[way]) for way in right},
+        "log": log,
+    }
+    return Done(data, accuracy_line(figures), figures, callback.carried)
+
+
+def accuracy_line(figures: dict[str, Any]) -> str:
+    """Greedy and sampled accuracy, for the terminal."""
+    total = figures["problems"]
+    low, high = wilson(figures["right"]["greedy"], total)
+    return (
+        f"greedy {figures['right']['greedy'] / total:6.1%} [{low:.1%}, {high:.1%}]  "
+        f"sampled {figures['right']['sampled'] / total:6.1%}"
+    )

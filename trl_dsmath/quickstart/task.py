@@ -147,3 +147,10 @@ def wrong_lines(completion: str) -> list[int]:
         if step and (int(step[1]) + int(step[2])) % 10 != int(step[3]):
             wrong.append(number)
     return wrong
+
+
+def steps_right(problem: Problem, steps: list[str]) -> list[bool]:
+    """Whether each step and all before it are right, to examine labels and scores; no training sees this."""
+    expected = solve(problem).split("\n")
+    wrong = next((i for i, step in enumerate(steps) if i >= len(expected) or step.strip() != expected[i]), len(steps))
+    return [i < wrong for i in range(len(steps))]
