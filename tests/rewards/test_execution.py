@@ -81,3 +81,12 @@ def test_gold_missing_and_pickle() -> None:
     with pytest.raises(DataError, match="2 completions but 1 golds"):
         code_execution_reward(["x", "y"], solution=["1"])
     assert pickle.loads(pickle.dumps(code_execution_reward)) is code_execution_reward
+
+
+def test_programs_that_a_roll_out_ran_are_not_run_again() -> None:
+    from trl_dsmath.sampling.protocol import Program
+
+    ran = [(Program("x = 6", ""), Program("print(x * 7)", "42\n")), (Program("1/0", "", "ZeroDivisionError"),), ()]
+    text = "```python\nprint(x * 7)\n```"  # alone, it would fail: x belongs to the program before
+    assert code_execution_reward([text] * 3, solution=["42"] * 3, programs=ran) == [1.0, 0.0, 0.0]
+    assert code_execution_reward([text], solution=["42"]) == [0.0]

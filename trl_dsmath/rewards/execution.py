@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ..errors import DataError
 from ..grading.batch import judge
 from ..grading.verdict import Verdict
 from ..sandbox import ExecutionResult, run_many
 from ..text import read_answer
-from ..text.programs import has_result, last_line, programs, showing_result
+from ..text.programs import has_result, last_line, showing_result
+from ..text.programs import programs as blocks_of
 from .accuracy import gold_column
 from .completions import Completion, completion_text
 
@@ -17,9 +19,23 @@ MEMORY_MB = 512
 _BARE = re.compile(r"^(?:def solution\(|answer *=|from \w[\w.]* import |import \w)", re.MULTILINE)
 
 
+class _Run(Protocol):
+    """How a program ended: an [`ExecutionResult`], or what a roll-out with tools kept of one."""
+
+    @property
+    def stdout(self) -> str: ...
+
+    @property
+    def error(self) -> str | None: ...
+
+    @property
+    def timed_out(self) -> bool: ...
+
+
 def code_execution_reward(
     completions: Sequence[Completion],
     solution: Sequence[object] | None = None,
+    programs: Sequence[Sequence[_Run]] | None = None,
     log_extra: Callable[[str, list], None] | None = None,
     log_metric: Callable[[str, float], None] | None = None,
     **columns: object,
@@ -36,6 +52,9 @@ def code_execution_reward(
             Completions as strings or as messages.
         solution (`list`, *optional*):
             Gold answers; the other names of the column are those of [`boxed_accuracy_reward`].
+        programs (`list`, *optional*):
+            Given by roll-outs with tools ([`~grpo.ToolRollout`]): for each completion the programs that were run already,
+            with the variables of those before. The last one counts, and nothing is run again.
         log_extra (`callable`, *optional*):
             Given by the trainer; adds output, error and verdict to the completions table.
         log_metric (`callable`, *optional*):
@@ -65,9 +84,13 @@ def code_execution_reward(
     golds = solution if solution is not None else gold_column(columns)
     if len(golds) != len(completions):
         raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
-    written = [_program(completion_text(completion)) for completion in completions]
-    results = _run([program for program in written if program is not None])
-    runs = [None if program is None else results[program] for program in written]
+    runs: list[_Run | None]
+    if programs is not None:
+        runs = [ran[-1] if ran else None for ran in programs]
+    else:
+        written = [_program(completion_text(completion)) for completion in completions]
+        results = _run([program for program in written if program is not None])
+        runs = [None if program is None else results[program] for program in written]
     answers = [None if run is None or run.error is not None else last_line(run.stdout) for run in runs]
     verdicts = _verdicts(answers, golds)
     if log_extra is not None:
@@ -82,12 +105,12 @@ def code_execution_reward(
     return [verdict.reward for verdict in verdicts]
 
 
-def _end(run: ExecutionResult) -> str:
+def _end(run: _Run) -> str:
     return "timed_out" if run.timed_out else "ran" if run.error is None else "failed"
 
 
 def _program(text: str) -> str | None:
-    blocks = programs(text, cut_off=True)
+    blocks = blocks_of(text, cut_off=True)
     if blocks:
         return blocks[-1]
     return text if "```" not in text and _BARE.search(text) else None
