@@ -69,9 +69,13 @@ def _give_up_rights(limits: Limits, wall: Wall, private: str) -> None:
     os.closerange(REPORT + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     kernel.die_with_parent(signal.SIGKILL)
     os.setsid()
-    os.chdir(private)
+    home = private
+    if wall.namespaces:  # /tmp may hold mounted packages: the program's own directory is empty
+        home = f"{private}/run"
+        os.mkdir(home, 0o700)
+    os.chdir(home)
     os.environ.clear()
-    tempfile.tempdir = private
+    tempfile.tempdir = home
     for limit, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, int(limits.seconds) * (os.cpu_count() or 1) + 2),
