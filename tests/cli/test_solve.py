@@ -161,3 +161,8 @@ def test_recipes_hold_known_keys_and_values(name: str) -> None:
     if name == "paper":
         assert (settings.n, settings.adaptive) == (64, "off")
         assert next_round([], 0, settings.samples, settings.stopping) == 64
+
+
+def test_without_any_word_it_asks_for_the_model() -> None:
+    with pytest.raises(ConfigError, match="Give --model"):
+        main([])

@@ -148,7 +148,7 @@ def _with_recipe(argv: list[str]) -> list[str]:
 def _bare_switches(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
     """Writes `--load_in_4bit` as `--load_in_4bit=true` where a question follows, which argparse would take for its value."""
     switches = {name for action in parser._actions if action.type is _truth for name in action.option_strings}
-    following = [*argv[1:], ""]
+    following = [*argv, ""][1:]
     return [
         f"{word}=true" if word in switches and after.lower() not in _TRUTH else word
         for word, after in zip(argv, following, strict=True)

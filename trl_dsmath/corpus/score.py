@@ -41,7 +41,7 @@ def shards(pages: Path) -> list[Path]:
     found = sorted(file for file in pages.glob("*.jsonl*") if file.name.endswith((".jsonl", ".jsonl.gz")))
     if not found:
         raise DataError(
-            f"{pages} holds no .jsonl or .jsonl.gz file. Make them with the first stages of dsmath corpus."
+            f"{pages} holds no .jsonl or .jsonl.gz file. Make them out of a crawl with dsmath corpus prepare."
         )
     return found
 
