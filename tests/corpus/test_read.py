@@ -40,6 +40,7 @@ LONG = warc_record("http://broken", b"<p>" + bytes(range(256)) * 40)
         gzip.compress(b"no warc at all\r\n\r\n"),
         b"\x1f\x8b\x08 junk",
     ],
+    ids=["cut short", "damaged", "no warc", "no gzip"],  # compressed bytes hold the time, and names must not change
 )
 def test_a_broken_record_of_a_gzipped_warc_costs_nothing_but_itself(broken: bytes) -> None:
     zipped = [gzip.compress(record) for record in GOOD]
@@ -56,6 +57,7 @@ def test_a_broken_record_of_a_gzipped_warc_costs_nothing_but_itself(broken: byte
         LONG[:300] + b"\r\n\r\n",
         LONG.replace(b"Content-Length: ", b"Content-Length: a"),
     ],
+    ids=["wrong length", "junk", "cut short", "length is no number"],
 )
 def test_a_broken_record_of_a_plain_warc_costs_nothing_but_itself(broken: bytes) -> None:
     pages, kinds = _read("x.warc", GOOD[0] + broken + GOOD[1] + GOOD[2])
