@@ -5,8 +5,9 @@ and `evaluation/data_processing/process_utils.py` of github.com/deepseek-ai/Deep
 instructions to every zero-shot question. `think` is not the paper's.
 """
 
-import re
 from typing import Literal
+
+from ..text.chinese import is_chinese
 
 # Chain of thought, program of thought, reasoning mixed with programs, and thinking in tags (not the paper's).
 Mode = Literal["cot", "pot", "tool", "think"]
@@ -52,7 +53,6 @@ CHAT_TEMPLATE = (
 # How the solutions end that we write out of a bare final answer, as in DeepSeek's own few-shot examples.
 FINAL_ANSWER = "Therefore, the answer is \\boxed{{{answer}}}."
 
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _INSTRUCTIONS: dict[tuple[Mode, bool], str] = {
     ("cot", False): COT_EN,
     ("cot", True): COT_ZH,
@@ -80,4 +80,4 @@ def instruct(question: str, mode: Mode = "cot") -> str:
         `str`: the content of the user's message.
     """
     question = question.strip()
-    return question + _INSTRUCTIONS[mode, bool(_CHINESE.search(question))]
+    return question + _INSTRUCTIONS[mode, is_chinese(question)]

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ..text.boxed import last_boxed
+from ..text.chinese import is_chinese
 from ..text.programs import programs
 from .programs import marks_to_program
 from .prompts import FINAL_ANSWER, Mode
@@ -14,7 +15,6 @@ from .prompts import FINAL_ANSWER, Mode
 PROGRAM_COLUMNS = ("program", "python", "python_solution", "code")
 
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # GSM8K: "48/2 = <<48/2=24>>24"
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Our words between a solution and its program.
 _COMPUTE = {False: "Let me compute this with a program.", True: "用程序计算如下。"}
 _FINAL_CHINESE = "因此，答案是\\boxed{{{answer}}}。"
@@ -48,7 +48,7 @@ def read_solution(worked: Any, program: Any, question: str, gold: str, mode: Mod
         `str`
     """
     text = "" if worked is None else str(worked).strip()
-    chinese = bool(_CHINESE.search(question))
+    chinese = is_chinese(question)
     if mode == "cot":
         return read_worked(text, gold, chinese)
     blocks = programs(text)

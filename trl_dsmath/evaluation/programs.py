@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..paper import TOOL_USE
 from ..sampling import Sample
 from ..sampling.programs import REQUEST, output_block, with_state
-from ..text.programs import has_result, last_line, programs, showing_result
+from ..text.programs import last_line, printing, programs
 
 
 def with_output(completions: Sequence[str], few_shot: bool) -> list[str]:
@@ -31,7 +31,7 @@ def with_output(completions: Sequence[str], few_shot: bool) -> list[str]:
     shown = [f"```python\n{text.strip()}\n```" if few_shot else text.rstrip() for text in completions]
     blocks = [programs(text + "\n") for text in shown]
     asking = [i for i, found in enumerate(blocks) if found and found[-1].strip()]
-    sources = [with_state(blocks[i][:-1], _printing(blocks[i][-1])) for i in asking]
+    sources = [with_state(blocks[i][:-1], printing(blocks[i][-1])) for i in asking]
     results = run_many(sources, timeout=TOOL_USE.timeout)
     printed = {i: result.stdout for i, result in zip(asking, results, strict=True)}
     return [f"{text}\n{REQUEST}\n{output_block(printed.get(i, ''))}" for i, text in enumerate(shown)]
@@ -40,7 +40,3 @@ def with_output(completions: Sequence[str], few_shot: bool) -> list[str]:
 def last_printed(sample: Sample) -> str | None:
     """The last line that the last program of a tool sample printed, also where the model did not get to see it."""
     return last_line(sample.programs[-1].stdout) if sample.programs else None
-
-
-def _printing(program: str) -> str:
-    return program if "print" in program or not has_result(program) else showing_result(program)

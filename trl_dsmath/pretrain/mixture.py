@@ -82,7 +82,7 @@ class Mixture:
         """The stream as TRL's trainers take it: rows with `input_ids`."""
         from datasets import IterableDataset
 
-        return IterableDataset.from_generator(_Rows(self))
+        return IterableDataset.from_generator(self.__iter__)
 
     def snapshot(self, sequences: int) -> dict[str, Any]:
         """The state after a number of sequences: what [`Mixture.load_snapshot`] takes, and what was read until then.
@@ -137,13 +137,3 @@ class Mixture:
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         return self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-
-
-class _Rows:
-    """The generator that `datasets` calls. It is hashed by the sources, not by what a tokenizer pickles to."""
-
-    def __init__(self, mixture: Mixture) -> None:
-        self._mixture = mixture
-
-    def __call__(self) -> Iterator[dict[str, list[int]]]:
-        return iter(self._mixture)

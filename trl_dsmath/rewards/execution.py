@@ -9,7 +9,7 @@ from ..grading.batch import judge
 from ..grading.verdict import Verdict
 from ..sandbox import ExecutionResult, run_many
 from ..text import read_answer
-from ..text.programs import has_result, last_line, showing_result
+from ..text.programs import has_result, last_line, printing, showing_result
 from ..text.programs import programs as blocks_of
 from .accuracy import gold_column
 from .completions import Completion, completion_text
@@ -119,13 +119,11 @@ def _program(text: str) -> str | None:
 def _run(distinct: Sequence[str]) -> dict[str, ExecutionResult]:
     """Each program once; a second time, asking for its result, where it follows the convention but printed nothing."""
     distinct = list(dict.fromkeys(distinct))
-    asked = {program: has_result(program) and "print" not in program for program in distinct}
-    sources = [showing_result(program) if asked[program] else program for program in distinct]
-    results = dict(zip(distinct, run_many(sources, TIME_LIMIT, MEMORY_MB), strict=True))
+    results = dict(zip(distinct, run_many(list(map(printing, distinct)), TIME_LIMIT, MEMORY_MB), strict=True))
     silent = [
         program
         for program, result in results.items()
-        if result.error is None and not result.stdout.strip() and not asked[program] and has_result(program)
+        if result.error is None and not result.stdout.strip() and "print" in program and has_result(program)
     ]
     again = run_many([showing_result(program) for program in silent], TIME_LIMIT, MEMORY_MB)
     return results | dict(zip(silent, again, strict=True))

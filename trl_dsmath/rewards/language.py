@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 
+from ..text.chinese import chinese_characters, is_chinese
 from .completions import Completion, completion_text
 
 _NOT_PROSE = re.compile(
     r"```.*?(?:```|\Z)|\$\$.*?\$\$|\$[^$\n]*\$|\\\(.*?\\\)|\\\[.*?\\\]|\\boxed\s*\{[^{}]*\}|\\[a-zA-Z]+|</?\w+>",
     re.DOTALL,
 )
-_CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -45,9 +45,9 @@ def language_consistency_reward(
         if language is not None:
             target = language[index]
         else:
-            target = "zh" if prompts is not None and _CHINESE.search(_last(prompts[index])) else "en"
+            target = "zh" if prompts is not None and is_chinese(_last(prompts[index])) else "en"
         text = _NOT_PROSE.sub(" ", completion_text(completion))
-        chinese = len(_CHINESE.findall(text)) / 1.5
+        chinese = chinese_characters(text) / 1.5
         english = len(_ENGLISH.findall(text))
         total = chinese + english
         scores.append(1.0 if total == 0 else (chinese if target == "zh" else english) / total)

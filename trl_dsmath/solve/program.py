@@ -1,6 +1,6 @@
 """Answers by program (PoT): the model writes Python, the sandbox runs it, the last line it prints is the answer."""
 
-from ..text.programs import programs, showing_result
+from ..text.programs import printing, programs
 
 
 def program_of(text: str) -> str | None:
@@ -11,4 +11,4 @@ def program_of(text: str) -> str | None:
     blocks = programs(text, cut_off=True)
     if not blocks or not blocks[-1].strip():
         return None
-    return blocks[-1] if "print(" in blocks[-1] else showing_result(blocks[-1])
+    return printing(blocks[-1])

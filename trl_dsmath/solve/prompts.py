@@ -1,12 +1,11 @@
 """What the model reads: the paper's instruction after the question, or worked examples before it. No system prompt."""
 
-import re
 from collections.abc import Sequence
 
 from ..data.prompts import PLAIN_PROMPT, Mode, instruct
 from ..sampling import Prompt
+from ..text.chinese import is_chinese
 
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # The form of the few-shot template in common use for MATH; base models go on with another problem if nothing stops them.
 _SHOT = {False: "Problem: {question}\nSolution: {solution}", True: "问题：{question}\n解答：{solution}"}
 _STOP = {False: "\n\nProblem:", True: "\n\n问题："}
@@ -31,7 +30,7 @@ def prompt_for(question: str, mode: Mode, few_shot: Sequence[tuple[str, str]] = 
         `str` or `list[dict]`
     """
     if few_shot:
-        shot = _SHOT[_is_chinese(question)]
+        shot = _SHOT[is_chinese(question)]
         shown = [shot.format(question=asked.strip(), solution=told.strip()) for asked, told in few_shot]
         return "\n\n".join([*shown, shot.format(question=question.strip(), solution="").rstrip()])
     content = instruct(question, mode)
@@ -40,9 +39,5 @@ def prompt_for(question: str, mode: Mode, few_shot: Sequence[tuple[str, str]] = 
 
 def stop_strings(question: str, mode: Mode, few_shot: bool) -> tuple[str, ...]:
     """What ends a sample: the next problem of a base model; in `pot`, the output that the model would make up."""
-    stop = (_STOP[_is_chinese(question)],) if few_shot else ()
+    stop = (_STOP[is_chinese(question)],) if few_shot else ()
     return (*stop, PROGRAM_OUTPUT) if mode == "pot" else stop
-
-
-def _is_chinese(question: str) -> bool:
-    return bool(_CHINESE.search(question))

@@ -1,12 +1,23 @@
-"""Numbers written in Chinese characters: 十八, 三千零五, 二分之一, 百分之十."""
+"""Text in Chinese, and numbers written in its characters: 十八, 三千零五, 二分之一, 百分之十."""
 
 import re
 from fractions import Fraction
 
+_CHARACTER = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10_000, "亿": 100_000_000}
 _NUMERAL = re.compile(rf"[{''.join(_DIGITS)}十百千万亿]{{1,20}}")
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text holds a Chinese character: by this a question gets the Chinese prompt and answer."""
+    return _CHARACTER.search(text) is not None
+
+
+def chinese_characters(text: str) -> int:
+    """How many Chinese characters a text holds."""
+    return len(_CHARACTER.findall(text))
 
 
 def _whole(text: str) -> int | None:

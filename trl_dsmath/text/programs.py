@@ -43,6 +43,11 @@ def showing_result(program: str) -> str:
     return f"{program}\n{_SHOW}"
 
 
+def printing(program: str) -> str:
+    """A program as it is to be run: one that prints nothing itself shows its result."""
+    return program if "print" in program else showing_result(program)
+
+
 def last_line(output: str) -> str | None:
     """The last line of an output that is not blank: the answer that a program printed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
