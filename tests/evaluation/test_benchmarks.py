@@ -9,7 +9,7 @@ from trl_dsmath.data.few_shot import EXAMPLES
 from trl_dsmath.data.prompts import COT_EN, COT_ZH, TOOL_EN
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.evaluation import BENCHMARKS, choose, load_benchmark
-from trl_dsmath.evaluation.benchmarks import split_options
+from trl_dsmath.evaluation.problems import split_options
 from trl_dsmath.evaluation.prompts import ask
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -88,7 +88,7 @@ def test_the_published_numbers_of_examples() -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
 def test_no_example_repeats_a_test_set() -> None:
-    from trl_dsmath.evaluation.benchmarks import benchmark_texts
+    from trl_dsmath.evaluation.problems import benchmark_texts
     from trl_dsmath.text.ngrams import NgramIndex
 
     index = NgramIndex()

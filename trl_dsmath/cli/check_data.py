@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import DataError
-from ..evaluation.benchmarks import benchmark_texts
+from ..evaluation.problems import benchmark_texts
 from ..grading import check_golds
 from ..rewards.accuracy import GOLD_COLUMNS
 from ..text.ngrams import Hit, NgramIndex

@@ -7,8 +7,9 @@ our own wording), and the hub names of the test sets, which were not tried where
 
 from importlib import import_module
 
-from .benchmarks import BENCHMARKS, Benchmark, Problem, choose, load_benchmark
+from .benchmarks import BENCHMARKS, Benchmark
 from .extraction import flexible_answer, strict_answer
+from .problems import Problem, choose, load_benchmark
 from .recordings import load_recordings
 from .run import load_plan, plan, run
 from .score import Figure, Scores, score

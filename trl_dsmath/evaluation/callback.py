@@ -10,11 +10,11 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from ..data import convert
 from ..data.files import to_dataset
+from ..data.journal import write_whole
 from ..errors import ConfigError
 from ..sampling import Decoding, Prompt, TransformersSampler
-from .benchmarks import Problem
-from .journal import write_whole
-from .recordings import kind_of
+from .columns import kind_of
+from .problems import Problem
 from .run import Task
 from .score import Graded, Scores, score
 

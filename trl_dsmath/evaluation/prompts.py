@@ -6,8 +6,9 @@ from ..data.few_shot import EXAMPLES, Example
 from ..data.prompts import PLAIN_PROMPT, Mode, instruct
 from ..errors import ConfigError
 from ..sampling import Prompt
-from .benchmarks import Problem, find
+from .benchmarks import find
 from .extraction import Form
+from .problems import Problem
 
 _CODE = "```python\n"
 

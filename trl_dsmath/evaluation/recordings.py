@@ -1,7 +1,6 @@
 """Completions that somebody recorded, in the forms in which evaluations are published, as tasks and samples."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,61 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ..data.files import read_jsonl
-from ..data.problems import read_gold, read_question
+from ..data.problems import read_gold
 from ..errors import DataError
 from ..grading import Verdict
 from ..grading.batch import judge
 from ..sampling import Decoding
-from ..text import read_choice
-from .benchmarks import BENCHMARKS, Kind, Problem, canonical, split_options
+from .columns import COMPLETIONS, GOLDS, first, labels_of, own_problem, question_of, texts_of
 from .extraction import Form
+from .finder import Finder
+from .problems import Problem
 from .run import Task
 from .score import Graded
-
-# The names that evaluation tools give these columns (ours and TRL's, lm-eval, Qwen's and ToRA's, DeepSeek's).
-COMPLETIONS = (
-    "completions",
-    "completion",
-    "responses",
-    "response",
-    "resps",
-    "code",
-    "model_output",
-    "model_outputs",
-    "generations",
-    "generation",
-    "generated_text",
-    "generated_responses",
-    "outputs",
-    "output",
-    "samples",
-    "solutions",
-    "predictions",
-    "prediction",
-    "text",
-)
-QUESTIONS = ("question", "problem", "query", "prompt", "input", "messages")
-GOLDS = (
-    "gold",
-    "gt",
-    "golden",
-    "ground_truth",
-    "expected_answer",
-    "gold_answer",
-    "reference_answer",
-    "reference",
-    "standard_answer",
-    "target",
-    "answer",
-    "Answer",
-    "label",
-    "solution",
-)
-LABELS = ("correct", "is_correct", "labels", "scores", "score", "correctness", "accuracy", "exact_match", "acc")
-NUMBERS = ("problem_index", "idx", "index", "doc_id", "problem_id", "id")
-_NAMES = ("benchmark", "dataset", "data_name", "data_source", "task", "task_name")
-_WORDS_OF_LABELS = {"true": True, "correct": True, "right": True, "false": False, "incorrect": False, "wrong": False}
-_WORDS = re.compile(r"\w+")
 
 
 @dataclass
@@ -125,15 +80,15 @@ def load_recordings(
     if len(filters) > 1:  # lm-eval writes a document once for each of its filters
         rows = [row for row in rows if row.get("filter") == filters[0]]
     rows = [{**(row["doc"] if isinstance(row.get("doc"), dict) else {}), **row} for row in rows]
-    finder = _Finder(problems)
+    finder = Finder(problems)
     # A question that stands twice among single ones is two problems; among groups, it is one with more samples.
-    asked = Counter(_question(row) for row in rows)
+    asked = Counter(question_of(row) for row in rows)
     single = not problems and Counter(asked.values()).most_common(1)[0][0] == 1
     tasks: dict[str, Task] = {}
     samples, other_golds = [], []
     for number, row in enumerate(rows):
         where = f"{path}, row {number}"
-        texts = _texts(row.get(completion_column) if completion_column else _first(row, COMPLETIONS))
+        texts = texts_of(row.get(completion_column) if completion_column else first(row, COMPLETIONS))
         if texts is None:
             tried = completion_column or f"{', '.join(COMPLETIONS)} (--completion_column names another)"
             raise DataError(f"{where}: no completion. Looked for {tried} in {', '.join(row)}.")
@@ -141,8 +96,8 @@ def load_recordings(
             if gold_column not in row:
                 raise DataError(f"{where}: no column {gold_column!r}. The columns are: {', '.join(row)}.")
             row = {**{name: cell for name, cell in row.items() if name not in GOLDS}, "gold": row[gold_column]}
-        problem = finder.find(row, where) if problems else _own_problem(row, path.stem, where)
-        if problems and (own := _first(row, GOLDS)) is not None:
+        problem = finder.find(row, where) if problems else own_problem(row, path.stem, where)
+        if problems and (own := first(row, GOLDS)) is not None:
             other_golds.append((read_gold(own), problem))
         key = hashlib.blake2b(
             f"{problem.benchmark}/{number if single else problem.index}/{problem.question}".encode(
@@ -156,7 +111,7 @@ def load_recordings(
             problem = replace(problem, index=index)
             known = Task(key, "recorded", problem, mode, form, problem.question, Decoding(), 0)
         tasks[key] = replace(known, samples=known.samples + len(texts))
-        labels = _labels(row, len(texts))
+        labels = labels_of(row, len(texts))
         samples += [
             {
                 "key": key,
@@ -195,124 +150,6 @@ def _remarks(tasks: Mapping[str, Task], other_golds: list[tuple[str, Problem]]) 
             f"The problems have {counts[0]} to {counts[-1]} completions; maj@k and pass@k are given up to k = {counts[0]}."
         )
     return remarks
-
-
-def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
-    return next((row[name] for name in names if row.get(name) not in (None, "", [])), None)
-
-
-def _texts(cell: Any) -> list[str] | None:
-    """Completions as strings: of a string, a message, a list of messages, and lists of these."""
-    if isinstance(cell, str):
-        return [cell]
-    if isinstance(cell, Mapping):
-        found = next((cell[name] for name in ("content", "text", *COMPLETIONS) if name in cell), None)
-        return _texts(found)
-    if isinstance(cell, list) and cell:
-        if all(isinstance(part, Mapping) and "role" in part for part in cell):
-            spoken = [str(part.get("content") or "") for part in cell if part["role"] != "user"]
-            return ["\n".join(spoken)] if spoken else None
-        parts = [_texts(part) if part != "" else [""] for part in cell]
-        return None if any(part is None for part in parts) else [text for part in parts for text in part or []]
-    return None
-
-
-def _labels(row: Mapping[str, Any], count: int) -> list[bool] | None:
-    """Whether each completion was right by whoever recorded it; `None` when the row does not say."""
-    for name in LABELS:
-        cell = row.get(name)
-        cells = cell if isinstance(cell, list) else [cell]
-        cells = [_WORDS_OF_LABELS.get(one.strip().lower()) if isinstance(one, str) else one for one in cells]
-        # A mark of 5 points says nothing: the most that can be had is not known.
-        if len(cells) == count and all(isinstance(one, bool | int | float) and 0 <= one <= 1 for one in cells):
-            return [bool(one > 0.5) for one in cells if one is not None]
-    return None
-
-
-def _own_problem(row: Mapping[str, Any], stem: str, where: str) -> Problem:
-    """The problem of a row that brings its own gold."""
-    gold_cell = _first(row, GOLDS)
-    if gold_cell is None:
-        raise DataError(
-            f"{where}: no gold. Looked for {', '.join(GOLDS)}; or name the benchmark with --benchmarks, and its golds are used."
-        )
-    named = canonical(str(_first(row, _NAMES) or ""))
-    options = row.get("options") or row.get("choices")
-    question = _question(row)
-    if not question:
-        raise DataError(f"{where}: no question and no number. Looked for {', '.join((*QUESTIONS, *NUMBERS))}.")
-    gold = read_gold(gold_cell)
-    benchmark = BENCHMARKS.get(named)
-    kind = benchmark.kind if benchmark else kind_of(gold)
-    name = named if benchmark else str(_first(row, _NAMES) or stem)
-    return Problem(
-        name, 0, question, split_options(options), "".join(gold.split()) if kind == "choice" else gold, kind
-    )
-
-
-def _question(row: Mapping[str, Any]) -> str:
-    """The question of a row; its number where it has none; empty without either."""
-    question = read_question(_first(row, QUESTIONS), row.get("options") or row.get("choices"))
-    number = _first(row, NUMBERS)
-    return question or ("" if number is None else f"problem {number}")
-
-
-def kind_of(gold: str) -> Kind:
-    """What an answer is, by its gold: a letter, a number, or a formula."""
-    if len(gold) <= 8 and gold == gold.upper() and read_choice(gold) == "".join(sorted(re.findall("[A-J]", gold))):
-        return "choice"
-    return "number" if re.fullmatch(r"[$\s]*-?\d[\d,]*(?:\.\d+)?[$\s]*", gold) else "formula"
-
-
-class _Finder:
-    """Finds the problem of a row: by its question, which may stand within a prompt, or by its number."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self._problems = problems
-        self._words = [" ".join(_WORDS.findall(problem.question.lower())) for problem in problems]
-        self._by_words: dict[str, list[Problem]] = {}
-        for problem, words in zip(problems, self._words, strict=True):
-            self._by_words.setdefault(words, []).append(problem)
-        self._by_number = {(problem.benchmark, problem.index): problem for problem in problems}
-        self._turns: Counter[str] = Counter()
-        self._names = list(dict.fromkeys(problem.benchmark for problem in problems))
-
-    def find(self, row: Mapping[str, Any], where: str) -> Problem:
-        named = canonical(str(_first(row, _NAMES) or ""))
-        names = [named] if named in self._names else self._names
-        number = _first(row, NUMBERS)
-        number = int(number) if isinstance(number, int) or (isinstance(number, str) and number.isdecimal()) else None
-        question = read_question(_first(row, QUESTIONS), row.get("options") or row.get("choices"))
-        if question:
-            return self._by_question(question, number, names, where)
-        if number is not None and len(names) == 1 and (names[0], number) in self._by_number:
-            return self._by_number[names[0], number]
-        raise DataError(
-            f"{where}: no question, and no number of a problem of {', '.join(names)} (looked for "
-            f"{', '.join((*QUESTIONS, *NUMBERS))})."
-        )
-
-    def _by_question(self, question: str, number: int | None, names: list[str], where: str) -> Problem:
-        words = " ".join(_WORDS.findall(question.lower()))
-        found = [problem for problem in self._by_words.get(words, []) if problem.benchmark in names]
-        if not found:  # a prompt with an instruction or examples around it, or a question without its options
-            places = [
-                (words.rfind(own), len(own), -i) if own in words else (0, 0, -i) if own.startswith(words) else None
-                for i, own in enumerate(self._words)
-            ]
-            inside = [
-                place
-                for place, problem in zip(places, self._problems, strict=True)
-                if place and problem.benchmark in names
-            ]
-            if inside:
-                found = [self._problems[-max(inside)[2]]]
-        if not found:
-            raise DataError(f"{where}: its question is in none of {', '.join(names)}: {question[:80]!r}.")
-        # Some sets hold a question twice: the number says which, or else the copies take turns.
-        self._turns[found[0].question] += 1
-        turn = (self._turns[found[0].question] - 1) % len(found)
-        return next((problem for problem in found if problem.index == number), found[turn])
 
 
 def agreement(

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..data.journal import write_whole
 from ..errors import ConfigError
 from ..sampling import Decoding, Prompt, Sampler
-from .benchmarks import Problem, choose
 from .extraction import Form
-from .journal import Journal, write_whole
+from .journal import Journal
+from .problems import Problem, choose
 from .programs import last_printed, with_output
 from .prompts import ask, ends_with_fence
 from .settings import Settings
