@@ -1,13 +1,12 @@
 """The samples of a run on disk: one JSON line each, kept through a kill, never drawn twice."""
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, DataError
+from ..data.journal import open_locked, whole_lines
+from ..errors import DataError
 
 SAMPLES = "samples.jsonl"
 
@@ -27,24 +26,9 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         path = folder / SAMPLES
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab+")
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}. Give another --output_dir.") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise ConfigError(f"{path} is being written by another process: wait for it.") from error
-        self._file.seek(0)
-        whole = 0
+        self._file = open_locked(path, "Give another --output_dir.", ": wait for it.")
         self.done: set[tuple[str, int]] = set()
-        for number, line in enumerate(self._file, start=1):
-            if not line.endswith(b"\n"):  # cut off by a kill
-                self._file.truncate(whole)
-                break
-            whole += len(line)
+        for number, line in whole_lines(self._file):
             row = _read(line, path, number)
             self.done.add((row["key"], row["sample"]))
 
@@ -78,10 +62,3 @@ def _read(line: bytes, path: Path, number: int) -> dict[str, Any]:
         return {**row, "key": str(row["key"]), "sample": int(row["sample"]), "completion": str(row["completion"])}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}, line {number}, is no sample of an evaluation: delete the line to go on.") from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that a kill leaves the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(text.encode("utf-8", "surrogatepass"))
-    os.replace(part, path)

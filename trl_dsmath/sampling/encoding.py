@@ -1,7 +1,7 @@
 """Prompts to token ids and back, the same for every engine."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, DataError
 from .protocol import Prompt
@@ -41,11 +41,18 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> list[
     return list(ids)
 
 
-def encode(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """The ids of a text that follows a prompt: no special tokens, not even where the text has their names in it."""
-    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+class Encoding:
+    """What engines with a tokenizer of their own have in common; `_tokenizer` is set by them."""
 
+    _tokenizer: Any
 
-def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
-    """The text of ids. Nothing is tidied up, so that the text of a prefix of the ids is a prefix of the text."""
-    return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        return encode_prompt(self._tokenizer, prompt)
+
+    def encode(self, text: str) -> list[int]:
+        # No special tokens, not even where the text has their names in it.
+        return list(self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        # Nothing is tidied up, so that the text of a prefix of the ids is a prefix of the text.
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

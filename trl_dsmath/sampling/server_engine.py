@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..errors import ConfigError, DataError
-from . import encoding
+from .encoding import Encoding
 from .protocol import Decoding, Prompt, Sample, first_of, stream_key
 
 _TRIES = 3
 _TRY_AGAIN = (500, 502, 503)
 
 
-class ServerSampler:
+class ServerSampler(Encoding):
     """
     Draws samples from `trl vllm-serve --model MODEL`, or `vllm serve MODEL`, which is the same server since TRL 1.14.
 
@@ -76,15 +76,6 @@ class ServerSampler:
     @property
     def name(self) -> str:
         return f"vllm-serve:{self._model}"
-
-    def encode_prompt(self, prompt: Prompt) -> list[int]:
-        return encoding.encode_prompt(self._tokenizer, prompt)
-
-    def encode(self, text: str) -> list[int]:
-        return encoding.encode(self._tokenizer, text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return encoding.decode(self._tokenizer, ids)
 
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import DynamicCache, GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers import DynamicCache, GenerationConfig, GenerationMixin, LogitsProcessorList, StoppingCriteriaList
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from ..errors import ConfigError
-from . import encoding
 from .choice import SeededChoice, StopStrings
+from .encoding import Encoding
 from .protocol import Decoding, Prompt, Sample, first_of, stream_key
 from .reserved import repeated
 
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 ROWS_ON_CPU = 64
 MOST_ROWS = 256  # on a GPU with room for more; decoding hardly gets faster beyond it
 _SHARE_OF_FREE_MEMORY = 0.8
+# transformers 4 takes what stands at its default from the model's generation_config.json, unless it is told not to.
+_OUR_OWN = (
+    {"use_model_defaults": False}
+    if "use_model_defaults" in inspect.signature(GenerationMixin.generate).parameters
+    else {}
+)
 
 
-class TransformersSampler:
+class TransformersSampler(Encoding):
     """
     Draws samples with `generate`, without a server.
 
@@ -69,15 +75,6 @@ class TransformersSampler:
     @property
     def name(self) -> str:
         return f"transformers:{self._model.config._name_or_path}"
-
-    def encode_prompt(self, prompt: Prompt) -> list[int]:
-        return encoding.encode_prompt(self._tokenizer, prompt)
-
-    def encode(self, text: str) -> list[int]:
-        return encoding.encode(self._tokenizer, text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return encoding.decode(self._tokenizer, ids)
 
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
@@ -191,7 +188,7 @@ class TransformersSampler:
             eos_token_id=self._ends or None,
             return_dict_in_generate=False,
         )
-        given = {} if cache is None else {"past_key_values": cache}
+        given: dict[str, Any] = _OUR_OWN if cache is None else {**_OUR_OWN, "past_key_values": cache}
         out_BT = self._model.generate(
             input_ids=ids_BT,
             attention_mask=mask_BT,

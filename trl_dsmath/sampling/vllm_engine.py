@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MissingDependencyError
-from . import encoding
+from .encoding import Encoding
 from .protocol import Decoding, Prompt, Sample, first_of, stream_key
 
 
-class VLLMSampler:
+class VLLMSampler(Encoding):
     """
     Draws samples with vLLM in this process.
 
@@ -40,15 +40,6 @@ class VLLMSampler:
     @property
     def name(self) -> str:
         return f"vllm:{self._model_name}"
-
-    def encode_prompt(self, prompt: Prompt) -> list[int]:
-        return encoding.encode_prompt(self._tokenizer, prompt)
-
-    def encode(self, text: str) -> list[int]:
-        return encoding.encode(self._tokenizer, text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return encoding.decode(self._tokenizer, ids)
 
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0

@@ -1,13 +1,12 @@
 """The file of labels: written as it goes, one row a solution, with the settings beside it."""
 
-import fcntl
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ..data.journal import open_locked, other_settings, settings_path, whole_lines, write_settings
 from ..errors import ConfigError, DataError
 
 
@@ -30,18 +29,7 @@ class Journal:
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._file = path.open("ab+")
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise ConfigError(
-                f"{path} is being written by another process. Wait for it, or name another file."
-            ) from error
+        self._file = open_locked(path, "Name another file.", ". Wait for it, or name another file.")
         try:
             self.done = self._read()
             self._check_settings(settings)
@@ -61,14 +49,8 @@ class Journal:
         self._file.close()
 
     def _read(self) -> set[tuple[str, int]]:
-        self._file.seek(0)
         done: set[tuple[str, int]] = set()
-        whole = 0
-        for number, line in enumerate(self._file, start=1):
-            if not line.endswith(b"\n"):
-                self._file.truncate(whole)
-                break
-            whole += len(line)
+        for number, line in whole_lines(self._file):
             try:
                 row = json.loads(line)
                 done.add((row["problem_id"], row["index"]))
@@ -87,21 +69,13 @@ class Journal:
                 "file."
             )
         if not self.done:
-            part = beside.with_name(beside.name + ".part")
-            part.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
-            os.replace(part, beside)
+            write_settings(self.path, settings)
             return
-        other = [f"{key} {kept.get(key)} (now {value})" for key, value in settings.items() if kept.get(key) != value]
-        if other:
+        if other := other_settings(kept, settings):
             raise ConfigError(
-                f"{self.path} holds labels made with other settings: {', '.join(other)}. Give this run another output, or "
+                f"{self.path} holds labels made with other settings: {other}. Give this run another output, or "
                 f"delete {self.path.name} and {beside.name}."
             )
-
-
-def settings_path(path: Path) -> Path:
-    """The file with the settings of a file of labels. Not `.json`, which a folder of data would take for a split."""
-    return path.with_name(path.stem + ".settings.yaml")
 
 
 def read_settings(path: Path) -> dict[str, Any]:

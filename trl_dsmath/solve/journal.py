@@ -1,14 +1,13 @@
 """Answers written as they come: a file of solutions, a file of their samples, and the settings beside them."""
 
-import fcntl
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import IO, Any
 
 import yaml
 
+from ..data.journal import open_locked, other_settings, settings_path, whole_lines, write_settings
 from ..errors import ConfigError, DataError
 from .result import SolvedSample
 
@@ -34,10 +33,8 @@ class SolveJournal:
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
         self.samples_path = path.with_name(path.stem + ".samples.jsonl")
-        self._settings_path = path.with_name(path.stem + ".settings.yaml")
         self.solved: dict[str, dict[str, Any]] = {}
         self.samples: dict[str, list[SolvedSample]] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._files: list[IO[bytes]] = []
         try:
             self._solutions = self._open(path)
@@ -69,36 +66,23 @@ class SolveJournal:
             file.close()
 
     def _open(self, path: Path) -> IO[bytes]:
-        try:
-            file = path.open("ab+")
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}. Name another --output.") from error
+        file = open_locked(path, "Name another --output.", ". Wait for it, or name another --output.")
         self._files.append(file)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(
-                f"{path} is being written by another process. Wait for it, or name another --output."
-            ) from error
         return file
 
     def _check(self, settings: dict[str, Any]) -> None:
         settings = json.loads(json.dumps(settings))  # tuples are lists in the file
         if not self.solved and not self.samples:
-            part = self._settings_path.with_name(self._settings_path.name + ".part")
-            part.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
-            os.replace(part, self._settings_path)
+            write_settings(self.path, settings)
             return
+        beside = settings_path(self.path)
         try:
-            kept = yaml.safe_load(self._settings_path.read_text(encoding="utf-8"))
+            kept = yaml.safe_load(beside.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"{self.path} holds answers, but {self._settings_path.name} cannot be read.") from error
-        other = [
-            f"{name} {kept.get(name)} (now {value})" for name, value in settings.items() if kept.get(name) != value
-        ]
-        if other:
+            raise ConfigError(f"{self.path} holds answers, but {beside.name} cannot be read.") from error
+        if other := other_settings(kept, settings):
             raise ConfigError(
-                f"{self.path} holds answers made with other settings: {', '.join(other)}. Name another --output, or "
+                f"{self.path} holds answers made with other settings: {other}. Name another --output, or "
                 f"delete {self.path.name} and the files beside it."
             )
 
@@ -121,13 +105,8 @@ def _write(file: IO[bytes], row: dict[str, Any]) -> None:
 
 def _whole_rows(file: IO[bytes], path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     """The rows of a file; a last line without its end is cut off."""
-    file.seek(0)
-    rows, whole = [], 0
-    for number, line in enumerate(file, start=1):
-        if not line.endswith(b"\n"):
-            file.truncate(whole)
-            break
-        whole += len(line)
+    rows = []
+    for number, line in whole_lines(file):
         try:
             row = json.loads(line)
         except ValueError:

@@ -2,7 +2,8 @@
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -109,7 +110,7 @@ def load_policy(
     _check_machine(loading, torch.cuda.is_available())
     on_gpu = torch.cuda.is_available() and not loading.use_cpu
     hub = {"revision": loading.revision, "trust_remote_code": loading.trust_remote_code}
-    with _ModelErrors(base):
+    with model_errors(base):
         config = AutoConfig.from_pretrained(base, **hub)
     dtype = _dtype(loading, config, on_gpu)
     _check_memory(loading, config, dtype, "cuda" if on_gpu else "cpu", tokens, rows, say)
@@ -122,7 +123,7 @@ def load_policy(
         settings["device_map"] = loading.device_map or "auto"
     elif loading.quantization is not None:
         settings["device_map"] = "cpu"
-    with _ModelErrors(base):
+    with model_errors(base):
         model: Any = AutoModelForCausalLM.from_pretrained(base, **settings)
     if adapter is not None:
         model = _put_on(model, adapter, base)
@@ -239,7 +240,7 @@ def _load_tokenizer(adapter: str | None, base: str, hub: dict[str, Any]) -> Any:
     from transformers import AutoTokenizer
 
     own = adapter is not None and (Path(adapter) / "tokenizer_config.json").is_file()
-    with _ModelErrors(base):
+    with model_errors(base):
         tokenizer = (
             AutoTokenizer.from_pretrained(adapter, padding_side="left")
             if own
@@ -263,15 +264,11 @@ def _put_on(model: Any, adapter: str, base: str) -> Any:
         ) from error
 
 
-class _ModelErrors:
+@contextmanager
+def model_errors(model: str) -> Iterator[None]:
     """Turns what transformers raises for a model that cannot be loaded into one line."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (OSError, ValueError, ImportError)):
-            reason = str(error).strip().split("\n")[0]
-            raise ConfigError(f"The model {self._model} cannot be loaded: {reason}") from error
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(f"The model {model} cannot be loaded: {reason}") from error

@@ -91,14 +91,14 @@ class Solver:
             ConfigError: a setting that cannot work, or a model that cannot be loaded.
             MissingDependencyError: bitsandbytes or peft is needed and absent.
         """
-        from ..sampling import TransformersSampler
+        from ..sampling import ToolSampler, TransformersSampler
         from .loading import Loading, load_policy
 
         loading = Loading(model, **{name: options.pop(name) for name in list(options) if name in Loading.names()})
         settings = make_settings(options)
         policy, tokenizer = load_policy(loading)
         sampler: Sampler = TransformersSampler(policy, tokenizer, batch_size=batch_size)
-        return cls(with_tools(sampler, settings), settings, step_scorer)
+        return cls(ToolSampler(sampler) if settings.mode == "tool" else sampler, settings, step_scorer)
 
     @overload
     def __call__(self, questions: str) -> Solution: ...  # type: ignore[overload-overlap]
@@ -251,12 +251,3 @@ def make_settings(options: dict[str, Any]) -> SolveSettings:
         known = ", ".join(SolveSettings.__dataclass_fields__)
         raise ConfigError(f"There is no setting {', '.join(unknown)}. Settings: {known}.")
     return SolveSettings(**options)
-
-
-def with_tools(sampler: Sampler, settings: SolveSettings) -> Sampler:
-    """The sampler, with the loop that runs programs around it where the mode asks for it."""
-    if settings.mode != "tool":
-        return sampler
-    from ..sampling.tools import ToolSampler
-
-    return ToolSampler(sampler)
