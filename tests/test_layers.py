@@ -13,7 +13,7 @@ LAYERS = [
     {"grading", "sandbox"},
     {"rewards", "sampling", "corpus", "data"},
     {"pretrain", "sft", "grpo", "prm", "shepherd", "solve"},
-    {"cli", "quickstart", "evaluation", "iterate", "plan"},
+    {"cli", "quickstart", "evaluation", "iterate", "plan", "page"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 SIBLINGS_ALLOWED = {
@@ -25,6 +25,7 @@ SIBLINGS_ALLOWED = {
     "iterate",
     "evaluation",
     "plan",
+    "page",
 }  # layer 0 is one layer; the commands call the others
 ANYWHERE = {"_upstream"}
 HEAVY = {"torch", "trl", "transformers", "datasets", "accelerate", "peft"}

@@ -10,6 +10,7 @@ import pytest
 from trl_dsmath import paper
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.quickstart import beside, content, main, report, votes
+from trl_dsmath.quickstart.progress import Progress
 from trl_dsmath.quickstart.settings import POLICIES, STAGES, RunFolder, Settings, needed, write_rows, write_whole
 from trl_dsmath.quickstart.task import make_problems, solve
 
@@ -91,7 +92,7 @@ def test_finished_run_only_writes_its_report(
 def test_report_holds_the_figures(finished: Path) -> None:
     run_again(finished)
     for name in ("report.md", "report.html"):
-        text = (finished / name).read_text()
+        text = (finished / name).read_text().replace("&nbsp;", " ")
         # 8 of 20: (8 + 1.92) / 23.84 = .416 in the middle, .197 to each side
         figures = ("40.0% (21.9 to 61.3)", "90.0% (69.9 to 97.2)", "+50.0 / +55.0", "1,234 rows", "12.3", "0.987")
         for figure in (*figures, "line of corpus", "100 / 0 %", "45.0"):  # 1 + 2 + ... + 9 CPU seconds
@@ -132,11 +133,28 @@ def test_curve_starts_at_sft_and_ends_at_grpo(finished: Path) -> None:
     assert content.curve(kept.results, "step_grpo") == [(0, 8), (10, 13), (40, 19)]
 
 
+def test_lines_stand_in_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shown = Progress({"step_grpo": (1.0, 9.0), "solve": (1.0, 9.0)}, {"step_grpo": 7, "solve": 8})
+    shown.start("step_grpo", at=0.5)
+    shown.update(0.75, "reward 0.73, held-out 100.0%")
+    shown.finish("step AUROC 0.996 on 3,200 steps of held-out problems; first errors 0.995")
+    lines = re.split(r"[\r\n]+", capsys.readouterr().out.strip("\r\n"))
+    assert lines[0].rstrip() == "  7/2 step_grpo █████░░░░░  50%             goes on from here"
+    assert re.search(r"75%  \d:\d\d left  +reward 0.73, held-out 100.0%$", lines[1].rstrip())
+    assert lines[-1].rstrip() == " " * 16 + "errors 0.995  (0 s)"
+    assert {len(line) for line in lines} == {79}
+
+
 def test_arithmetic_of_the_paper() -> None:
     # 2 x 102,400 x 4,096 + 30 x (4 x 4,096 x 4,096 + 3 x 4,096 x 11,008)
     assert beside.parameters() == 838_860_800 + 30 * (67_108_864 + 135_266_304)
     # 6 x 6.91e9 x 1e9 operations at 3.956e14 a second
     assert beside.h100_hours(1e9) == pytest.approx(29.1, abs=0.1)
+    told = {stage: takes for stage, _, _, takes in beside.paper_table({})[1:]}
+    assert "about 15,000 H100 hours" in told["pretrain"]  # 29.1 x 500
+    assert "up to 270 H100 hours" in told["grpo"]  # 29.1 x 144,000 x 64 x 1,024 / 1e9 = 274.7
 
 
 def test_without_matplotlib(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

@@ -1,22 +1,19 @@
-"""The report's pictures, as SVG that follows the page's text colour, so that they read in light and dark."""
+"""The report's pictures."""
 
-import io
-import re
 from collections.abc import Sequence
-from typing import Any
 
+from ..page import BLUE, GREEN, GREY, LEGEND, ORANGE, canvas, svg
 from .content import MODELS, Published, headline, title_of
 from .score import Figure
 
-TEXT = "#123456"  # stands for "the colour of the page's text" until the SVG is written
-BLUE, ORANGE, GREEN, GREY = "#3b82c4", "#d9822b", "#2f9e6e", "#8a8f98"
+_WIDTH = 5.4
 _MARKS = {"base": ("D", GREY), "instruct": ("s", ORANGE), "rl": ("^", GREEN)}
 
 
 def overview(figures: Sequence[Figure], published: dict[str, list[Published]]) -> str:
     """Accuracy of each benchmark with its interval, beside the published figures."""
     names = list(dict.fromkeys(figure.benchmark for figure in figures))
-    figure, axes = _figure(1.2 + 0.42 * len(names))
+    figure, axes = canvas(_WIDTH, 1.2 + 0.42 * len(names), grid="x")
     for place, name in enumerate(names):
         flexible, strict = headline(figures, name), headline(figures, name, "strict")
         if flexible is not None:
@@ -37,14 +34,16 @@ def overview(figures: Sequence[Figure], published: dict[str, list[Published]]) -
     axes.set_yticks(range(len(names)), [title_of(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(-2, 102)
-    return _svg(figure, axes, "right, %", "overview", grid="x", legend_below=True)
+    axes.set_xlabel("right, %")
+    figure.legend(**LEGEND, loc="outside lower center", ncols=3, numpoints=1)
+    return svg(figure, "overview")
 
 
 def curves(figures: Sequence[Figure], name: str) -> str:
     """pass@k, maj@k and the mean of one benchmark over k, flexible reading."""
     own = [one for one in figures if one.benchmark == name and one.reading == "flexible" and "@" in one.name]
     mean = next(one for one in own if one.name.startswith("avg@"))
-    figure, axes = _figure(3.1)
+    figure, axes = canvas(_WIDTH, 3.1)
     for kind, label, colour in (("pass", "at least one (pass@k)", GREEN), ("maj", "majority (maj@k)", BLUE)):
         points = [(1, mean)] + [(int(one.name.split("@")[1]), one) for one in own if one.name.startswith(f"{kind}@")]
         xs = [k for k, _ in points]
@@ -58,41 +57,6 @@ def curves(figures: Sequence[Figure], name: str) -> str:
     axes.minorticks_off()
     axes.set_ylim(0, 103)
     axes.set_ylabel("right, %")
-    return _svg(figure, axes, "samples k", f"curve-{name}")
-
-
-def _figure(height: float) -> tuple[Any, Any]:
-    import matplotlib
-    from matplotlib.figure import Figure as Canvas
-
-    matplotlib.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12})
-    figure = Canvas(figsize=(5.4, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _svg(figure: Any, axes: Any, x_label: str, name: str, grid: str = "y", legend_below: bool = False) -> str:
-    import matplotlib
-
-    axes.set_xlabel(x_label)
-    axes.grid(axis=grid, color=GREY, alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(TEXT)
-    axes.tick_params(colors=TEXT)
-    axes.xaxis.label.set_color(TEXT)
-    axes.yaxis.label.set_color(TEXT)
-    if legend_below:
-        figure.legend(loc="outside lower center", ncols=3, frameon=False, labelcolor=TEXT, fontsize=10, numpoints=1)
-    else:
-        axes.legend(frameon=False, labelcolor=TEXT, fontsize=10)
-    out = io.StringIO()
-    # The salt keeps the identifiers of two pictures on one page apart, and the same from run to run.
-    with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    svg = out.getvalue()
-    svg = svg[svg.index("<svg") :].replace(TEXT, "currentColor")
-    return re.sub(
-        r'(<svg[^>]*?) (?:width|height)="[^"]*"',
-        r"\1",
-        re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1),
-        count=1,
-    )
+    axes.set_xlabel("samples k")
+    axes.legend(**LEGEND)
+    return svg(figure, f"curve-{name}")

@@ -9,42 +9,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..data.journal import write_whole
+from ..page import document, figures, inline, markdown_table, table
 from .content import Content, Example, collect, percent, title_of
-from .journal import write_whole
 from .run import Task
 from .score import Scores
 
 NO_PLOT = "No pictures: matplotlib is not installed. `pip install trl-dsmath[report]`, then `dsmath evaluate --rescore` on this folder."
 _LONGEST = 1500  # characters of an example
 
-STYLE = """
-:root { color-scheme: light dark; --text: #1c2128; --soft: #5b6470; --page: #ffffff; --card: #f5f6f8; --line: #dfe3e8;
-  --good: #1a7f4b; --bad: #c2362b; }
-@media (prefers-color-scheme: dark) { :root { --text: #e4e7eb; --soft: #9aa4b0; --page: #14171b; --card: #1e2329;
-  --line: #333a42; --good: #4cc38a; --bad: #ff7b6e; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem; background: var(--page); color: var(--text);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans CJK SC", sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .8rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .7rem; }
-.soft { color: var(--soft); font-size: .9rem; } .warn { border-left: 3px solid var(--bad); padding: .1rem .8rem; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th, td { text-align: left; padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { color: var(--soft); font-weight: 500; } td.number, th.number { text-align: right;
-  font-variant-numeric: tabular-nums; } td.number { white-space: nowrap; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; }
-body > figure { max-width: 36rem; margin: 1rem auto; }
-figure, .card { margin: 0; padding: .9rem 1rem; background: var(--card); border-radius: 8px; min-width: 0; }
-figure svg { width: 100%; height: auto; display: block; } figcaption { font-size: .88rem; color: var(--soft); }
-pre, code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .86rem; }
-pre { margin: .3rem 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 18rem; overflow-y: auto; }
-.card h3 { font-size: .95rem; margin: 0 0 .3rem; } .card p { margin: .2rem 0 .5rem; font-size: .92rem;
-  white-space: pre-wrap; overflow-wrap: anywhere; }
-.good { color: var(--good); } .bad { color: var(--bad); } li { margin: .45rem 0; } ul { padding-left: 1.2rem; }
-@media (max-width: 48rem) { .stack tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  .stack tr:first-child, .stack td:empty { display: none; } .stack td { display: flex; justify-content: space-between;
-  gap: 1.5rem; padding: .1rem 0; border: 0; text-align: right; white-space: normal; } .stack td::before {
-  content: attr(data-name); color: var(--soft); text-align: left; } .stack td:first-child { font-weight: 600; }
-  .stack td:first-child::before { content: ""; display: none; } }
+_STYLE = """
+.warn { border-left: 3px solid var(--bad); padding: .1rem .8rem; } body > figure { max-width: 36rem; margin: 1rem auto; }
+.card p { white-space: pre-wrap; } pre { margin: .3rem 0; white-space: pre-wrap; max-height: 18rem; overflow-y: auto; }
 """
 
 
@@ -133,16 +109,11 @@ def markdown(content: Content) -> str:
     """The report as Markdown, without pictures."""
     parts = [f"# Evaluation of {content.model}", *(f"> {text}" for text in content.warnings)]
     for caption, rows in content.tables:
-        parts += [_markdown_table(rows), caption]
+        parts += [markdown_table(rows), caption]
     parts += ["## What differs from the published protocol", "\n".join(f"* {text}" for text in content.differences)]
     parts += ["## Examples", *(_markdown_example(example) for example in content.examples)]
     parts += ["## Settings and versions", content.versions]
     return "\n\n".join(parts) + "\n"
-
-
-def _markdown_table(rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
 def _markdown_example(example: Example) -> str:
@@ -167,34 +138,22 @@ def _cut(text: str) -> str:
 def page(content: Content, pictures: dict[str, str] | None) -> str:
     """The report as one HTML page that needs nothing else."""
     if pictures is None:
-        figures = f"<p>{_inline(NO_PLOT)}</p>"
+        shown = f"<p>{inline(NO_PLOT)}</p>"
     else:
-        shown = [
-            f"<figure>{svg}<figcaption>{_inline(caption)}</figcaption></figure>" for caption, svg in pictures.items()
-        ]
-        figures = "".join([*shown[:1], '<div class="grid">', *shown[1:], "</div>"])
-    warnings = "".join(f'<p class="warn">{_inline(text)}</p>' for text in content.warnings)
-    tables = "".join(
-        f'<div class="stack">{_html_table(rows)}</div><p class="soft">{_inline(caption)}</p>'
-        for caption, rows in content.tables
-    )
-    differences = "".join(f"<li>{_inline(text)}</li>" for text in content.differences)
-    cards = "".join(_card(example) for example in content.examples)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Evaluation of {html.escape(content.model)}</title><style>{STYLE}</style></head><body>
-<h1>Evaluation of {html.escape(content.model)}</h1>
-{warnings}
+        first, *others = figures(pictures) or [""]
+        shown = f'{first}<div class="grid">{"".join(others)}</div>'
+    warnings = "".join(f'<p class="warn">{inline(text)}</p>' for text in content.warnings)
+    tables = "".join(f'{table(rows)}<p class="soft">{inline(caption)}</p>' for caption, rows in content.tables)
+    body = f"""{warnings}
 {tables}
-{figures}
+{shown}
 <h2>What differs from the published protocol</h2>
-<ul>{differences}</ul>
+<ul>{"".join(f"<li>{inline(text)}</li>" for text in content.differences)}</ul>
 <h2>Examples</h2>
-<div class="grid">{cards}</div>
+<div class="grid">{"".join(map(_card, content.examples))}</div>
 <h2>Settings and versions</h2>
-<p class="soft">{_inline(content.versions)}</p>
-</body></html>
-"""
+<p class="soft">{inline(content.versions)}</p>"""
+    return document(f"Evaluation of {content.model}", body, _STYLE)
 
 
 def _card(example: Example) -> str:
@@ -207,24 +166,6 @@ def _card(example: Example) -> str:
         f"<pre>{html.escape(_cut(example.completion))}</pre>"
         f'<div class="soft">right: <code>{html.escape(example.gold)}</code>; {read}</div></div>'
     )
-
-
-def _html_table(rows: list[list[str]]) -> str:
-    lines = []
-    for i, row in enumerate(rows):
-        tag = "td" if i else "th"
-        cells = "".join(
-            f'<{tag} data-name="{html.escape(rows[0][j])}"{" class=number" if j else ""}>{_inline(cell)}</{tag}>'
-            for j, cell in enumerate(row)
-        )
-        lines.append(f"<tr>{cells}</tr>")
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _inline(text: str) -> str:
-    """The two bits of Markdown that the texts use, as HTML."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text, quote=False))
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
 
 
 def table_text(content: Content) -> str:

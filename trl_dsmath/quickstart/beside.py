@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..paper import CORPUS, EVALUATION, GRPO_STAGE, MODEL, PRETRAIN, RESULTS, REWARD_MODEL, SFT_STAGE
-from .settings import STAGES
+from .settings import POLICIES, STAGES
 
 _H100_FLOPS = 0.4 * 989e12  # bfloat16, dense, at 40 % of the peak
 HEADING = ["stage", "here", "DeepSeekMath 7B", "what that takes"]
@@ -20,13 +20,25 @@ def h100_hours(tokens: float) -> float:
     return 6 * parameters() * tokens / _H100_FLOPS / 3600
 
 
+def _about(tokens: float) -> str:
+    return f"{float(f'{h100_hours(tokens):.2g}'):,.0f} H100 hours"
+
+
 def _published(model: str) -> str:
     return f"GSM8K {RESULTS[model, 'cot', 'gsm8k']} %, MATH {RESULTS[model, 'cot', 'math']} %"
+
+
+def _here(stage: str, result: dict[str, Any]) -> str:
+    if stage not in POLICIES:
+        return result["line"].replace("->", "→")
+    ways = (f"{result['right'][way] / result['problems']:.1%} {way}" for way in ("greedy", "sampled"))
+    return ", ".join(ways)
 
 
 def paper_table(results: dict[str, dict[str, Any]]) -> list[list[str]]:
     """A row a stage; what has not run here has a dash."""
     sft_tokens = SFT_STAGE.max_steps * SFT_STAGE.batch_size * SFT_STAGE.max_length
+    grpo_tokens = GRPO_STAGE.questions * GRPO_STAGE.group_size * GRPO_STAGE.max_completion_length
     gib = results.get("quantize", {}).get("paper_gib")
     memory = "; ".join(f"{bits} bit {size:.1f} GiB" for bits, size in gib.items()) if gib else "—"
     theirs = {
@@ -36,12 +48,12 @@ def paper_table(results: dict[str, dict[str, Any]]) -> list[list[str]]:
         ),
         "pretrain": (
             f"Base, few-shot: {_published('base')} (Table 2)",
-            f"{PRETRAIN.tokens / 1e9:.0f} billion tokens: about {h100_hours(PRETRAIN.tokens):,.0f} H100 hours",
+            f"{PRETRAIN.tokens / 1e9:.0f} billion tokens: about {_about(PRETRAIN.tokens)}",
         ),
         "sft": (
             f"Instruct: {_published('instruct')} (Table 5)",
             f"{SFT_STAGE.max_steps} updates of {SFT_STAGE.batch_size} x {SFT_STAGE.max_length:,} tokens: about "
-            f"{h100_hours(sft_tokens):,.0f} H100 hours",
+            f"{_about(sft_tokens)}",
         ),
         "annotate": (
             "no figure; labels by roll-outs, after Math-Shepherd (§4.1.3)",
@@ -54,7 +66,8 @@ def paper_table(results: dict[str, dict[str, Any]]) -> list[list[str]]:
         "grpo": (
             f"RL: {_published('rl')} (Table 5)",
             f"{GRPO_STAGE.questions:,} questions x {GRPO_STAGE.group_size} samples of up to "
-            f"{GRPO_STAGE.max_completion_length:,} tokens: `recipes/grpo/paper.yaml`",
+            f"{GRPO_STAGE.max_completion_length:,} tokens: up to {_about(grpo_tokens)} for the updates, "
+            "sampling not counted; `recipes/grpo/paper.yaml`",
         ),
         "step_grpo": (
             "process above outcome supervision in a curve of the 1.3B model; no table (§5.2)",
@@ -67,5 +80,5 @@ def paper_table(results: dict[str, dict[str, Any]]) -> list[list[str]]:
         ),
         "quantize": (f"not in the paper; weights of a 7B of its shape: {memory}", "a card with room for one of these"),
     }
-    rows = [[stage, results[stage]["line"] if stage in results else "—", *theirs[stage]] for stage in STAGES]
+    rows = [[stage, _here(stage, results[stage]) if stage in results else "—", *theirs[stage]] for stage in STAGES]
     return [HEADING, *rows]

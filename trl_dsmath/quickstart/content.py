@@ -222,7 +222,8 @@ def _training(results: dict[str, dict[str, Any]]) -> Table:
         rows.append([stage, TRAINERS[stage], result["data"], updates, *seconds, f"{result['peak_mb']:.0f}"])
     if results:
         sums = [f"{sum(r['seconds'][kind] for r in results.values()):.1f}" for kind in ("wall", "cpu")]
-        rows.append(["in all", "", "", "", *sums, f"{max(r['peak_mb'] for r in results.values()):.0f}"])
+        most = f"{max(r['peak_mb'] for r in results.values()):.0f}"
+        rows.append(["**in all**", "", "", "", *(f"**{figure}**" for figure in (*sums, most))])
     note = (
         "Seconds of a stage hold its measurements. Not counted: 5 to 10 seconds to import torch and TRL. Peak: the most memory of "
         "the process up to the end of the stage, most of it the libraries."

@@ -39,7 +39,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
     bpe.add_tokens([AddedToken(text, normalized=False) for text in (COT_EN, ASK, ANSWER)])
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token="<pad>", eos_token="<eos>", padding_side="left", model_max_length=128
+        tokenizer_object=bpe,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        padding_side="left",
+        model_max_length=128,
+        model_input_names=["input_ids", "attention_mask"],  # transformers 4 would add token_type_ids
     )
 
 

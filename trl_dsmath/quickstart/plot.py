@@ -1,13 +1,9 @@
-"""The report's pictures, as SVG that follows the page's text colour, so that it reads in light and dark."""
-
-import io
-import re
-from typing import Any
+"""The report's pictures."""
 
 from ..grading.metrics import wilson
+from ..page import BLUE, GREY, LEGEND, ORANGE, TEXT, canvas, svg
 
-TEXT = "#123456"  # stands for "the colour of the page's text" until the SVG is written
-BLUE, ORANGE, GREY = "#3b82c4", "#d9822b", "#8a8f98"
+SIZE = (4.8, 3.4)
 ARMS = {"grpo": (BLUE, "outcome"), "step_grpo": (ORANGE, "outcome + process")}
 Curve = list[tuple[int, float]]
 
@@ -25,7 +21,7 @@ def accuracy(right: dict[str, dict[str, int]], total: int) -> str:
     Returns:
         `str`: the SVG.
     """
-    figure, axes = _figure()
+    figure, axes = canvas(*SIZE)
     for place, (way, colour) in enumerate((("greedy", BLUE), ("sampled", GREY))):
         heights = [100 * counts[way] / total for counts in right.values()]
         ends = [wilson(counts[way], total) for counts in right.values()]
@@ -36,14 +32,15 @@ def accuracy(right: dict[str, dict[str, int]], total: int) -> str:
         axes.errorbar(where, heights, yerr=[below, above], fmt="none", ecolor=TEXT, elinewidth=1.2, capsize=2)
         for x, height, rise in zip(where, heights, above, strict=True):
             axes.text(x, height + rise + 1.5, f"{height:.0f}", ha="center", color=TEXT, fontsize=10)
-    axes.set_xticks(range(len(right)), ["outcome\n+ process" if s == "step_grpo" else _LABELS[s] for s in right])
-    axes.set_ylim(0, 119)
+    axes.set_xticks(range(len(right)), [_LABELS[stage] for stage in right])
+    axes.set_ylim(0, 126)  # room for the legend above the bars
     axes.set_yticks(range(0, 101, 20))
     axes.set_ylabel("right, %")
-    return _svg(figure, axes, "", "accuracy", place="upper left")
+    axes.legend(**LEGEND, ncols=2, loc="upper left")
+    return svg(figure, "accuracy")
 
 
-_LABELS = {"pretrain": "pretrain", "sft": "SFT", "grpo": "GRPO,\noutcome"}
+_LABELS = {"pretrain": "pretrain", "sft": "SFT", "grpo": "GRPO,\noutcome", "step_grpo": "GRPO,\n+ process"}
 
 
 def learning_curves(points: dict[str, list[tuple[int, int]]], total: int, rewards: dict[str, Curve]) -> str:
@@ -61,7 +58,7 @@ def learning_curves(points: dict[str, list[tuple[int, int]]], total: int, reward
     Returns:
         `str`: the SVG.
     """
-    figure, axes = _figure()
+    figure, axes = canvas(*SIZE)
     for run, curve in points.items():
         colour, name = ARMS[run]
         steps, ends = [step for step, _ in curve], [wilson(right, total) for _, right in curve]
@@ -73,23 +70,27 @@ def learning_curves(points: dict[str, list[tuple[int, int]]], total: int, reward
     axes.set_ylim(0, 103)
     axes.set_xlim(0, None)
     axes.set_ylabel("right, %")
-    return _svg(figure, axes, "GRPO step", "curves")
+    axes.set_xlabel("GRPO step")
+    axes.legend(**LEGEND, loc="lower right")
+    return svg(figure, "curves")
 
 
 def roc(points: Curve | list[tuple[float, float]], area: float) -> str:
     """The ROC curve of the reward model's step scores."""
-    figure, axes = _figure()
+    figure, axes = canvas(*SIZE)
     axes.plot([0, 100], [0, 100], color=GREY, lw=1, ls="--", label="chance")
     axes.plot([100 * x for x, _ in points], [100 * y for _, y in points], color=BLUE, label=f"PRM, AUROC {area:.3f}")
     axes.set_xlim(-2, 102)
     axes.set_ylim(-2, 103)
     axes.set_ylabel("right steps let through, %")
-    return _svg(figure, axes, "wrong steps let through, %", "roc", place="lower right")
+    axes.set_xlabel("wrong steps let through, %")
+    axes.legend(**LEGEND, loc="lower right")
+    return svg(figure, "roc")
 
 
 def votes(ks: list[int], before: dict[str, list[float]], after: dict[str, list[float]]) -> str:
     """Majority, weighted vote and pass@k over k, before GRPO (dashed) and after."""
-    figure, axes = _figure()
+    figure, axes = canvas(*SIZE)
     ways = {"pass": (GREY, "pass@k"), "weighted": (ORANGE, "vote by PRM"), "majority": (BLUE, "maj@k")}
     for way, (colour, name) in ways.items():
         axes.plot(ks, [100 * value for value in after[way]], color=colour, marker="o", ms=4, label=f"{name}, after")
@@ -99,36 +100,6 @@ def votes(ks: list[int], before: dict[str, list[float]], after: dict[str, list[f
     axes.set_xticks(ks, [str(k) for k in ks])
     axes.set_ylim(0, 103)
     axes.set_ylabel("right, %")
-    return _svg(figure, axes, "samples k", "votes", columns=2, place="lower right")
-
-
-def _figure() -> tuple[Any, Any]:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    matplotlib.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12})
-    figure = Figure(figsize=(4.8, 3.4), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _svg(figure: Any, axes: Any, x_label: str, name: str, columns: int = 1, place: str = "best") -> str:
-    import matplotlib
-
-    axes.set_xlabel(x_label)
-    axes.grid(axis="y", color=GREY, alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(TEXT)
-    axes.tick_params(colors=TEXT)
-    axes.xaxis.label.set_color(TEXT)
-    axes.yaxis.label.set_color(TEXT)
-    axes.legend(frameon=False, labelcolor=TEXT, fontsize=10, ncols=columns, loc=place)
-    out = io.StringIO()
-    # The salt keeps the identifiers of two pictures on one page apart, and the same from run to run.
-    with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    svg = out.getvalue()
-    svg = svg[svg.index("<svg") :].replace(TEXT, "currentColor")
-    return re.sub(
-        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
-    )
+    axes.set_xlabel("samples k")
+    axes.legend(**LEGEND, ncols=2, loc="lower right")
+    return svg(figure, "votes")

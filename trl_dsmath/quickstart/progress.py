@@ -3,12 +3,13 @@
 import logging
 import shutil
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BAR = 14
+BAR = 10  # with it all that a line says stands in 80 columns
 
 
 @contextmanager
@@ -72,7 +73,7 @@ class Progress:
     def start(self, stage: str, at: float = 0.0) -> None:
         """Begins a stage, at a fraction of it when it goes on from a checkpoint."""
         self._stage, self._started, self._start_at, self._shown = stage, time.monotonic(), at, -1
-        self.update(at, "starting")
+        self.update(at, "goes on from here" if at else "starting")
 
     def update(self, fraction: float, figure: str) -> None:
         """Shows how far the stage is (0 to 1) and its figure so far."""
@@ -82,41 +83,59 @@ class Progress:
         self._shown = fifth
         full = round(fraction * BAR)
         bar = "█" * full + "░" * (BAR - full)
-        self._line(f"{self._head()} {bar} {fraction:4.0%}  {self._left(fraction):<30} {figure}")
+        self._line(f"{self._head()}{bar} {fraction:4.0%}  {self._left(fraction):<10} {figure}")
 
     def finish(self, text: str) -> None:
         """Ends a stage with its result; the line stays."""
         seconds = time.monotonic() - self._started
         self._done_seconds += seconds
         self._done_planned += self._planned(1.0)
-        self._line(f"{self._head()} {text}  ({in_words(seconds)})", last=True)
+        self._end(f"{text}  ({in_words(seconds)})", self._head())
 
     def note(self, stage: str, text: str) -> None:
         """Shows a line about a stage that does not run."""
         self._stage = stage
-        self._line(f"{self._head()} {text}", last=True)
+        self._end(text, self._head())
+
+    def say(self, text: str) -> None:
+        """Shows a line about the whole run."""
+        self._end(text)
 
     def _head(self) -> str:
-        return f"  {self._numbers[self._stage]}/{len(self._numbers)} {self._stage:<9}"
+        return f"  {self._numbers[self._stage]}/{len(self._numbers)} {self._stage:<9} "
 
     def _left(self, fraction: float) -> str:
+        """How long the whole run still takes."""
         elapsed = time.monotonic() - self._started
         if fraction <= self._start_at:
             return ""
         stages = list(self._plan)
-        stage_left = self._planned(1.0) - self._planned(fraction)
-        total_left = stage_left + sum(sum(self._plan[stage]) for stage in stages[stages.index(self._stage) + 1 :])
+        to_come = sum(sum(self._plan[stage]) for stage in stages[stages.index(self._stage) + 1 :])
+        planned = self._planned(1.0) - self._planned(fraction) + to_come
         pace = (self._done_seconds + elapsed) / (self._done_planned + self._planned(fraction))
-        return f"{in_words(pace * stage_left)} left, {in_words(pace * total_left)} in all"
+        minutes, seconds = divmod(round(pace * planned), 60)
+        return f"{minutes}:{seconds:02d} left"
 
     def _planned(self, fraction: float) -> float:
         start, running = self._plan[self._stage]
         return start + running * (fraction - self._start_at)
 
-    def _line(self, text: str, last: bool = False) -> None:
-        if not self._terminal:
+    def _line(self, text: str) -> None:
+        """A line that the next one is drawn over; it must not wrap."""
+        if self._terminal:
+            print("\r" + text[: self._width()].ljust(self._width()), end="", flush=True)
+        else:
             print(text.rstrip(), flush=True)
+
+    def _end(self, text: str, head: str = "") -> None:
+        """A line that stays; on a terminal it wraps between words, below itself."""
+        if not self._terminal:
+            print(head + text, flush=True)
             return
-        width = min(100, shutil.get_terminal_size().columns - 1)
-        shown = text if last else text[:width]  # a result may wrap, a line that is drawn over must not
-        print("\r" + shown.ljust(width), end="\n" if last else "", flush=True)
+        wrapper = textwrap.TextWrapper(self._width(), head, " " * len(head))
+        wrapper.break_long_words = wrapper.break_on_hyphens = False  # the path of the report stays in one piece
+        print("\r" + "\n".join(line.ljust(self._width()) for line in wrapper.wrap(text)), flush=True)
+
+    @staticmethod
+    def _width() -> int:
+        return min(100, shutil.get_terminal_size().columns - 1)

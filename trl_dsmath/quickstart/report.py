@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+from ..page import markdown_table
 from . import page
 from .content import WORDS, Content, collect, curve, logged
 from .examples import Example
@@ -68,7 +69,7 @@ def markdown(content: Content) -> str:
     parts = [f"# {TITLE}", content.headline, f"{content.settings}."]
     parts += ["\n".join(f"* {name}: {figure} ({what})" for name, figure, what in content.tiles)]
     for table in content.tables:
-        parts += [f"## {table.title}", _table(table.rows), *([table.note] if table.note else [])]
+        parts += [f"## {table.title}", markdown_table(table.rows), *([table.note] if table.note else [])]
     if content.examples:
         parts += ["## Steps and their scores", *map(_example, content.examples)]
     parts += ["## What is designed in, and what a toy cannot show", "\n".join(f"* {text}" for text in WORDS)]
@@ -76,15 +77,10 @@ def markdown(content: Content) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
-
-
 def _example(example: Example) -> str:
     parts = [f"### {example.caption}", f"{example.question} (right: {example.answer})"]
     for sample in example.samples:
         lines = [f"{step.score:.2f}  {step.text}{'  ✗' if step.wrong else ''}" for step in sample.steps]
         mark = "✓" if sample.right else "✗"
-        parts += [f"{sample.title} {mark}", "```\n" + "\n".join(lines) + "\n```"]
+        parts += [f"{mark} {sample.title}", "```\n" + "\n".join(lines) + "\n```"]
     return "\n\n".join(parts)

@@ -88,7 +88,8 @@ def run(settings: Settings, stages: list[str], folder: RunFolder) -> None:
     from . import report
 
     print()
-    print(report.write(folder, settings))
+    for line in report.write(folder, settings).splitlines():
+        progress.say(line)
 
 
 @contextmanager
