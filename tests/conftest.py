@@ -1,7 +1,17 @@
-"""One thread for each of the two test processes: torch's threads, more than there are cores, wait for each other."""
+"""What test processes share: one thread each, and no settings that one test leaves behind for the next."""
 
 import os
+from collections.abc import Iterator
 
-# Before torch is imported, here and in every process that a test starts.
+import pytest
+
+# Before torch is imported, here and in every process that a test starts: more threads than cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(autouse=True)
+def precision_of_its_own() -> Iterator[None]:
+    """transformers 4 writes the precision of a run into the environment, where it holds for the runs after it."""
+    yield
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)

@@ -41,7 +41,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     bpe.decoder = decoders.ByteLevel()
     made = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", pad_token="<pad>", padding_side="left"
+        tokenizer_object=bpe,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        padding_side="left",
+        model_input_names=["input_ids", "attention_mask"],  # transformers 4 would add token_type_ids
     )
     made.add_tokens(
         [AddedToken(piece, normalized=False) for piece in (OPEN, CLOSE, ASK, ASK_LINE, BOX, "print(", ")\n")]

@@ -1,6 +1,6 @@
-"""The only module that names what is private to TRL, so that a new release is checked in one place.
+"""The only module that names what is private to TRL or tells releases apart, so that a new one is checked in one place.
 
-Checked on trl 1.14.2 and 1.16.0 with transformers 5.23 (`tests/grpo/test_step_contract.py` asks the installed release).
+Checked on trl 1.14.2 and 1.16.0, with transformers 4.57.6 and 5.23 each (`make test-oldest` asks the oldest pair).
 `trl.trainer.utils` and `trl.extras.profiling` are not exported by `trl`, and may move.
 """
 
@@ -29,6 +29,7 @@ __all__ = [
     "liger_loss",
     "policy_for_generation",
     "profiling_context",
+    "settle_warmup",
 ]
 
 # Methods of `GRPOTrainer` that `StepGRPOTrainer` overrides or calls, with their arguments. The first is called once a
@@ -52,6 +53,15 @@ def liger_loss(args: Any) -> bool:
     return hasattr(GRPOTrainer, "compute_liger_loss") and bool(
         getattr(args, "use_liger_loss", False) or args.use_liger_kernel
     )
+
+
+def settle_warmup(args: Any) -> None:
+    """Says the warm-up as transformers 4 takes it: whole updates as an integer, a share of the run as `warmup_ratio`."""
+    if not hasattr(args, "warmup_ratio"):
+        return  # transformers 5: a `warmup_steps` below 1 is the share
+    if 0 < args.warmup_steps < 1:
+        args.warmup_ratio, args.warmup_steps = args.warmup_steps, 0
+    args.warmup_steps = int(args.warmup_steps)
 
 
 @contextmanager

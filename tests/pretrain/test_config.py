@@ -34,6 +34,11 @@ def test_the_papers_values_are_the_defaults(tmp_path: Path) -> None:
     assert (config.gradient_accumulation_steps, config.max_steps) == (305, 50_029)
 
 
+@pytest.mark.parametrize(("given", "updates"), [(50, 50), (50.0, 50), (0.04, 40), (0, 0)])
+def test_a_warm_up_in_updates_or_as_a_share_of_the_run(given: float, updates: int, tmp_path: Path) -> None:
+    assert make(tmp_path, per_device_train_batch_size=8, warmup_steps=given).get_warmup_steps(1000) == updates
+
+
 def test_processes_share_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trl_dsmath.pretrain.config.processes_at_start", lambda: 64)
     with pytest.raises(ConfigError, match="one process sees several GPUs"):  # there is one process in truth

@@ -41,6 +41,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
         eos_token="<eos>",
         pad_token="<pad>",
         additional_special_tokens=SPECIAL,
+        model_input_names=["input_ids", "attention_mask"],  # transformers 4 would add token_type_ids
         chat_template=CHAT,
     )
 

@@ -53,10 +53,15 @@ def test_scores_with_padding_and_cache_equal_plain_ones(sampler: Any, model: Any
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
     with torch.no_grad():
         cache = sampler._prompt_cache(ids, mask)
-        inputs = model.prepare_inputs_for_generation(
-            ids, next_sequence_length=1, past_key_values=cache, attention_mask=mask, position_ids=mask.cumsum(1) - 1
+        drawn = model.generate(
+            ids,
+            attention_mask=mask,
+            past_key_values=cache,
+            generation_config=GenerationConfig(
+                max_new_tokens=1, do_sample=False, output_logits=True, return_dict_in_generate=True
+            ),
         )
-        padded = model(**inputs).logits[:, -1]
+        (padded,) = drawn.logits
         for row, prompt in enumerate(prompts):
             alone = model(torch.tensor([prompt])).logits[0, -1]
             torch.testing.assert_close(padded[row], alone, atol=1e-5, rtol=1e-5)

@@ -67,6 +67,7 @@ def make_tiny_model(
     )
     bpe.decoder = decoders.ByteLevel()
     special: dict[str, Any] = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>"}
+    inputs = ["input_ids", "attention_mask"]  # transformers 4 would add token_type_ids, which a Llama refuses
     bpe.train_from_iterator(
         [*texts, "User: \n\nAssistant:"],
         trainers.BpeTrainer(
@@ -76,7 +77,9 @@ def make_tiny_model(
             show_progress=False,
         ),
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, model_max_length=max_length, **special)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, model_max_length=max_length, model_input_names=inputs, **special
+    )
     tokenizer.chat_template = CHAT_TEMPLATE
     set_seed(seed)
     model = LlamaForCausalLM(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from trl import SFTConfig
 
+from .._upstream import settle_warmup
 from ..data.batch import processes_at_start
 from ..errors import ConfigError
 from ..paper import PRETRAIN
@@ -110,6 +111,7 @@ class PretrainConfig(SFTConfig):
         if self.max_steps <= 0 and self.train_tokens is not None and self.max_length is not None:
             rows = self.per_device_train_batch_size * processes * self.gradient_accumulation_steps
             self.max_steps = max(1, round(self.train_tokens / (rows * self.max_length)))
+        settle_warmup(self)
         super().__post_init__()
         actual = self.gradient_accumulation_steps * self.train_batch_size * self.world_size
         announced = self.gradient_accumulation_steps * self.per_device_train_batch_size * processes
