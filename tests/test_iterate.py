@@ -254,25 +254,25 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     judge = AutoModelForTokenClassification.from_pretrained(folder / "policy", num_labels=2)
     judge.save_pretrained(folder / "judge")
     AutoTokenizer.from_pretrained(folder / "policy").save_pretrained(folder / "judge")
-    common = {"use_cpu": True}
     training = {
-        **common,
-        **{"bf16": False, "gradient_checkpointing": False, "report_to": "none", "disable_tqdm": True},
         **{"learning_rate": 2e-3, "logging_steps": 1, "per_device_train_batch_size": 4, "save_steps": 2},
+        **{"disable_tqdm": True, "save_total_limit": None},
     }
     data = {"dataset_name": str(folder / "train.jsonl")}
+    # The recipe for a CPU, shortened, and with the models and problems of above.
+    cpu = yaml.safe_load(recipe_path("iterate", "cpu").read_text())
     sections = {
-        "model_name_or_path": str(folder / "policy"),
-        "prm_name_or_path": str(folder / "judge"),
+        **{**cpu, "model_name_or_path": str(folder / "policy"), "prm_name_or_path": str(folder / "judge")},
+        "replay_from": None,
         "grpo": {
-            **{**training, **data, "max_steps": 6, "global_batch_size": 8, "num_generations": 4},
+            **{**cpu["grpo"], **training, **data, "max_steps": 6, "global_batch_size": 8, "num_generations": 4},
             "max_completion_length": 48,
         },
         "annotate": {
-            **{**common, **data, "num_solutions": 2, "num_rollouts": 2, "max_new_tokens": 48},
+            **{**cpu["annotate"], **data, "num_rollouts": 2, "max_new_tokens": 48},
             "problems_at_once": 2,
         },
-        "prm": {**training, "max_steps": 6, "holdout": 0},
+        "prm": {**cpu["prm"], **training, "max_steps": 6, "holdout": 0},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(sections))
     return folder / "recipe.yaml"

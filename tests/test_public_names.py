@@ -1,4 +1,4 @@
-"""The names that people build on, with their signatures: a change here is a change for users, and wants the CHANGELOG."""
+"""The names that people build on, with their parameters and defaults: a change here is a change for users, and wants the CHANGELOG."""
 
 import inspect
 from importlib import import_module
@@ -8,29 +8,31 @@ import pytest
 import trl_dsmath
 
 SIGNATURES = {
-    "rewards.boxed_accuracy_reward": "completions, solution, log_extra, log_metric, **columns",
+    "rewards.boxed_accuracy_reward": "completions, solution=None, log_extra=None, log_metric=None, **columns",
     "rewards.boxed_format_reward": "completions, **columns",
-    "rewards.language_consistency_reward": "completions, prompts, language, **columns",
-    "rewards.code_execution_reward": "completions, solution, programs, log_extra, log_metric, **columns",
-    "grading.grade": "answers, golds, time_limit",
+    "rewards.language_consistency_reward": "completions, prompts=None, language=None, **columns",
+    "rewards.code_execution_reward": "completions, solution=None, programs=None, log_extra=None, log_metric=None, **columns",
+    "grading.grade": "answers, golds, time_limit=5.0",
     "grading.check_golds": "golds",
-    "sandbox.run_python": "code, timeout, memory_mb, disk_mb, output_kb, unsafe",
-    "sandbox.run_many": "programs, timeout, memory_mb, workers, disk_mb, output_kb, unsafe",
-    "prm.load_step_scorer": "name_or_path, layout, device, dtype, batch_size, max_length, step_separator",
-    "shepherd.annotate": "data, sampler, output, mode, num_rollouts, num_solutions, decoding, wave, problems_at_once, progress",
-    "solve.Solver": "sampler, settings, step_scorer, **options",
-    "grpo.StepGRPOTrainer": "model, reward_funcs, step_reward_funcs, args, **kwargs",
-    "grpo.DeepSeekMathGRPOTrainer": "model, reward_funcs, args, **kwargs",
-    "prm.PRMTrainer": "model, args, train_dataset, eval_dataset, processing_class, compute_metrics, callbacks, optimizers, peft_config",
-    "pretrain.PretrainTrainer": "model, args, train_dataset, processing_class, **kwargs",
-    "evaluation.MathEvaluationCallback": "trainer, problems, name, every, num_samples, temperature, max_new_tokens, stop, batch_size, at_start, patience, metric",
+    "sandbox.run_python": "code, timeout=10.0, memory_mb=512, disk_mb=16, output_kb=1024, unsafe=False",
+    "sandbox.run_many": "programs, timeout=10.0, memory_mb=512, workers=None, disk_mb=16, output_kb=1024, unsafe=False",
+    "prm.load_step_scorer": "name_or_path, layout=None, device=None, dtype=None, batch_size=16, max_length=None, step_separator=None",
+    "shepherd.annotate": "data, sampler, output, mode='hard', num_rollouts=8, num_solutions=15, decoding=None, wave=2, problems_at_once=16, progress=True",
+    "solve.Solver": "sampler, settings=None, step_scorer=None, **options",
+    "grpo.StepGRPOTrainer": "model, reward_funcs=None, step_reward_funcs=None, args=None, **kwargs",
+    "grpo.DeepSeekMathGRPOTrainer": "model, reward_funcs=None, args=None, **kwargs",
+    "prm.PRMTrainer": "model, args=None, train_dataset=None, eval_dataset=None, processing_class=None, compute_metrics=compute_step_metrics, callbacks=None, optimizers=(None, None), peft_config=None",
+    "pretrain.PretrainTrainer": "model, args, train_dataset=None, processing_class=None, **kwargs",
+    "evaluation.MathEvaluationCallback": "trainer, problems, name='math', every=None, num_samples=0, temperature=0.7, max_new_tokens=1024, stop=(), batch_size=None, at_start=False, patience=None, metric='greedy'",
 }
 
 
 def parameters(name: str) -> str:
     module, _, attribute = name.rpartition(".")
     found = inspect.signature(getattr(import_module(f"trl_dsmath.{module}"), attribute)).parameters.values()
-    return ", ".join(f"**{p.name}" if p.kind is p.VAR_KEYWORD else p.name for p in found)
+    names = [f"**{p.name}" if p.kind is p.VAR_KEYWORD else p.name for p in found]
+    defaults = ["" if p.default is p.empty else f"={getattr(p.default, '__name__', repr(p.default))}" for p in found]
+    return ", ".join(name + default for name, default in zip(names, defaults, strict=True))
 
 
 @pytest.mark.parametrize("name", SIGNATURES)

@@ -12,6 +12,7 @@ pytest.importorskip("fasttext", reason="fastText is not installed")
 from trl_dsmath import paper
 from trl_dsmath.cli import corpus
 from trl_dsmath.cli.options import parse_light
+from trl_dsmath.cli.recipes import named_recipe
 from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError, DataError
 
@@ -23,7 +24,7 @@ FAST = ["--epochs", "5", "--learning_rate", "0.5", "--bucket", "40000", "--itera
 
 @pytest.mark.parametrize("recipe", ["cpu", "one-machine", "paper"])
 def test_recipes_hold_known_keys(recipe: str) -> None:
-    argv = corpus._named_recipe(["--config", recipe, "--pages", "p", "--seed_pages", "s"])
+    argv = named_recipe("corpus", ["--config", recipe, "--pages", "p", "--seed_pages", "s"])
     args = vars(parse_light(corpus.make_parser(), argv))
     settings = LoopSettings(**{field.name: args[field.name] for field in fields(LoopSettings)})
     assert settings.iterations == 4 and settings.dim == 256

@@ -10,6 +10,8 @@ import pytest
 
 from trl_dsmath.cli import evaluate
 from trl_dsmath.cli.check_data import main as check_data
+from trl_dsmath.cli.options import parse_light
+from trl_dsmath.cli.recipes import named_recipe
 from trl_dsmath.cli.tiny_model import make_tiny_model
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.evaluation import BENCHMARKS
@@ -139,7 +141,7 @@ def test_what_cannot_work_is_said_before_a_model_is_loaded(benchmarks_dir: Path,
 
 @pytest.mark.parametrize("name", ["cpu", "gpu24", "paper"])
 def test_recipes_are_settings_that_work(name: str) -> None:
-    args = evaluate.parse_light(evaluate.make_parser(), evaluate._recipes(["--config", name]))
+    args = parse_light(evaluate.make_parser(), named_recipe("evaluate", ["--config", name]))
     assert args.model_name_or_path and args.output_dir == Path(f"runs/{name}/evaluate")
     assert evaluate._names(args.benchmarks)
     assert (args.num_samples, args.temperature) == {"cpu": (4, 0.7), "gpu24": (0, 0.7), "paper": (64, 0.7)}[name]

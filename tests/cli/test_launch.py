@@ -1,13 +1,14 @@
 """Recipes, flags, keys that nobody knows, and what goes to `accelerate launch`."""
 
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from trl_dsmath.cli import grpo, launch, pretrain, sft
 from trl_dsmath.cli.recipes import recipe_path
-from trl_dsmath.errors import ConfigError
+from trl_dsmath.errors import ConfigError, MissingDependencyError
 from trl_dsmath.paper import PRETRAIN
 
 STAGES = {"sft": sft, "grpo": grpo}
@@ -105,11 +106,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_launcher_flags_go_to_accelerate(started: list[list[str]]) -> None:
-    flags = ["--seed", "2", "--accelerate_config", "zero3", "--num_processes", "2", "--config", "paper"]
+    flags = ["--seed", "2", "--accelerate_config", "fsdp2", "--num_processes", "2", "--config", "paper"]
     assert launch.parse("sft", sft.make_parser(), flags) == 7
     (command,) = started
     assert command[:2] == ["accelerate.commands.launch", "--config_file"]
-    assert command[2].endswith("zero3.yaml")
+    assert command[2].endswith("fsdp2.yaml")
     assert command[3:7] == ["--num_processes", "2", "--module", "trl_dsmath.cli.sft"]
     assert command[7] == "--config"
     assert command[9:] == ["--seed", "2", "1"]
@@ -135,3 +136,80 @@ def test_launched_processes_start_no_others(
 def test_unknown_accelerate_config_lists_trls(started: list[list[str]]) -> None:
     with pytest.raises(ConfigError, match=r"fsdp2.*zero3"):
         launch.parse("sft", sft.make_parser(), ["--accelerate_config", "zero9"])
+
+
+@pytest.mark.parametrize(("name", "flag"), [("fsdp2", "use_fsdp"), ("zero3", "use_deepspeed")])
+def test_trls_configurations_are_read_by_accelerate(name: str, flag: str) -> None:
+    """Up to the point at which accelerate would start processes: which launcher it chooses, and for how many."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+
+    file = launch._accelerate_config(name)
+    words = ["--config_file", file, "--num_processes", "2", "--module", "trl_dsmath.cli.sft", "--config", "paper"]
+    args, _, _ = _validate_launch_command(launch_command_parser().parse_args(words))
+    assert (args.num_processes, args.training_script) == (2, "trl_dsmath.cli.sft")
+    assert args.training_script_args == ["--config", "paper"]
+    assert getattr(args, flag) and args.mixed_precision == "bf16"
+    if name == "fsdp2":
+        assert (int(args.fsdp_version), args.fsdp_state_dict_type) == (2, "FULL_STATE_DICT")
+    else:
+        assert (int(args.zero_stage), str(args.zero3_save_16bit_model).lower()) == (3, "true")
+
+
+def test_no_sharding_on_a_cpu(started: list[list[str]]) -> None:
+    with pytest.raises(ConfigError, match="--num_processes alone"):
+        launch.parse("sft", sft.make_parser(), ["--config", "cpu", "--accelerate_config", "fsdp2"])
+    assert not started
+
+
+@pytest.mark.skipif(find_spec("deepspeed") is not None, reason="DeepSpeed is installed")
+def test_deepspeed_is_asked_for_before_processes_start(started: list[list[str]]) -> None:
+    with pytest.raises(MissingDependencyError, match="pip install deepspeed"):
+        launch.parse("sft", sft.make_parser(), ["--config", "paper", "--accelerate_config", "zero3"])
+    assert not started
+
+
+@pytest.mark.parametrize(
+    ("stage", "recipe", "processes", "fix"),
+    [
+        ("sft", "paper", 24, "Set global_batch_size to 240."),
+        ("sft", "paper", 256, "Set per_device_train_batch_size to 1, or global_batch_size to 512."),
+        ("grpo", "paper", 12, "Set global_batch_size to 1056."),
+        ("grpo", "r1_zero", 3, "Set global_batch_size to 504."),
+        ("pretrain", "paper", 2048, "lower per_device_train_batch_size, or set global_batch_tokens to 16777216."),
+    ],
+)
+def test_a_batch_that_the_processes_cannot_share_is_refused_with_the_fix(
+    stage: str, recipe: str, processes: int, fix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before torch sets up the processes, as torchrun and `accelerate launch` announce them."""
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    parser = {**STAGES, "pretrain": pretrain}[stage].make_parser()
+    with pytest.raises(ConfigError) as error:
+        launch.parse(stage, parser, ["--config", recipe, "--use_cpu", "--output_dir", str(tmp_path)])
+    assert str(error.value).endswith(fix)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [["--vllm_server_host", "gpu7", "--vllm_server_port", "9000"], ["--vllm_server_base_url", "http://gpu7"]],
+)
+@pytest.mark.parametrize("recipe", ["paper", "r1_zero", "gpu24"])
+def test_served_vllm_is_a_matter_of_flags(recipe: str, address: list[str], tmp_path: Path) -> None:
+    flags = ["--config", recipe, "--use_cpu", "--output_dir", str(tmp_path), "--use_vllm", "--vllm_mode", "server"]
+    _, config, *_ = launch.parse("grpo", grpo.make_parser(), [*flags, *address])  # type: ignore[misc]
+    assert (config.use_vllm, config.vllm_mode) == (True, "server")
+    assert getattr(config, address[0].removeprefix("--")) == address[1]
+    # The server's cards are no processes of the run: the batch stays what it was.
+    assert config.per_device_train_batch_size * config.gradient_accumulation_steps == config.global_batch_size
+
+
+@pytest.mark.parametrize(("stage", "recipe"), [("sft", "gpu24"), ("grpo", "gpu24"), ("grpo", "r1_zero")])
+def test_qlora_and_checkpointing_are_flags_of_any_recipe(stage: str, recipe: str, tmp_path: Path) -> None:
+    from trl import get_peft_config, get_quantization_config
+
+    flags = ["--config", recipe, "--use_cpu", "--output_dir", str(tmp_path), "--use_peft", "--load_in_4bit"]
+    parsed = launch.parse(stage, STAGES[stage].make_parser(), [*flags, "--gradient_checkpointing", "true"])
+    _, config, model_args, _ = parsed  # type: ignore[misc]
+    assert config.gradient_checkpointing
+    assert get_quantization_config(model_args).bnb_4bit_quant_type == "nf4"
+    assert get_peft_config(model_args).r == (16 if recipe == "r1_zero" else {"sft": 64, "grpo": 32}[stage])

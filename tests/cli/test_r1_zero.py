@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pandas
 import pytest
+import yaml
 from trl.rewards import think_format_reward
 
 from trl_dsmath.cli import main
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.data.prompts import instruct
 from trl_dsmath.rewards import boxed_accuracy_reward, language_consistency_reward
 
@@ -47,7 +49,7 @@ def test_the_recipe_through_the_real_trainer(small: list[str], tmp_path: Path) -
     written = pandas.read_parquet(tmp_path / "out" / "completions" / "completions_00001.parquet")
     assert len(written) == 8
     assert set(REWARDS) < set(written.columns)
-    assert all("Begin with <think>" in prompt[-1]["content"] for prompt in written["prompt"])
+    assert all("Begin with <think>" in str(prompt) for prompt in written["prompt"])
     texts = [[{"role": "assistant", "content": row[-1]["content"]}] for row in written["completion"]]
     assert written["think_format_reward"].tolist() == think_format_reward(texts)
     assert written["language_consistency_reward"].tolist() == pytest.approx(language_consistency_reward(texts))
@@ -56,3 +58,12 @@ def test_the_recipe_through_the_real_trainer(small: list[str], tmp_path: Path) -
 def test_sft_has_no_such_solutions(small: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sft", *small, "--prompt_mode", "think"]) == 2
     assert "prompt_mode think is for GRPO" in capsys.readouterr().err
+
+
+def test_the_recipe_has_r1_zeros_numbers() -> None:
+    """arXiv 2501.12948 version 2, §2.1; the language is added without a factor (§3.2.1)."""
+    recipe = yaml.safe_load(recipe_path("grpo", "r1_zero").read_text())
+    assert (recipe["learning_rate"], recipe["beta"]) == (3e-6, 0.001)
+    assert (recipe["num_generations"], recipe["global_batch_size"]) == (16, 16 * 32)
+    assert (recipe["ref_model_sync_steps"], recipe["ref_model_mixup_alpha"]) == (400, 1.0)
+    assert dict(zip(recipe["reward_funcs"], recipe["reward_weights"], strict=True)) == dict.fromkeys(REWARDS, 1.0)

@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from trl_dsmath.cli import answers
+from trl_dsmath.cli.loading import loading_of
 from trl_dsmath.cli.questions import few_shot_pairs
 from trl_dsmath.cli.recipes import recipe_path
-from trl_dsmath.cli.solve import _bare_switches, loading_of, main, make_parser, settings_of
+from trl_dsmath.cli.solve import main, settings_of
+from trl_dsmath.cli.solve_options import bare_switches, make_parser
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.grading.votes import vote
 from trl_dsmath.solve import Solution, SolvedSample
@@ -102,12 +104,12 @@ def test_tool_and_program_modes_run(flags: list[str], capsys: pytest.CaptureFixt
         assert "answer      " in capsys.readouterr().out
 
 
-def test_both_spellings_and_bare_switches() -> None:
+def test_both_spellings_andbare_switches() -> None:
     parser = make_parser()
     for spelling in ("--load-in-4bit", "--load_in_4bit"):
-        args = parser.parse_args(_bare_switches(parser, [spelling, "What is 1+1?", "--top-p", "0.5", "--model=m"]))
+        args = parser.parse_args(bare_switches(parser, [spelling, "What is 1+1?", "--top-p", "0.5", "--model=m"]))
         assert args.question == "What is 1+1?" and args.load_in_4bit is True and args.top_p == 0.5
-    args = parser.parse_args(_bare_switches(parser, ["--load_in_4bit", "false", "--model", "m"]))
+    args = parser.parse_args(bare_switches(parser, ["--load_in_4bit", "false", "--model", "m"]))
     assert not loading_of(args).load_in_4bit
 
 

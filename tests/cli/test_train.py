@@ -7,7 +7,7 @@ import pandas
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, Trainer
 
 from trl_dsmath.cli import main
 
@@ -193,6 +193,43 @@ def test_lora_trains_the_adapter_only(small: list[str], tmp_path: Path, capsys: 
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("model "))
     total, trained = (int(word.replace(",", "")) for word in line.split() if word.replace(",", "").isdigit())
     assert trained < total / 5
+
+
+@pytest.mark.parametrize("stage", ["sft", "grpo"])
+def test_qlora_with_checkpointing_by_flags_on_a_recipe(
+    stage: str, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe for a CPU, its model in 4 bits: the adapter learns, and nothing else is trained."""
+    pytest.importorskip("bitsandbytes")
+    pytest.importorskip("peft")
+    (tmp_path / "lengths.py").write_text(
+        "def length_reward(completions, **columns):\n    return [float(len(c[0]['content'])) for c in completions]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    trainers: list[Trainer] = []
+    save = Trainer.save_state
+    monkeypatch.setattr(Trainer, "save_state", lambda self: (trainers.append(self), save(self))[1])
+    own = {
+        "sft": ["--max_length", "128", "--make_tiny_model", "false", "--warmup_steps", "0"],
+        "grpo": ["--num_generations", "4", "--max_completion_length", "8", "--reward_funcs", "lengths.length_reward"],
+    }
+    flags = [*own[stage], *(["--reward_weights", "1"] if stage == "grpo" else [])]
+    flags += [
+        "--use_peft",
+        "--load_in_4bit",
+        "--lora_target_modules",
+        "all-linear",
+        "--gradient_checkpointing",
+        "true",
+    ]
+    assert main([stage, "--config", "cpu", *small, *flags]) == 0
+    model = trainers[0].model
+    assert model.get_base_model().is_loaded_in_4bit
+    assert model.is_gradient_checkpointing
+    assert all("lora_" in name for name, parameter in model.named_parameters() if parameter.requires_grad)
+    adapter = load_file(tmp_path / "out" / "adapter_model.safetensors")
+    second = [weight for name, weight in adapter.items() if "lora_B" in name]  # zero before the first update
+    assert second and all(weight.abs().sum() > 0 for weight in second)
 
 
 @pytest.mark.parametrize("stage", ["sft", "grpo"])

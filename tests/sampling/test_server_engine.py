@@ -3,13 +3,11 @@
 TRL's own client is pointed at the same listener, so that the format is the one that TRL reads.
 """
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from vllm_listener import Server, listening
 
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.sampling import Decoding, ServerSampler, TransformersSampler
@@ -18,81 +16,10 @@ PROMPTS = ["The dial shows 9.", "Ada", "9+7=6\n6+2="]
 DECODING = Decoding(max_new_tokens=16, seed=3)
 
 
-class Server(ThreadingHTTPServer):
-    """vLLM's `/v1/completions`: child `i` of a request is drawn with `seed + i`."""
-
-    def __init__(self, sampler: TransformersSampler) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.sampler = sampler
-        self.requests: list[dict[str, Any]] = []
-        self.stumbles: list[int] = []
-        self.lock = threading.Lock()  # one model
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        prompts = body["prompt"] if isinstance(body["prompt"][0], list) else [body["prompt"]]
-        choices = []
-        for prompt in prompts:
-            for child in range(body["n"]):
-                decoding = Decoding(
-                    max_new_tokens=body["max_tokens"],
-                    temperature=body["temperature"],
-                    top_p=body["top_p"],
-                    stop=tuple(body.get("stop") or ()),
-                    seed=body.get("seed", 0) + child,
-                )
-                with self.lock:
-                    sample = self.sampler.sample([prompt], decoding)[0][0]
-                choices.append(
-                    {
-                        "index": len(choices),
-                        "text": sample.text,
-                        "logprobs": None,
-                        "finish_reason": "stop" if sample.finished else "length",
-                        "stop_reason": sample.stop,
-                        "token_ids": list(sample.ids) if body.get("return_token_ids") else None,
-                        "prompt_token_ids": prompt if body.get("return_token_ids") else None,
-                    }
-                )
-        return {"id": "cmpl-1", "object": "text_completion", "model": body["model"], "choices": choices[::-1]}
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        if self.path == "/v1/models":
-            self.answer(200, {"data": [{"id": "some/model", "object": "model", "max_model_len": 120}]})
-        else:
-            self.answer(200 if self.path == "/health" else 404, {})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append(body)
-        if self.server.stumbles:
-            self.answer(self.server.stumbles.pop(), {"error": {"message": "prompt is too long"}})
-        else:
-            self.answer(200, self.server.complete(body))
-
-    def answer(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-
 @pytest.fixture
 def server(model: Any, tokenizer: Any) -> Iterator[Server]:
-    made = Server(TransformersSampler(model, tokenizer))
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with listening(TransformersSampler(model, tokenizer)) as made:
+        yield made
 
 
 def _ids(samples: list[list[Any]]) -> list[list[tuple[int, ...]]]:
@@ -165,6 +92,9 @@ def test_errors_say_what_to_do(server: Server, tokenizer: Any, monkeypatch: pyte
         sampler.sample([PROMPTS[0]], DECODING)
     with pytest.raises(ConfigError, match="trl vllm-serve"):
         ServerSampler("http://127.0.0.1:9", tokenizer)
+    with pytest.raises(ConfigError, match=r"serves some/model, not other/model-2"):
+        ServerSampler(server.url, tokenizer, "other/model-2")
+    assert ServerSampler(server.url, tokenizer, "elsewhere/model").name == "vllm-serve:some/model"
     with pytest.raises(ConfigError, match="http://"):
         ServerSampler("localhost:8000", tokenizer)
 

@@ -132,6 +132,9 @@ def test_blank_solutions_are_left_out(scripted: Any, tmp_path: Path) -> None:
     summary = annotate([{"prompt": "Q:", "gold": 7}], sampler, tmp_path / "l.jsonl", num_solutions=3, progress=False)
     assert summary.solutions == 2
     assert "1 solutions were blank" in summary.skipped
+    silent = scripted(lambda prefix, index: "")
+    with pytest.raises(DataError, match=r"All 3 solutions .* are blank"):
+        annotate([{"prompt": "Q:", "gold": 7}], silent, tmp_path / "none.jsonl", num_solutions=3, progress=False)
 
 
 def test_cut_off_rollouts(scripted: Any, tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from . import run
-from .launch import parse
+from .hub import make_repository
+from .launch import parse, stage_parser
+from .loading import SERVER_URL
 
 if TYPE_CHECKING:
     from trl import ModelConfig, TrlParser
@@ -55,7 +57,9 @@ class AnnotateArguments:
         seed (`int`, *optional*, defaults to `0`):
             Seed of all random streams.
         engine (`str`, *optional*, defaults to `"transformers"`):
-            `"transformers"` or `"vllm"`.
+            `"transformers"`, `"vllm"` (in this process) or `"server"` (vLLM, elsewhere).
+        vllm_server_base_url (`str`, *optional*, defaults to `"http://localhost:8000"`):
+            Where the server of `engine="server"` listens.
         batch_size (`int`, *optional*):
             Samples computed at a time by transformers. If `None`, chosen by the memory.
         use_cpu (`bool`, *optional*, defaults to `False`):
@@ -94,7 +98,10 @@ class AnnotateArguments:
     max_new_tokens: int = field(default=1024, metadata={"help": "Longest solution, and longest roll-out."})
     stop: list[str] | None = field(default=None, metadata={"help": "Strings that end a solution (base models)."})
     seed: int = field(default=0, metadata={"help": "Seed of all random streams."})
-    engine: Literal["transformers", "vllm"] = field(default="transformers", metadata={"help": "What samples."})
+    engine: Literal["transformers", "vllm", "server"] = field(
+        default="transformers", metadata={"help": "What samples: server is vLLM, elsewhere."}
+    )
+    vllm_server_base_url: str = field(default=SERVER_URL, metadata={"help": "Where the server listens."})
     batch_size: int | None = field(default=None, metadata={"help": "Samples at a time; by memory when left out."})
     use_cpu: bool = field(default=False, metadata={"help": "Stay on the CPU where there is a GPU."})
     trust_remote_code: bool = field(default=False, metadata={"help": "A model on the hub may bring its own code."})
@@ -106,16 +113,11 @@ class AnnotateArguments:
     hub_private: bool = field(default=False, metadata={"help": "Whether a new data set on the hub is private."})
 
 
-def make_parser(prog: str = "dsmath annotate") -> "TrlParser":
+def make_parser() -> "TrlParser":
     """The parser of this stage: [`AnnotateArguments`] and TRL's model arguments."""
-    from trl import ModelConfig, TrlParser
+    from trl import ModelConfig
 
-    return TrlParser(
-        (AnnotateArguments, ModelConfig),  # type: ignore[arg-type]
-        prog=prog,
-        usage=f"{prog} --config FILE [--key value ...]",
-        allow_abbrev=False,
-    )
+    return stage_parser("annotate", AnnotateArguments, ModelConfig)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -134,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
     args, model_args = parsed
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
-            "annotate runs in one process. To use several GPUs: --engine vllm, or one run a part of the data, each with "
+            "annotate runs in one process. To use several GPUs: --engine vllm or server, or one run a part of the data, each with "
             "its own --output_dir and GPU (CUDA_VISIBLE_DEVICES)."
         )
     if not args.output_dir:
@@ -147,6 +149,8 @@ def main(argv: list[str] | None = None) -> int:
     decoding = Decoding(args.max_new_tokens, args.temperature, args.top_p, tuple(args.stop or ()), args.seed)
     # Checked before a model is loaded.
     Settings(args.mode, args.num_rollouts, args.num_solutions, decoding, args.wave, args.problems_at_once)
+    if args.hub_dataset_id:
+        make_repository(args.hub_dataset_id, "--hub_dataset_id", "dataset", args.hub_private)
     rows = load_rows(args)
     output = Path(args.output_dir) / "train.jsonl"
     sampler = load_sampler(args, model_args)
@@ -179,31 +183,14 @@ def load_rows(args: AnnotateArguments) -> list[dict[str, Any]]:
         ConfigError: no data set is named.
         DataError: it cannot be read, or has no such split.
     """
-    from ..data import convert
-    from ..data.files import load
+    from . import training
 
-    if not args.dataset_name:
-        raise ConfigError(
-            "Which problems? Give --dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub "
-            "(openai/gsm8k, with --dataset_config main)."
-        )
-    splits, remarks = load(args.dataset_name, args.dataset_config)
-    for remark in remarks:
-        print(f"data        {remark}")
-    if args.dataset_train_split not in splits:
-        raise DataError(
-            f"There is no split {args.dataset_train_split!r}; there are: {', '.join(splits)}. Name one with "
-            "--dataset_train_split."
-        )
-    dataset = splits[args.dataset_train_split]
+    dataset = training.pick_split(training.load_named(args, print), args.dataset_train_split)
     if args.max_problems is not None:
         dataset = dataset.select(range(min(args.max_problems, len(dataset))))
     if "prompt" not in dataset.column_names:
-        converted = convert(
-            dataset, "grpo", args.question_column, args.gold_column, args.prompt_mode, args.plain_prompts
-        )
-        print(f"data        {args.dataset_name}, {args.dataset_train_split}: {converted.report()}")
-        dataset = converted.dataset.select_columns(["prompt", "solution"])
+        dataset = training.convert_problems(dataset, args.dataset_train_split, "grpo", args, print)
+        dataset = dataset.select_columns(["prompt", "solution"])
     return dataset.to_list()
 
 
@@ -218,6 +205,10 @@ def load_sampler(args: AnnotateArguments, model_args: "ModelConfig") -> "Sampler
 
     tokenizer = training.load_tokenizer(model_args, args, args.plain_prompts, print)
     assert model_args.model_name_or_path is not None  # load_tokenizer has asked for it
+    if args.engine == "server":
+        from ..sampling import ServerSampler
+
+        return ServerSampler(args.vllm_server_base_url, tokenizer, model_args.model_name_or_path)
     if args.engine == "vllm":
         from ..sampling import VLLMSampler
 
@@ -231,9 +222,10 @@ def load_sampler(args: AnnotateArguments, model_args: "ModelConfig") -> "Sampler
     from trl import get_quantization_config
 
     from ..sampling import TransformersSampler
+    from ..solve.loading import model_errors
 
     on_gpu = torch.cuda.is_available() and not args.use_cpu
-    try:
+    with model_errors(model_args.model_name_or_path):
         model = AutoModelForCausalLM.from_pretrained(
             model_args.model_name_or_path,
             revision=model_args.model_revision,
@@ -243,9 +235,6 @@ def load_sampler(args: AnnotateArguments, model_args: "ModelConfig") -> "Sampler
             quantization_config=get_quantization_config(model_args),
             device_map="auto" if on_gpu else None,
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The model {model_args.model_name_or_path} cannot be loaded: {reason}") from error
     return TransformersSampler(model, tokenizer, batch_size=args.batch_size)
 
 

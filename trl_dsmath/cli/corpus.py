@@ -8,7 +8,7 @@ from ..corpus.loop import run_loop
 from ..corpus.settings import LoopSettings
 from ..errors import ConfigError
 from .options import parse_light
-from .recipes import recipe_path
+from .recipes import named_recipe
 
 _HELP = {
     "pages": "folder of cleaned pages (.jsonl, .jsonl.gz), or one such file: url and text in each line",
@@ -72,12 +72,12 @@ def main(argv: list[str]) -> int:
     if argv and argv[0] == "prepare":
         from .corpus_prepare import main as prepare
 
-        return prepare(_named_recipe(argv[1:]))
+        return prepare(named_recipe("corpus", argv[1:]))
     if argv and argv[0] == "annotate":
         return _annotate(argv[1:])
     if argv and argv[0] == "score":
         return _score(argv[1:])
-    args = vars(parse_light(make_parser(), _named_recipe(argv)))
+    args = vars(parse_light(make_parser(), named_recipe("corpus", argv)))
     del args["config"]
     output = args.pop("output_dir")
     result = run_loop(LoopSettings(**args), output, lambda line: print(line, flush=True))
@@ -85,17 +85,6 @@ def main(argv: list[str]) -> int:
         raise ConfigError(result.message)
     print(f"{result.status:<13}{result.message}")
     return 3 if result.status == "waiting" else 0
-
-
-def _named_recipe(argv: list[str]) -> list[str]:
-    """`--config cpu` as the path of the recipe."""
-    found = list(argv)
-    for index, word in enumerate(found):
-        if word == "--config" and index + 1 < len(found):
-            found[index + 1] = str(recipe_path("corpus", found[index + 1]))
-        elif word.startswith("--config="):
-            found[index] = f"--config={recipe_path('corpus', word.removeprefix('--config='))}"
-    return found
 
 
 def _annotate(argv: list[str]) -> int:

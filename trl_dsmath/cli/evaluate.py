@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.journal import write_whole
 from ..errors import ConfigError
 from ..evaluation import (
     BENCHMARKS,
@@ -22,13 +23,14 @@ from ..evaluation import (
 )
 from ..evaluation.benchmarks import canonical
 from ..evaluation.extraction import Form
-from ..evaluation.journal import SAMPLES, read_samples, write_whole
+from ..evaluation.journal import SAMPLES, read_samples
 from ..evaluation.recordings import agreement
 from ..evaluation.report import table_text, write
 from ..evaluation.run import Task, fingerprint, save_plan
 from ..grading.batch import TIME_LIMIT
+from .loading import ENGINES, SERVER_URL, load_sampler, loading_of
 from .options import parse_light
-from .recipes import recipe_path
+from .recipes import named_recipe
 
 if TYPE_CHECKING:
     from ..sampling import Sampler
@@ -79,7 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--time_limit", type=float, default=TIME_LIMIT, help="seconds for one answer (default: %(default)s)"
     )
-    how.add_argument("--samples_at_once", type=int, help="samples between two writes (default: 64; vllm: 4096)")
+    how.add_argument(
+        "--samples_at_once", type=int, help="samples between two writes (default: 64; vllm, server: 4096)"
+    )
     model = parser.add_argument_group("model")
     model.add_argument("--model_name_or_path", help="folder or name on the hub; a folder with a LoRA adapter is fine")
     model.add_argument("--adapter", help="LoRA adapter to put on the model")
@@ -91,7 +95,10 @@ def make_parser() -> argparse.ArgumentParser:
     switch("trust_remote_code", "a model may bring its own code", to=model)
     switch("use_cpu", "stay on the CPU where there is a GPU", to=model)
     model.add_argument(
-        "--engine", choices=("transformers", "vllm"), default="transformers", help="default: %(default)s"
+        "--engine", choices=ENGINES, default="transformers", help="vllm: in this process; server: vLLM, elsewhere"
+    )
+    model.add_argument(
+        "--vllm_server_base_url", default=SERVER_URL, help="where --engine server finds it (default: %(default)s)"
     )
     model.add_argument("--batch_size", type=int, help="samples computed at a time; by memory when left out")
     return parser
@@ -107,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         `int`: 0, or 1 when samples are missing or problems did not fit into the model.
     """
-    args = parse_light(make_parser(), _recipes(sys.argv[1:] if argv is None else argv))
+    args = parse_light(make_parser(), named_recipe("evaluate", sys.argv[1:] if argv is None else argv))
     if args.rescore is not None:
         tasks, record = load_plan(args.rescore)
         return _finish(args.rescore, tasks, read_samples(args.rescore), record, args)
@@ -133,7 +140,8 @@ def main(argv: list[str] | None = None) -> int:
         raise ConfigError("Which model? Give --model_name_or_path: a folder, or a name on the hub.")
     problems = _load(names, args.benchmarks_dir)
     plan(problems, settings, "")  # refuses what cannot be asked before a model is loaded
-    sampler, context = load_sampler(args)
+    sampler, config = load_sampler(args, loading_of(args))
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
     identity = _identity(args, sampler)
     tasks = plan(problems, settings, identity, sampler.encode_prompt, context)
     print(f"model       {identity}")
@@ -146,22 +154,11 @@ def main(argv: list[str] | None = None) -> int:
         "settings": {**asdict(settings), "benchmarks": ",".join(settings.benchmarks)},
         "benchmarks_dir": args.benchmarks_dir,
     }
-    at_once = args.samples_at_once or (4096 if args.engine == "vllm" else 64)
+    at_once = args.samples_at_once or (64 if args.engine == "transformers" else 4096)
     with _Progress() as progress:
         drawn = run(tasks, sampler, args.output_dir, record, at_once, progress)
     print(f"drawn       {drawn:,} samples; {sum(t.samples for t in tasks if not t.too_long) - drawn:,} were there")
     return _finish(args.output_dir, tasks, read_samples(args.output_dir), load_plan(args.output_dir)[1], args)
-
-
-def _recipes(argv: list[str]) -> list[str]:
-    """`--config NAME` with the name of a recipe becomes `--config FILE`."""
-    words = list(argv)
-    for i, word in enumerate(words):
-        if word == "--config" and i + 1 < len(words):
-            words[i + 1] = str(recipe_path("evaluate", words[i + 1]))
-        elif word.startswith("--config="):
-            words[i] = f"--config={recipe_path('evaluate', word.removeprefix('--config='))}"
-    return words
 
 
 def _names(given: Any) -> list[str]:
@@ -173,52 +170,6 @@ def _names(given: Any) -> list[str]:
 
 def _load(names: list[str], folder: str | None) -> list[Problem]:
     return [problem for name in names for problem in load_benchmark(name, folder)]
-
-
-def load_sampler(args: argparse.Namespace) -> tuple["Sampler", int | None]:
-    """Loads the model into the engine; with it, how many tokens the model can read.
-
-    Raises:
-        ConfigError: the model cannot be loaded.
-        MissingDependencyError: the engine is not installed.
-    """
-    from ..sampling import Sampler, ToolSampler, TransformersSampler, VLLMSampler
-    from ..solve.loading import Loading, load_policy
-
-    loading = Loading(
-        args.model_name_or_path,
-        adapter=args.adapter,
-        dtype=args.dtype,
-        load_in_8bit=args.load_in_8bit,
-        load_in_4bit=args.load_in_4bit,
-        use_cpu=args.use_cpu,
-        revision=args.model_revision,
-        trust_remote_code=args.trust_remote_code,
-        attn_implementation=args.attn_implementation,
-    )
-    sampler: Sampler
-    if args.engine == "vllm":
-        if args.adapter or args.load_in_8bit or args.load_in_4bit:
-            raise ConfigError(
-                "--engine vllm takes whole models: merge the adapter first, and leave --load_in_8bit and --load_in_4bit out."
-            )
-        from transformers import AutoConfig, AutoTokenizer
-
-        hub = {"revision": args.model_revision, "trust_remote_code": args.trust_remote_code}
-        try:
-            config = AutoConfig.from_pretrained(args.model_name_or_path, **hub)
-            tokenizer = AutoTokenizer.from_pretrained(args.model_name_or_path, **hub)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ConfigError(f"The model {args.model_name_or_path} cannot be loaded: {reason}") from error
-        options = {"revision": args.model_revision, "trust_remote_code": args.trust_remote_code}
-        sampler = VLLMSampler(args.model_name_or_path, tokenizer, **options, dtype=args.dtype or "auto")
-    else:
-        model, tokenizer = load_policy(loading)
-        config = model.config
-        sampler = TransformersSampler(model, tokenizer, batch_size=args.batch_size)
-    context = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return (ToolSampler(sampler) if args.mode == "tool" else sampler), context
 
 
 def _identity(args: argparse.Namespace, sampler: "Sampler") -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from . import run
-from .launch import _read_yaml, _take_config, parse
+from .launch import parse, stage_parser
+from .recipes import read_recipe, take_config
 
 if TYPE_CHECKING:
     from trl import TrlParser
@@ -24,28 +25,23 @@ _STEP_KEYS = ("step_scorer", "step_reward_funcs")
 
 def wants_steps(argv: list[str]) -> bool:
     """Whether flags or recipe ask for step rewards: [`StepGRPOConfig`] refuses settings that plain GRPO may have."""
-    flags, config_file = _take_config("grpo", argv)
+    flags, config_file = take_config("grpo", argv)
     given = {word.split("=")[0].lstrip("-").replace("-", "_") for word in flags if word.startswith("--")}
-    config = _read_yaml(config_file) if config_file else {}
+    config = read_recipe(config_file) if config_file else {}
     given |= {key for key, value in config.items() if value is not None}
     return any(key in given for key in _STEP_KEYS)
 
 
-def make_parser(prog: str = "dsmath grpo", steps: bool = False) -> "TrlParser":
+def make_parser(steps: bool = False) -> "TrlParser":
     """The parser of this stage: script arguments, [`DeepSeekMathGRPOConfig`] or, with step rewards, [`StepGRPOConfig`],
     TRL's model and mixture arguments."""
-    from trl import DatasetMixtureConfig, ModelConfig, TrlParser
+    from trl import DatasetMixtureConfig, ModelConfig
 
     from ..grpo import DeepSeekMathGRPOConfig, StepGRPOConfig
     from .arguments import GRPOScriptArguments
 
     config = StepGRPOConfig if steps else DeepSeekMathGRPOConfig
-    return TrlParser(
-        (GRPOScriptArguments, config, ModelConfig, DatasetMixtureConfig),  # type: ignore[arg-type]
-        prog=prog,
-        usage=f"{prog} --config FILE [--key value ...]",
-        allow_abbrev=False,
-    )
+    return stage_parser("grpo", GRPOScriptArguments, config, ModelConfig, DatasetMixtureConfig)
 
 
 def find_reward(name: str, flag: str = "--reward_funcs") -> Callable[..., Any]:
@@ -131,8 +127,6 @@ def main(argv: list[str] | None = None) -> int:
         return parsed
     script_args, training_args, model_args, mixture = parsed
 
-    from trl import get_peft_config, get_quantization_config
-
     from ..grpo import DeepSeekMathGRPOTrainer, StepGRPOTrainer
     from . import training
 
@@ -142,23 +136,10 @@ def main(argv: list[str] | None = None) -> int:
     if resume.finished:
         return 0
     with training_args.main_process_first(desc="reading the data"):
-        splits = training.load_splits(script_args, mixture, say)
-        train = training.convert_split(splits, script_args.dataset_train_split, "grpo", script_args, say)
-        evaluation = None
-        if training_args.eval_strategy != "no":
-            evaluation = training.convert_split(splits, script_args.dataset_test_split, "grpo", script_args, say)
+        train, evaluation = training.load_problems("grpo", script_args, training_args, mixture, say)
         tokenizer = training.load_tokenizer(model_args, training_args, script_args.plain_prompts, say)
-    training.set_model_init(training_args, model_args)
-    common: dict[str, Any] = {
-        "model": model_args.model_name_or_path,
-        "reward_funcs": rewards,
-        "args": training_args,
-        "train_dataset": train,
-        "eval_dataset": evaluation,
-        "processing_class": tokenizer,
-        "quantization_config": get_quantization_config(model_args),
-        "peft_config": get_peft_config(model_args),
-    }
+    common = training.trainer_arguments(training_args, model_args, tokenizer)
+    common |= {"reward_funcs": rewards, "train_dataset": train, "eval_dataset": evaluation}
     trainer: DeepSeekMathGRPOTrainer | StepGRPOTrainer
     if steps:
         step_rewards = find_step_rewards(script_args, training_args)

@@ -1,21 +1,33 @@
 """From the command line to the dataclasses of a stage, or on to `accelerate launch`."""
 
-import argparse
 import os
 import subprocess
 import sys
 from difflib import get_close_matches
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
-from .recipes import recipe_path
+from ..errors import ConfigError, MissingDependencyError
+from .recipes import read_recipe, take_config
 
 if TYPE_CHECKING:
     from trl import TrlParser
 
 _LAUNCHED = "TRL_DSMATH_LAUNCHED"  # set for the processes that this module starts, so that they start no others
+
+
+def stage_parser(stage: str, *arguments: Any) -> "TrlParser":
+    """The parser of a stage that `parse` reads: one for these dataclasses."""
+    from trl import TrlParser
+
+    return TrlParser(
+        arguments,
+        prog=f"dsmath {stage}",
+        usage=f"dsmath {stage} --config FILE [--key value ...]",
+        allow_abbrev=False,
+    )
 
 
 def parse(stage: str, parser: "TrlParser", argv: list[str]) -> tuple[Any, ...] | int:
@@ -35,12 +47,12 @@ def parse(stage: str, parser: "TrlParser", argv: list[str]) -> tuple[Any, ...] |
     Raises:
         ConfigError: a file that is not there, a key that nobody knows, or a value that cannot work.
     """
-    argv, config_file = _take_config(stage, argv)
+    argv, config_file = take_config(stage, argv)
     namespace, rest = parser.parse_known_args(argv)
-    config = _read_yaml(config_file) if config_file else {}
+    config = read_recipe(config_file) if config_file else {}
     from_file = {key: value for key, value in config.items() if key not in vars(namespace) and key != "env"}
     if rest or from_file:
-        _refuse_unknown(rest, from_file, set(vars(namespace)), config_file)
+        refuse_unknown(rest, from_file, set(vars(namespace)), config_file)
         if _LAUNCHED not in os.environ and "WORLD_SIZE" not in os.environ:
             own = _without(argv, rest)
             if config_file:
@@ -56,26 +68,6 @@ def parse(stage: str, parser: "TrlParser", argv: list[str]) -> tuple[Any, ...] |
         raise ConfigError(str(error)) from error
 
 
-def _take_config(stage: str, argv: list[str]) -> tuple[list[str], Path | None]:
-    """Takes `--config NAME` or `--config=NAME` out of the arguments."""
-    config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    config.add_argument("--config")
-    found, rest = config.parse_known_args(argv)
-    return rest, recipe_path(stage, found.config) if found.config else None
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML file: {error}") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"{path} should hold one `key: value` a line.")
-    return config
-
-
 def _launch_names() -> set[str]:
     from accelerate.commands.launch import launch_command_parser
 
@@ -83,7 +75,7 @@ def _launch_names() -> set[str]:
     return names | {"accelerate_config"}
 
 
-def _refuse_unknown(rest: list[str], from_file: dict[str, Any], own: set[str], config_file: Path | None) -> None:
+def refuse_unknown(rest: list[str], from_file: dict[str, Any], own: set[str], config_file: Path | None) -> None:
     """Raises for keys that neither the stage nor `accelerate launch` knows."""
     launch = _launch_names()
     in_flags = [word.split("=")[0].lstrip("-").replace("-", "_") for word in rest if word.startswith("-")]
@@ -129,7 +121,9 @@ def _launch(stage: str, launch_args: list[str], own: list[str], use_cpu: bool) -
         at = launch_args.index("--accelerate_config")
         if at + 1 == len(launch_args):
             raise ConfigError("--accelerate_config needs a name (zero3, fsdp2, multi_gpu ...) or a file.")
-        launch_args[at : at + 2] = ["--config_file", _accelerate_config(launch_args[at + 1])]
+        config = _accelerate_config(launch_args[at + 1])
+        _check_sharding(config, launch_args[at + 1], use_cpu)
+        launch_args[at : at + 2] = ["--config_file", config]
     if launch_args[:1] == ["--num_processes"] and len(launch_args) == 2 and (use_cpu or not torch.cuda.is_available()):
         # On a CPU, `accelerate launch --num_processes 2` starts one process and says nothing (accelerate 1.15).
         environment["ACCELERATE_USE_CPU"] = "true"
@@ -149,3 +143,17 @@ def _accelerate_config(name: str) -> str:
     if name not in names:
         raise ConfigError(f"--accelerate_config {name}: no such file. TRL ships: {', '.join(names)}.")
     return str(folder / f"{name}.yaml")
+
+
+def _check_sharding(config: str, name: str, use_cpu: bool) -> None:
+    """Raises for what accelerate would run without sharding, or end with a traceback in each process."""
+    kind = str(read_recipe(Path(config)).get("distributed_type"))
+    if use_cpu and kind in {"FSDP", "DEEPSPEED"}:
+        raise ConfigError(
+            f"--accelerate_config {name} shards over GPUs; with use_cpu, accelerate would quietly give each process the "
+            "whole model. Leave it out: --num_processes alone is enough on a CPU."
+        )
+    if kind == "DEEPSPEED" and find_spec("deepspeed") is None:
+        raise MissingDependencyError(
+            f"--accelerate_config {name} needs DeepSpeed: pip install deepspeed. Or shard with --accelerate_config fsdp2."
+        )

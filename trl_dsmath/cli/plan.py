@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import ConfigError
 from . import run
-from .launch import _read_yaml, _refuse_unknown
-from .recipes import recipe_path
+from .launch import refuse_unknown
+from .recipes import read_recipe, recipe_path
 
 _LAUNCHED = ("pretrain", "sft", "prm", "grpo", "annotate")  # stages whose files may hold keys of `accelerate launch`
 _STAGES = (*_LAUNCHED, "solve", "evaluate", "iterate", "corpus")
@@ -66,7 +66,7 @@ def settings_of(stage: str, given: dict[str, Any], flags: list[str], file: Path)
     if unknown and stage not in _LAUNCHED:
         raise ConfigError(f"Unknown key in {file}: {', '.join(unknown)}.")
     namespace, rest = parser.parse_known_args(flags)
-    _refuse_unknown(rest, unknown, set(defaults), file)
+    refuse_unknown(rest, unknown, set(defaults), file)
     named = {word.split("=")[0].lstrip("-").replace("-", "_") for word in flags if word.startswith("--")}
     return {**defaults, **given, **{key: value for key, value in vars(namespace).items() if key in named}}
 
@@ -77,7 +77,7 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
     Raises:
         ConfigError: a key that the stage does not know.
     """
-    given = _read_yaml(file)
+    given = read_recipe(file)
     if stage != "iterate":
         return [(stage, settings_of(stage, given, flags, file))]
     from .iterate import make_parser as iterate_parser
@@ -103,10 +103,10 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
 
 def _corpus(settings: dict[str, Any], memory: float) -> dict[str, Any]:
     """The corpus loop runs on CPUs: its classifier's table of vectors, in the machine's memory."""
-    from ..corpus.classifier import _BUCKET
+    from ..corpus.classifier import BUCKET
 
-    size = 4 * settings["dim"] * (settings["bucket"] or _BUCKET)
-    how = f"{settings['bucket'] or _BUCKET:,} rows of {settings['dim']} numbers; one copy for all processes"
+    size = 4 * settings["dim"] * (settings["bucket"] or BUCKET)
+    how = f"{settings['bucket'] or BUCKET:,} rows of {settings['dim']} numbers; one copy for all processes"
     part = {"part": "classifier", "gib": size / _GIB, "when": "always", "how": how, "ppo_only": False}
     note = "On CPUs. Words that occur min_count times or more, and pages being read, come on top."
     return {

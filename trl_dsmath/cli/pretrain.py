@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from . import run
-from .launch import parse
+from .launch import parse, stage_parser
 
 if TYPE_CHECKING:
     from trl import TrlParser
@@ -18,19 +18,14 @@ if TYPE_CHECKING:
 _TINY_MODEL_TEXTS = 2000  # documents that a tiny model's tokenizer is trained on
 
 
-def make_parser(prog: str = "dsmath pretrain") -> "TrlParser":
+def make_parser() -> "TrlParser":
     """The parser of this stage: script arguments, [`PretrainConfig`], TRL's model arguments."""
-    from trl import ModelConfig, TrlParser
+    from trl import ModelConfig
 
     from ..pretrain import PretrainConfig
     from .arguments import PretrainScriptArguments
 
-    return TrlParser(
-        (PretrainScriptArguments, PretrainConfig, ModelConfig),  # type: ignore[arg-type]
-        prog=prog,
-        usage=f"{prog} --config FILE [--key value ...]",
-        allow_abbrev=False,
-    )
+    return stage_parser("pretrain", PretrainScriptArguments, PretrainConfig, ModelConfig)
 
 
 def read_sources(script_args: "PretrainScriptArguments") -> list["Source"]:
@@ -85,8 +80,6 @@ def main(argv: list[str] | None = None) -> int:
         return parsed
     script_args, training_args, model_args = parsed
 
-    from trl import get_peft_config, get_quantization_config
-
     from ..pretrain import PretrainTrainer
     from . import training
 
@@ -103,14 +96,8 @@ def main(argv: list[str] | None = None) -> int:
 
             say(make_tiny_model(_first_texts(sources), model_args.model_name_or_path, training_args.max_length))
         tokenizer = training.load_tokenizer(model_args, training_args, plain=True, say=say)
-    training.set_model_init(training_args, model_args)
     trainer = PretrainTrainer(
-        model=model_args.model_name_or_path,
-        args=training_args,
-        train_dataset=sources,
-        processing_class=tokenizer,
-        quantization_config=get_quantization_config(model_args),
-        peft_config=get_peft_config(model_args),
+        train_dataset=sources, **training.trainer_arguments(training_args, model_args, tokenizer)
     )
     for source in sources:
         files = source.files()

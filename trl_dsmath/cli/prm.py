@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from . import run
-from .launch import parse
+from .launch import parse, stage_parser
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -54,18 +54,13 @@ class PRMScriptArguments:
             raise ConfigError(f"holdout is a share of the prompts, from 0 to below 1, not {self.holdout}.")
 
 
-def make_parser(prog: str = "dsmath prm") -> "TrlParser":
+def make_parser() -> "TrlParser":
     """The parser of this stage: script arguments, [`PRMConfig`], TRL's model and mixture arguments."""
-    from trl import DatasetMixtureConfig, ModelConfig, TrlParser
+    from trl import DatasetMixtureConfig, ModelConfig
 
     from ..prm import PRMConfig
 
-    return TrlParser(
-        (PRMScriptArguments, PRMConfig, ModelConfig, DatasetMixtureConfig),  # type: ignore[arg-type]
-        prog=prog,
-        usage=f"{prog} --config FILE [--key value ...]",
-        allow_abbrev=False,
-    )
+    return stage_parser("prm", PRMScriptArguments, PRMConfig, ModelConfig, DatasetMixtureConfig)
 
 
 def hold_out(rows: "Dataset", share: float, seed: int) -> tuple["Dataset", "Dataset | None"]:
@@ -138,12 +133,8 @@ def _read_splits(
     from . import training
 
     splits = training.load_splits(script_args, mixture, say)  # type: ignore[arg-type]
-    if script_args.dataset_train_split not in splits:
-        raise DataError(
-            f"There is no split {script_args.dataset_train_split!r}; there are: {', '.join(splits)}. Name one with "
-            "--dataset_train_split."
-        )
-    train, test = splits[script_args.dataset_train_split], splits.get(script_args.dataset_test_split)
+    train = training.pick_split(splits, script_args.dataset_train_split)
+    test = splits.get(script_args.dataset_test_split)
     if test is None and "prompt" in train.column_names:
         train, test = hold_out(train, script_args.holdout, args.seed)
         if test is not None:

@@ -5,25 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import run
-from .launch import parse
+from .launch import parse, stage_parser
 
 if TYPE_CHECKING:
     from trl import TrlParser
 
 
-def make_parser(prog: str = "dsmath sft") -> "TrlParser":
+def make_parser() -> "TrlParser":
     """The parser of this stage: script arguments, [`MathSFTConfig`], TRL's model and mixture arguments."""
-    from trl import DatasetMixtureConfig, ModelConfig, TrlParser
+    from trl import DatasetMixtureConfig, ModelConfig
 
     from ..sft import MathSFTConfig
     from .arguments import SFTScriptArguments
 
-    return TrlParser(
-        (SFTScriptArguments, MathSFTConfig, ModelConfig, DatasetMixtureConfig),  # type: ignore[arg-type]
-        prog=prog,
-        usage=f"{prog} --config FILE [--key value ...]",
-        allow_abbrev=False,
-    )
+    return stage_parser("sft", SFTScriptArguments, MathSFTConfig, ModelConfig, DatasetMixtureConfig)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,8 +36,6 @@ def main(argv: list[str] | None = None) -> int:
         return parsed
     script_args, training_args, model_args, mixture = parsed
 
-    from trl import get_peft_config, get_quantization_config
-
     from ..sft import MathSFTTrainer
     from . import training
 
@@ -51,26 +44,14 @@ def main(argv: list[str] | None = None) -> int:
     if resume.finished:
         return 0
     with training_args.main_process_first(desc="reading the data"):
-        splits = training.load_splits(script_args, mixture, say)
-        train = training.convert_split(splits, script_args.dataset_train_split, "sft", script_args, say)
-        evaluation = None
-        if training_args.eval_strategy != "no":
-            evaluation = training.convert_split(splits, script_args.dataset_test_split, "sft", script_args, say)
+        train, evaluation = training.load_problems("sft", script_args, training_args, mixture, say)
         if script_args.make_tiny_model and not Path(str(model_args.model_name_or_path)).exists():
             from .tiny_model import make_tiny_model, texts_of
 
             say(make_tiny_model(texts_of(train), model_args.model_name_or_path, training_args.max_length or 1024))
         tokenizer = training.load_tokenizer(model_args, training_args, script_args.plain_prompts, say)
-    training.set_model_init(training_args, model_args)
-    trainer = MathSFTTrainer(
-        model=model_args.model_name_or_path,
-        args=training_args,
-        train_dataset=train,
-        eval_dataset=evaluation,
-        processing_class=tokenizer,
-        quantization_config=get_quantization_config(model_args),
-        peft_config=get_peft_config(model_args),
-    )
+    common = training.trainer_arguments(training_args, model_args, tokenizer)
+    trainer = MathSFTTrainer(train_dataset=train, eval_dataset=evaluation, **common)
     training.say_packing(trainer, len(train), say)
     training.say_plan(trainer, "sequences", len(trainer.train_dataset), say)  # type: ignore[arg-type]
     training.train_and_save(trainer, resume, script_args.dataset_name, say)

@@ -7,112 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from .answers import show, summarize
+from .loading import load_sampler, loading_of
 from .options import parse_light
 from .questions import few_shot_pairs, is_file, questions_of_stdin, read_questions, say
-from .recipes import recipe_path
+from .recipes import named_recipe
+from .solve_options import bare_switches, make_parser
 
 if TYPE_CHECKING:
     from ..solve import Solver, SolveSettings
     from ..solve.loading import Loading
 
 
-_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    from ..solve.settings import SolveSettings
-
-    parser = argparse.ArgumentParser(
-        prog="dsmath solve",
-        description="Answer questions by vote. Give a question, a file of them (--input), or nothing: then questions are "
-        "read from the terminal or from a pipe, one a line. Options can be spelt with - or _.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("question", nargs="?", help="the question, or a file of questions")
-    default = SolveSettings()
-
-    group = parser.add_argument_group("questions")
-    _option(
-        group, "input", "a .jsonl, .json, .parquet, .csv or .txt file (one question a line), or a data set on the hub"
-    )
-    _option(group, "dataset_config", "configuration of a data set on the hub")
-    _option(group, "dataset_split", "split (default: test where there is one)")
-    _option(group, "question_column", "column of the question; looked for by the usual names when left out")
-    _option(group, "gold_column", "column of the right answer, for the accuracy; looked for likewise")
-    _option(group, "limit", "how many questions to take, from the first", type=int)
-    _option(group, "output", "file for the answers (default for a file: INPUT.solutions.jsonl); samples go beside it")
-
-    group = parser.add_argument_group("model")
-    _option(group, "model_name_or_path", "folder, LoRA adapter, or name on the hub", also=("--model",))
-    _option(group, "adapter", "LoRA adapter to put on the model")
-    _option(group, "model_revision", "revision of a model on the hub", also=("--revision",))
-    _option(group, "dtype", "bfloat16, float16 or float32", also=("--torch_dtype", "--torch-dtype"))
-    _switch(group, "load_in_8bit", "linear layers as int8 (bitsandbytes)")
-    _switch(group, "load_in_4bit", "linear layers as nf4 with double quantisation (bitsandbytes)")
-    _switch(group, "use_bnb_nested_quant", "double quantisation of 4-bit weights (true unless set to false)", True)
-    _option(group, "device_map", "as in transformers (default: auto on GPUs)")
-    _option(group, "attn_implementation", "as in transformers: sdpa, flash_attention_2, eager")
-    _switch(group, "trust_remote_code", "a model on the hub may bring its own code")
-    _switch(group, "use_cpu", "stay on the CPU where there is a GPU")
-    _option(group, "engine", "transformers or vllm", default="transformers")
-    _option(group, "batch_size", "samples computed at a time; by the memory when left out", type=int)
-
-    group = parser.add_argument_group("solving")
-    _option(
-        group, "mode", "cot, tool (programs whose output the model sees) or pot (one program)", default=default.mode
-    )
-    _option(group, "n", "samples a question, at most", type=int, default=default.n)
-    _option(group, "vote", "majority, weighted or best_of_n (the last two need --step_scorer)", default=default.vote)
-    _option(group, "adaptive", "exact, beta or off: when a vote may stop early", default=default.adaptive)
-    _option(group, "temperature", "0 is greedy", type=float, default=default.temperature)
-    _option(group, "top_p", "share of the probability that is sampled from", type=float, default=default.top_p)
-    _option(group, "max_new_tokens", "longest sample", type=int, default=default.max_new_tokens)
-    _option(group, "seed", "seed of all random streams", type=int, default=default.seed)
-    _option(
-        group,
-        "few_shot",
-        "worked examples for a base model: gsm8k, math or cmath, or a .jsonl of question and solution",
-    )
-    _switch(group, "plain_prompts", "prompts as text (`User: ...`), without the chat template")
-    _option(group, "problems_at_once", "questions worked on together", type=int, default=default.problems_at_once)
-    _option(group, "step_scorer", "process reward model: folder or name")
-    _option(group, "aggregation", "min, product or last: one score out of the steps'", default=default.aggregation)
-    _switch(group, "show_steps", "print each step with its score, coloured on a terminal (needs --step_scorer)")
-    return parser
-
-
-def _option(group: Any, name: str, what: str, also: tuple[str, ...] = (), **settings: Any) -> None:
-    """An option in both spellings."""
-    default = settings.get("default")
-    names = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}", *also])
-    group.add_argument(
-        *names,
-        dest=name,
-        metavar="X",
-        help=what + (f" (default: {default})" if default is not None else ""),
-        **settings,
-    )
-
-
-def _switch(group: Any, name: str, what: str, default: bool = False) -> None:
-    """A flag that also takes true or false, as those of the training commands."""
-    names = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
-    group.add_argument(
-        *names, dest=name, nargs="?", const=True, default=default, type=_truth, metavar="BOOL", help=what
-    )
-
-
-def _truth(word: str) -> bool:
-    if word.lower() in _TRUTH:
-        return _TRUTH[word.lower()]
-    raise argparse.ArgumentTypeError(f"true or false, not {word!r}")
-
-
 def main(argv: list[str]) -> int:
     """Runs the command; see `make_parser`."""
     parser = make_parser()
-    args = parse_light(parser, _bare_switches(parser, _with_recipe(argv)))
+    args = parse_light(parser, bare_switches(parser, named_recipe("solve", argv)))
     if args.question and not args.input and is_file(args.question):
         args.input, args.question = args.question, None
     if args.question and args.input:
@@ -121,7 +30,8 @@ def main(argv: list[str]) -> int:
         raise ConfigError("--show_steps colours steps by their score: give --step_scorer MODEL.")
     if not args.model_name_or_path:
         raise ConfigError("Which model? Give --model: a folder or a name on the hub.")
-    settings, loading = settings_of(args), loading_of(args)
+    settings = settings_of(args)
+    loading = loading_of(args, double_quantization=args.use_bnb_nested_quant, device_map=args.device_map)
     if args.vote != "majority" and not args.step_scorer:
         raise ConfigError(f"--vote {args.vote} needs scores: give --step_scorer MODEL.")
     rows = (
@@ -132,27 +42,6 @@ def main(argv: list[str]) -> int:
         return _loop(solver, args)
     output = Path(args.output) if args.output else _beside(args.input) if args.input else None
     return _run(solver, rows, output, _record(args, settings, solver), args)
-
-
-def _with_recipe(argv: list[str]) -> list[str]:
-    """`--config NAME` with the file behind the name."""
-    found = list(argv)
-    for i, word in enumerate(argv):
-        if word == "--config" and i + 1 < len(argv):
-            found[i + 1] = str(recipe_path("solve", argv[i + 1]))
-        elif word.startswith("--config="):
-            found[i] = f"--config={recipe_path('solve', word.removeprefix('--config='))}"
-    return found
-
-
-def _bare_switches(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
-    """Writes `--load_in_4bit` as `--load_in_4bit=true` where a question follows, which argparse would take for its value."""
-    switches = {name for action in parser._actions if action.type is _truth for name in action.option_strings}
-    following = [*argv, ""][1:]
-    return [
-        f"{word}=true" if word in switches and after.lower() not in _TRUTH else word
-        for word, after in zip(argv, following, strict=True)
-    ]
 
 
 def settings_of(args: argparse.Namespace) -> "SolveSettings":
@@ -179,34 +68,6 @@ def settings_of(args: argparse.Namespace) -> "SolveSettings":
     )
 
 
-def loading_of(args: argparse.Namespace) -> "Loading":
-    """How the model is loaded.
-
-    Raises:
-        ConfigError: a value that cannot work.
-    """
-    from ..solve.loading import Loading
-
-    loading = Loading(
-        args.model_name_or_path,
-        adapter=args.adapter,
-        dtype=args.dtype,
-        load_in_8bit=args.load_in_8bit,
-        load_in_4bit=args.load_in_4bit,
-        double_quantization=args.use_bnb_nested_quant,
-        device_map=args.device_map,
-        use_cpu=args.use_cpu,
-        revision=args.model_revision,
-        trust_remote_code=args.trust_remote_code,
-        attn_implementation=args.attn_implementation,
-    )
-    if args.engine not in ("transformers", "vllm"):
-        raise ConfigError(f"--engine must be transformers or vllm, not {args.engine!r}.")
-    if args.engine == "vllm" and (loading.quantization or loading.adapter):
-        raise ConfigError("--engine vllm loads models as they are saved: leave out 8 and 4 bits and the adapter.")
-    return loading
-
-
 def load_solver(args: argparse.Namespace, settings: "SolveSettings", loading: "Loading") -> "Solver":
     """Loads model, tokenizer and step scorer.
 
@@ -214,34 +75,17 @@ def load_solver(args: argparse.Namespace, settings: "SolveSettings", loading: "L
         ConfigError: one of them cannot be loaded.
         MissingDependencyError: the engine, bitsandbytes or peft is absent.
     """
-    from ..sampling import Sampler
     from ..solve import Solver
-    from ..solve.solver import with_tools
 
     scorer = None
     if args.step_scorer:
         from ..prm import load_step_scorer
 
         scorer = load_step_scorer(args.step_scorer, device="cpu" if args.use_cpu else None)
-    sampler: Sampler
-    if args.engine == "vllm":
-        from ..sampling import VLLMSampler
-
-        sampler = VLLMSampler(
-            loading.model,
-            trust_remote_code=loading.trust_remote_code,
-            revision=loading.revision,
-            dtype=loading.dtype or "auto",
-        )
-    else:
-        from ..sampling import TransformersSampler
-        from ..solve.loading import load_policy
-
-        policy, tokenizer = load_policy(
-            loading, settings.max_new_tokens, settings.samples, lambda line: say("memory", line)
-        )
-        sampler = TransformersSampler(policy, tokenizer, batch_size=args.batch_size)
-    solver = Solver(with_tools(sampler, settings), settings, scorer)
+    sampler, _ = load_sampler(
+        args, loading, settings.max_new_tokens, settings.samples, lambda line: say("memory", line)
+    )
+    solver = Solver(sampler, settings, scorer)
     how = "greedy" if settings.samples == 1 and settings.temperature == 0 else f"{settings.vote} of {settings.samples}"
     say("model", solver.sampler.name)
     say("solving", f"{settings.mode}, {how}, temperature {settings.temperature:g}, stopping {settings.stopping}")

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..data import CHAT_TEMPLATE, Converted, convert
+from ..data import CHAT_TEMPLATE, convert
 from ..data.files import load
 from ..errors import ConfigError, DataError
 from .card import add_run_to_card
 from .checkpoints import Resume, find_resume
+from .hub import check_hub, push
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,7 +27,7 @@ def sayer(args: "TrainingArguments") -> Say:
 
 
 def resume_or_say_done(args: "TrainingArguments", say: Say) -> Resume:
-    """Finds the checkpoint to go on from and says so."""
+    """Finds the checkpoint to go on from and says so; a run that is to be pushed gets its repository."""
     resume = find_resume(args)
     for remark in resume.remarks:
         say(f"resume      {remark}")
@@ -35,6 +36,8 @@ def resume_or_say_done(args: "TrainingArguments", say: Say) -> Resume:
             f"The run in {args.output_dir} is finished; nothing is left to do. Raise --max_steps to go on with it, or "
             "give another --output_dir."
         )
+    else:
+        check_hub(args)
     return resume
 
 
@@ -54,53 +57,80 @@ def load_splits(script_args: "MathScriptArguments", mixture: "DatasetMixtureConf
             return dict(get_dataset(mixture))
         except (OSError, ValueError) as error:
             raise DataError(f"The mixture under `datasets` cannot be loaded: {error}") from error
-    if not script_args.dataset_name:
+    return load_named(script_args, say)
+
+
+def load_named(args: Any, say: Say) -> dict[str, "Dataset"]:
+    """Loads `dataset_name`.
+
+    Raises:
+        ConfigError: no data set is named.
+        DataError: it cannot be read.
+    """
+    if not args.dataset_name:
         raise ConfigError(
             "Which problems? Give --dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub "
             "(openai/gsm8k, with --dataset_config main)."
         )
-    splits, remarks = load(script_args.dataset_name, script_args.dataset_config)
+    splits, remarks = load(args.dataset_name, args.dataset_config)
     for remark in remarks:
         say(f"data        {remark}")
     return splits
 
 
-def convert_split(
-    splits: dict[str, "Dataset"],
-    split: str,
-    stage: Literal["sft", "grpo"],
-    script_args: "MathScriptArguments",
-    say: Say,
-) -> "Dataset":
-    """One split in TRL's columns; says how many rows are used and what was dropped.
+def pick_split(splits: dict[str, "Dataset"], split: str, flags: str = "--dataset_train_split") -> "Dataset":
+    """One split.
 
     Raises:
-        DataError: there is no such split, or no row of it can be used.
+        DataError: there is no such split.
     """
     if split not in splits:
-        raise DataError(
-            f"There is no split {split!r}; there are: {', '.join(splits)}. Name one with --dataset_train_split or "
-            "--dataset_test_split."
-        )
-    converted: Converted = convert(
-        splits[split],
-        stage,
-        script_args.question_column,
-        script_args.gold_column,
-        script_args.prompt_mode,
-        script_args.plain_prompts,
-    )
-    say(f"data        {script_args.dataset_name or 'mixture'}, {split}: {converted.report()}")
+        raise DataError(f"There is no split {split!r}; there are: {', '.join(splits)}. Name one with {flags}.")
+    return splits[split]
+
+
+def convert_problems(dataset: "Dataset", split: str, stage: Literal["sft", "grpo"], args: Any, say: Say) -> "Dataset":
+    """Rows of problems in TRL's columns; says how many are used and what was dropped.
+
+    Raises:
+        DataError: no row can be used.
+    """
+    converted = convert(dataset, stage, args.question_column, args.gold_column, args.prompt_mode, args.plain_prompts)
+    say(f"data        {args.dataset_name or 'mixture'}, {split}: {converted.report()}")
     return converted.dataset
+
+
+def load_problems(
+    stage: Literal["sft", "grpo"],
+    script_args: "MathScriptArguments",
+    args: "TrainingArguments",
+    mixture: "DatasetMixtureConfig",
+    say: Say,
+) -> tuple["Dataset", "Dataset | None"]:
+    """The problems to train on and, where the run evaluates, those to evaluate on, in TRL's columns.
+
+    Raises:
+        ConfigError: no data set is named, or it is to be streamed.
+        DataError: it cannot be read, has no such split, or no row of it can be used.
+    """
+    splits = load_splits(script_args, mixture, say)
+    names = [script_args.dataset_train_split]
+    if args.eval_strategy != "no":
+        names.append(script_args.dataset_test_split)
+    flags = "--dataset_train_split or --dataset_test_split"
+    found = [convert_problems(pick_split(splits, name, flags), name, stage, script_args, say) for name in names]
+    return found[0], found[1] if len(found) > 1 else None
 
 
 def load_tokenizer(model_args: "ModelConfig", args: Any, plain: bool, say: Say) -> "PreTrainedTokenizerBase":
     """The model's tokenizer. One without a chat template gets DeepSeekMath's, which is saved with the model."""
     from transformers import AutoTokenizer
 
+    from ..solve.loading import model_errors
+
     if not model_args.model_name_or_path:
         raise ConfigError("Which model? Give --model_name_or_path: a folder or a name on the hub.")
-    try:
+    with model_errors(model_args.model_name_or_path):
         tokenizer = AutoTokenizer.from_pretrained(
             model_args.model_name_or_path,
             revision=model_args.model_revision,
@@ -108,9 +138,6 @@ def load_tokenizer(model_args: "ModelConfig", args: Any, plain: bool, say: Say) 
             padding_side="left",  # what GRPO generates with; SFT pads by itself
             truncation_side="left",
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The model {model_args.model_name_or_path} cannot be loaded: {reason}") from error
     if tokenizer.chat_template is None and not plain:
         say("prompts     the tokenizer has no chat template: DeepSeekMath's is used and saved with the model")
         tokenizer.chat_template = CHAT_TEMPLATE
@@ -125,6 +152,20 @@ def set_model_init(args: Any, model_args: "ModelConfig") -> None:
         "attn_implementation": model_args.attn_implementation,
         "dtype": model_args.dtype,
         **(args.model_init_kwargs or {}),
+    }
+
+
+def trainer_arguments(args: Any, model_args: "ModelConfig", tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
+    """What the trainers of policies are given besides data and rewards: model, settings, tokenizer, quantization, LoRA."""
+    from trl import get_peft_config, get_quantization_config
+
+    set_model_init(args, model_args)
+    return {
+        "model": model_args.model_name_or_path,
+        "args": args,
+        "processing_class": tokenizer,
+        "quantization_config": get_quantization_config(model_args),
+        "peft_config": get_peft_config(model_args),
     }
 
 
@@ -151,7 +192,8 @@ def say_plan(trainer: Any, unit: str, rows: int, say: Say) -> None:
         f"micro-batches x {args.world_size} processes"
     )
     if rows < batch:
-        say(f"warning     an epoch has only {rows:,} {unit}, and no update sees more: lower --global_batch_size")
+        flag = "--global_batch_size" if hasattr(args, "global_batch_size") else "--gradient_accumulation_steps"
+        say(f"warning     an epoch has only {rows:,} {unit}, and no update sees more: lower {flag}")
     length = f"{args.max_steps:,} updates" if args.max_steps > 0 else f"{args.num_train_epochs:g} epochs"
     say(
         f"training    {length}, learning rate {args.learning_rate:g} ({args.lr_scheduler_type.value}), seed {args.seed}"
@@ -191,14 +233,13 @@ def train_and_save(trainer: Any, resume: Resume, dataset_name: str | None, say: 
     args = trainer.args
     add_run_to_card(trainer)
     trainer.train(resume_from_checkpoint=resume.checkpoint)
-    trainer.save_model(args.output_dir)
+    trainer.save_model(args.output_dir, _internal_call=True)  # the other kind pushes before state and card are there
     trainer.save_state()
     # A card names a data set on the hub; a local path would become a dead link.
     on_hub = dataset_name if dataset_name and not Path(dataset_name).exists() else None
     trainer.create_model_card(model_name=Path(str(args.output_dir)).name, dataset_name=on_hub)
     say(f"saved       {args.output_dir} (figures of every logged step: trainer_state.json)")
     if args.push_to_hub:
-        trainer.push_to_hub(dataset_name=on_hub)
-        say(f"pushed      https://huggingface.co/{trainer.hub_model_id}")
+        say(f"pushed      {push(trainer, on_hub)}")
     if hasattr(trainer, "end"):  # transformers >= 5.18: closes trackers and the process group
         trainer.end()

@@ -31,7 +31,7 @@ SMALL = 100_000
 _SMALL_RATE = 0.5
 _SMALL_STEPS = 12_000
 _SMALL_EPOCHS = (5, 40)
-_SMALL_BUCKET, _BUCKET = 200_000, 2_000_000
+_SMALL_BUCKET, BUCKET = 200_000, 2_000_000
 
 
 def one_line(text: str) -> str:
@@ -83,7 +83,7 @@ def hyperparameters(lines: int, settings: LoopSettings) -> Hyperparameters:
         dim=settings.dim,
         wordNgrams=settings.word_ngrams,
         minCount=settings.min_count,
-        bucket=settings.bucket or (_SMALL_BUCKET if small else _BUCKET),
+        bucket=settings.bucket or (_SMALL_BUCKET if small else BUCKET),
         thread=settings.threads,
         seed=settings.seed,
         scaled=small and settings.learning_rate is None and settings.epochs is None,

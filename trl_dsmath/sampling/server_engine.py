@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError
@@ -35,6 +36,9 @@ class ServerSampler(Encoding):
             Where the server listens.
         tokenizer ([`~transformers.PreTrainedTokenizerBase`], *optional*):
             Turns prompts into ids. If `None`, that of the model that the server names.
+        model (`str`, *optional*):
+            Name or folder of the model that the server should have, compared by its last part, since folders may differ
+            from machine to machine. If `None`, whatever it has.
         concurrency (`int`, *optional*, defaults to `64`):
             Requests at a time.
         timeout (`float`, *optional*, defaults to `3600.0`):
@@ -43,13 +47,14 @@ class ServerSampler(Encoding):
             Put into each request as they are (`logit_bias`, `min_tokens` ...), as with TRL's option of that name.
 
     Raises:
-        ConfigError: nothing listens there, or it is no such server.
+        ConfigError: nothing listens there, it is no such server, or it has another model.
     """
 
     def __init__(
         self,
         url: str = "http://localhost:8000",
         tokenizer: Any = None,
+        model: str | None = None,
         concurrency: int = 64,
         timeout: float = 3600.0,
         generation_kwargs: dict[str, Any] | None = None,
@@ -63,14 +68,19 @@ class ServerSampler(Encoding):
         self._timeout = timeout
         self._generation_kwargs = dict(generation_kwargs or {})
         try:
-            model = self._ask("/v1/models")["data"][0]
-            self._model, self._longest = str(model["id"]), model.get("max_model_len")
+            served = self._ask("/v1/models")["data"][0]
+            self._model, self._longest = str(served["id"]), served.get("max_model_len")
         except (KeyError, IndexError, TypeError) as error:
             raise ConfigError(f"{self._url} is no vLLM server: {_HOW_TO_START}") from error
+        root = str(served.get("root") or self._model)
+        if model and Path(model).name not in {Path(self._model).name, Path(root).name}:
+            raise ConfigError(
+                f"{self._url} serves {self._model}, not {model}: name that model, or start another server."
+            )
         if tokenizer is None:
             from transformers import AutoTokenizer
 
-            tokenizer = AutoTokenizer.from_pretrained(model.get("root") or self._model)
+            tokenizer = AutoTokenizer.from_pretrained(root)
         self._tokenizer = tokenizer
 
     @property

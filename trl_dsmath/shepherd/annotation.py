@@ -8,6 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..data.files import read_jsonl
+from ..errors import DataError
 from ..sampling import Decoding, Sampler
 from .journal import Journal
 from .labels import Mode
@@ -69,7 +70,7 @@ def annotate(
 
     Raises:
         ConfigError: a setting cannot work, or `output` holds labels made with other settings.
-        DataError: no row can be used.
+        DataError: no row can be used, or every sampled solution is blank.
 
     Source: Math-Shepherd (arXiv 2312.08935), which §4.1.3 of the paper builds its reward model after; N = 8 and 15
     solutions a problem are that paper's. The bisection is OmegaPRM's (arXiv 2406.06592), divided at a quarter.
@@ -87,6 +88,11 @@ def annotate(
             blank = _run(left, sampler, journal, settings, bar)
     finally:
         journal.close()
+    if blank and not Path(output).stat().st_size:
+        raise DataError(
+            f"All {blank} solutions that {sampler.name} wrote are blank, so no step could be labelled: see what it writes "
+            "to such a prompt. A chat template that does not fit, or a stop string that comes first, does this."
+        )
     summary = summarize(output)
     summary.skipped = read.report() + (f"; {blank} solutions were blank and have no steps" if blank else "")
     return summary

@@ -1,0 +1,146 @@
+"""Pushing to the hub, against a small server that keeps what it is sent."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+
+from trl_dsmath.cli import main
+
+
+class _Hub(ThreadingHTTPServer):
+    """The few addresses of the hub that a push needs. A repository named `refused` takes no commit."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.files: dict[str, dict[str, bytes]] = {}  # repository, file, content
+        self.asked: list[str] = []
+        self.tokens: set[str | None] = set()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Hub
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append(self.path)
+        self.server.tokens.add(self.headers.get("Authorization"))
+        repository = "/".join(self.path.split("/")[3:5])
+        if self.path == "/api/repos/create":
+            name = "me/" + json.loads(body)["name"].split("/")[-1]
+            self._answer({"url": f"{self.server.url}/{name}", "id": name, "name": name})
+        elif self.path == "/api/validate-yaml":
+            self._answer({"errors": [], "warnings": []})
+        elif "/preupload/" in self.path:
+            files = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for file in json.loads(body)["files"]
+            ]
+            self._answer({"files": files})
+        elif "/commit/" in self.path and repository == "me/refused":
+            self._answer({"error": "you may not write here"}, 403)
+        elif "/commit/" in self.path:
+            kept = self.server.files.setdefault(repository, {})
+            for entry in map(json.loads, body.splitlines()):
+                if entry["key"] == "file":
+                    kept[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
+            url = f"{self.server.url}/{repository}/commit/1"
+            self._answer({"success": True, "commitOid": "1" * 40, "commitUrl": url, "hookOutput": ""})
+        else:
+            self._answer({"error": "not found"}, 404)
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self._answer({"id": "me/x", "sha": "1" * 40, "siblings": [], "tags": []})
+
+    def _answer(self, content: dict, status: int = 200) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[_Hub]:
+    server = _Hub()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+TWO_RUNS = """
+import json, sys
+from trl_dsmath.cli import main
+for argv in json.loads(sys.argv[1]):
+    sys.argv = ["dsmath", *argv]
+    print("exit", main(argv), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_model_and_card_arrive_and_a_refused_push_keeps_the_model(hub: _Hub, small: list[str], tmp_path: Path) -> None:
+    """In a process of its own: the hub's address is read on import."""
+    argv = ["sft", "--config", "cpu", *small, "--max_length", "128", "--make_tiny_model", "false", "--push_to_hub"]
+    argv += ["--hub_strategy", "end"]
+    runs = [
+        [*argv, "--hub_model_id", "me/x"],
+        [*argv, "--hub_model_id", "me/refused", "--output_dir", str(tmp_path / "kept")],
+    ]
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test", "HF_HUB_DISABLE_XET": "1"}
+    environment["HF_HUB_OFFLINE"] = "0"
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_RUNS, json.dumps(runs)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.count("exit 0") == 1 and done.stdout.count("exit 2") == 1, done.stdout + done.stderr
+    assert hub.tokens == {"Bearer hf_test"}
+
+    sent = hub.files["me/x"]
+    assert {"model.safetensors", "config.json", "tokenizer.json", "trainer_state.json", "README.md"} <= set(sent)
+    assert sent["model.safetensors"] == (tmp_path / "out" / "model.safetensors").read_bytes()
+    assert not any(name.startswith("checkpoint-") for name in sent)
+    card = sent["README.md"].decode()
+    assert "`sft/cpu`" in card and "| loss | " in card and "2402.03300" in card
+    assert f"pushed      {hub.url}/me/x" in done.stdout
+
+    assert "me/refused" not in hub.files
+    error = next(line for line in done.stderr.splitlines() if line.startswith("dsmath sft: "))
+    assert f"The model is saved in {tmp_path / 'kept'}, but pushing it failed" in error
+    assert f"hf upload me/refused {tmp_path / 'kept'} ." in error
+    assert {"model.safetensors", "trainer_state.json", "README.md"} <= set(os.listdir(tmp_path / "kept"))
+
+
+def test_without_a_login_it_stops_before_training(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    for stage in ("sft", "grpo", "prm"):
+        flags = small if stage != "prm" else [*small[: small.index("--global_batch_size")], "--max_steps", "1"]
+        groups = ["--num_generations", "4"] if stage == "grpo" else []
+        assert main([stage, *flags, *groups, "--push_to_hub"]) == 2
+        error = capsys.readouterr().err
+        assert "not logged in" in error and "hf auth login" in error and "Traceback" not in error
+    assert main(["annotate", *small[:6], "--hub_dataset_id", "me/labels"]) == 2
+    assert "--hub_dataset_id: you are not logged in" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,166 @@
+"""Every recipe: those for a CPU run, each in the folders that it names; all others are read by their own command."""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from trl_dsmath.cli import launch, main
+from trl_dsmath.cli.options import parse_light
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+
+import small_crawl
+from replay import write_benchmarks
+
+RECIPES = {
+    f"{file.parent.name}/{file.stem}": file for file in (Path(__file__).parents[2] / "recipes").glob("*/*.yaml")
+}
+CPU = sorted(name for name in RECIPES if "cpu" in name)
+ELSEWHERE = {"iterate/cpu": "tests/test_iterate.py"}  # its phases are processes of their own: run once, there
+TRAINED = ("logging_steps=1", "disable_tqdm=true")
+# What shortens a recipe, and what it goes on from. Paths of models are left to the recipes, so that each finds what the
+# one before it made. A recipe without an entry here fails.
+SHORT: dict[str, tuple[str, ...]] = {
+    "sft/cpu": ("dataset_name=problems", "max_steps=2", *TRAINED),
+    "annotate/cpu": ("dataset_name=problems", "max_problems=3", "max_new_tokens=12"),
+    "prm/cpu": ("dataset_name=labels", "max_steps=2", *TRAINED),
+    "grpo/cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
+    "grpo/steps-cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
+    "grpo/tools-cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
+    "solve/cpu": ("input=problems/test.jsonl", "limit=1", "n=2", "max_new_tokens=8", "output=solved.jsonl"),
+    "evaluate/cpu": ("benchmarks_dir=benchmarks", "limit=1", "num_samples=1", "max_new_tokens=4"),
+    "corpus/cpu": (
+        *("pages=crawl/pages", "seed_pages=crawl/seed.jsonl", "rules=crawl/rules.csv", "iterations=1"),
+        *("epochs=5", "learning_rate=0.5", "bucket=40000"),
+    ),
+    "pretrain/cpu": ("max_steps=2", "train_tokens=none", *TRAINED),
+}
+BEFORE = {
+    "annotate/cpu": ["sft/cpu"],
+    "prm/cpu": ["sft/cpu"],
+    "grpo/cpu": ["sft/cpu"],
+    "grpo/steps-cpu": ["sft/cpu", "prm/cpu"],
+    "grpo/tools-cpu": ["sft/tools"],
+    "solve/cpu": ["sft/cpu"],
+    "evaluate/cpu": ["sft/cpu"],
+    "pretrain/cpu": ["corpus/cpu"],
+}
+MADE = {  # a file that shows that the recipe came to its end
+    "sft/cpu": "runs/cpu/sft/model.safetensors",
+    "annotate/cpu": "runs/cpu/annotate/train.jsonl",
+    "prm/cpu": "runs/cpu/prm/model.safetensors",
+    "grpo/cpu": "runs/cpu/grpo/completions/completions_00001.parquet",
+    "grpo/steps-cpu": "runs/cpu/grpo-steps/model.safetensors",
+    "grpo/tools-cpu": "runs/cpu/grpo-tools/model.safetensors",
+    "solve/cpu": "solved.jsonl",
+    "evaluate/cpu": "runs/cpu/evaluate/report.html",
+    "corpus/cpu": "runs/cpu/corpus/corpus",
+    "pretrain/cpu": "runs/cpu/pretrain/model.safetensors",
+}
+
+
+@pytest.fixture(scope="module")
+def run(problems: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Runs a recipe, once, after those that it goes on from; returns the folder in which all of them ran."""
+    folder = tmp_path_factory.mktemp("recipes")
+    (folder / "problems").symlink_to(problems)
+    (folder / "labels").mkdir()
+    step = {"prompt": "1+1?", "completions": ["1+1=2.", "So 3."], "labels": [True, False]}
+    rows = [{**step, "prompt": f"1+{i}?"} for i in range(10)]
+    (folder / "labels" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    small_crawl.write(folder / "crawl")
+    write_benchmarks(folder / "benchmarks")
+    done: set[str] = set()
+
+    def once(name: str) -> Path:
+        if name in done:
+            return folder
+        for before in BEFORE.get(name, ()):
+            once(before)
+        stage, _, recipe = name.partition("/")
+        argv = [stage, "--config", recipe, *_flags(SHORT.get(name, ()))]
+        if name == "sft/tools":  # docs/tools.md: the SFT before tools-cpu
+            settings = ("output_dir=runs/cpu/sft-tools", "prompt_mode=tool", *SHORT["sft/cpu"])
+            argv = ["sft", "--config", "cpu", *_flags(settings)]
+        before_it = os.getcwd()
+        os.chdir(folder)
+        try:
+            assert main(argv) == 0, f"dsmath {' '.join(argv)}"
+        finally:
+            os.chdir(before_it)
+        done.add(name)
+        return folder
+
+    return once
+
+
+def _flags(settings: tuple[str, ...]) -> list[str]:
+    return [word for setting in settings for word in (f"--{setting.partition('=')[0]}", setting.partition("=")[2])]
+
+
+def test_no_cpu_recipe_is_left_out() -> None:
+    assert set(CPU) == set(SHORT) | set(ELSEWHERE)
+    assert set(SHORT) == set(MADE)
+    for name, place in ELSEWHERE.items():
+        stage, _, recipe = name.partition("/")
+        assert f'recipe_path("{stage}", "{recipe}")' in (Path(__file__).parents[2] / place).read_text()
+
+
+@pytest.mark.parametrize("name", sorted(SHORT))
+def test_cpu_recipes_run(name: str, run: Callable[[str], Path]) -> None:
+    if name in {"corpus/cpu", "pretrain/cpu"}:
+        pytest.importorskip("fasttext", reason="fastText is not installed")
+    assert (run(name) / MADE[name]).exists()
+
+
+TRAINING = {"pretrain", "sft", "prm", "grpo", "annotate"}
+NEEDED = {"corpus": ["--pages", "p", "--seed_pages", "s", "--output_dir", "o"]}  # what a recipe leaves to the user
+
+
+def _parse_training(stage: str, file: Path, folder: Path) -> tuple[Any, ...]:
+    from trl_dsmath.cli.grpo import wants_steps
+
+    argv = ["--config", str(file), "--use_cpu", "--output_dir", str(folder / stage)]
+    steps = {"steps": wants_steps(argv)} if stage == "grpo" else {}
+    parsed = launch.parse(stage, importlib.import_module(f"trl_dsmath.cli.{stage}").make_parser(**steps), argv)
+    assert isinstance(parsed, tuple)
+    return parsed
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_is_read_by_its_command(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from trl_dsmath.iterate import IterateConfig
+
+    monkeypatch.setenv("TRL_DSMATH_LAUNCHED", "1")  # keys of the launcher are read, and start nothing
+    stage, file = name.partition("/")[0], RECIPES[name]
+    recipe = yaml.safe_load(file.read_text())
+    if stage == "iterate":
+        IterateConfig(**recipe)
+        for section in ("grpo", "annotate", "prm"):
+            own = {"step_scorer": recipe["prm_name_or_path"]} if section == "grpo" else {}
+            (tmp_path / f"{section}.yaml").write_text(yaml.safe_dump({**recipe[section], **own}))
+            _parse_training(section, tmp_path / f"{section}.yaml", tmp_path)
+    elif stage in TRAINING:
+        _parse_training(stage, file, tmp_path)
+    else:
+        module = "solve_options" if stage == "solve" else stage
+        parser = importlib.import_module(f"trl_dsmath.cli.{module}").make_parser()
+        args = vars(parse_light(parser, ["--config", str(file), *NEEDED.get(stage, [])]))
+        given = {key: value for key, value in recipe.items() if f"--{key}" not in NEEDED.get(stage, [])}
+        assert {key: str(args[key]) for key in given} == {key: str(value) for key, value in given.items()}
+
+    # And a key that nobody knows stops the command itself, before anything is loaded.
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(file.read_text() + "\nno_such_key: 1\n")
+    assert main([stage, "--config", str(wrong), *NEEDED.get(stage, [])]) == 2
+    assert "no_such_key" in capsys.readouterr().err

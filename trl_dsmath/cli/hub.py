@@ -1,0 +1,98 @@
+"""Pushing to the hub: what can go wrong is found before training, and the push comes after everything is saved."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, DsMathError
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+
+class HubError(DsMathError, RuntimeError):
+    """A finished model could not be pushed. The message says where it is and how to push it."""
+
+
+def check_hub(args: "TrainingArguments") -> None:
+    """With `push_to_hub`, makes the repository: a day of training should not end with a login that is missing.
+
+    Args:
+        args ([`~transformers.TrainingArguments`]):
+            Configuration of the run.
+
+    Raises:
+        ConfigError: nobody is logged in, or the hub refuses the repository.
+    """
+    if args.push_to_hub and not args.process_index:
+        name = args.hub_model_id or Path(str(args.output_dir)).absolute().name
+        make_repository(name, "--push_to_hub", "model", args.hub_private_repo, args.hub_token)
+
+
+def make_repository(name: str, flag: str, kind: str, private: bool | None = None, token: str | None = None) -> None:
+    """Makes a repository on the hub, unless it is there.
+
+    Args:
+        name (`str`):
+            Its name, `user/name`.
+        flag (`str`):
+            The flag that asked for it, for the message.
+        kind (`str`):
+            `"model"` or `"dataset"`.
+        private (`bool`, *optional*):
+            Whether a new one is private.
+        token (`str`, *optional*):
+            Access token. If `None`, the one that `hf auth login` stored.
+
+    Raises:
+        ConfigError: nobody is logged in, or the hub refuses.
+    """
+    from huggingface_hub import create_repo, get_token
+    from huggingface_hub.errors import HTTPError
+
+    token = token or get_token()
+    if not token:
+        raise ConfigError(
+            f"{flag}: you are not logged in to the hub. Run `hf auth login`, set HF_TOKEN, or leave it out and "
+            f"push the {kind} later with `hf upload`."
+        )
+    try:
+        create_repo(name, token=token, private=private, repo_type=kind, exist_ok=True)
+    except (HTTPError, OSError, ValueError) as error:
+        wanted = "--hub_model_id USER/NAME" if kind == "model" else f"{flag} USER/NAME"
+        raise ConfigError(
+            f"{flag}: the hub refuses the repository {name}: {_reason(error)}. Give a {wanted} that you may write to, "
+            "with a token that may write."
+        ) from error
+
+
+def push(trainer: Any, dataset_name: str | None) -> str:
+    """Pushes what a finished run saved.
+
+    Args:
+        trainer ([`~transformers.Trainer`]):
+            A trainer whose model is saved.
+        dataset_name (`str`, *optional*):
+            Name of the data set on the hub, for the card.
+
+    Returns:
+        `str`: address of the model.
+
+    Raises:
+        HubError: it cannot be pushed.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HTTPError
+
+    folder = trainer.args.output_dir
+    try:
+        trainer.push_to_hub(dataset_name=dataset_name)
+    except (HTTPError, OSError, ValueError) as error:
+        raise HubError(
+            f"The model is saved in {folder}, but pushing it failed: {_reason(error)}. Push it with `hf upload "
+            f"{trainer.hub_model_id} {folder} . --exclude 'checkpoint-*'`."
+        ) from error
+    return f"{constants.ENDPOINT}/{trainer.hub_model_id}"
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(line.strip() for line in str(error).split("\n") if line.strip()).rstrip(".")
