@@ -1,9 +1,9 @@
 """The corpus loop on a real crawl with labels: precision, recall and average precision, round by round.
 
-    python benchmarks/corpus_loop.py --pages pages.jsonl.gz --work runs/loop [--rules rules.csv] [--seed 1] [--thin 0.07]
+    python benchmarks/corpus_loop.py --pages pages.jsonl.gz --work runs/loop [--rules benchmarks/corpus_rules.csv] [--seed 1] [--thin 0.07]
 
-Pages need `url`, `text` and `label` (math, mixed, nonmath); `build_crawl.py` and the first stages of `dsmath corpus` make
-them. The seed is drawn in turn from the hosts with mathematical pages. Measured on pages labelled math or nonmath that are
+Pages need `url`, `text` and `label` (math, mixed, nonmath); `--cap` needs `package` too. The crawl of docs/corpus.md was
+made of 18 packages of Debian documentation, which are not in this repository; the rules are by its hosts. The seed is drawn in turn from the hosts with mathematical pages. Measured on pages labelled math or nonmath that are
 (a) outside the seed of round 1, (b) outside everything the round was trained on; labels are never shown to the loop.
 """
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--rules")
+    parser.add_argument("--rules", help="decisions on prefixes, .csv")
     parser.add_argument("--automatic", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seed_size", type=int, default=60)
