@@ -10,7 +10,7 @@ import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
@@ -56,16 +56,12 @@ class Runner:
     changed: dict[str, str]
     elsewhere: list[tuple[str, str]]
     codes: dict[str, set[int]]
-    ran: list[str] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
 
     def python(self, text: str, module: types.ModuleType) -> None:
         """Runs a Python block in the page's namespace; a script that starts processes is run as one."""
         for old, new in self.changed.items():
             if old in text:
                 text = text.replace(old, new)
-                self.used.add(old)
         if "__main__" in text:
             Path("script.py").write_text(text)
             done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True)
@@ -79,12 +75,10 @@ class Runner:
         words = shlex.split(command)
         if reason is not None:
             read_flags(words, monkeypatch)
-            self.read.append(command)
             return
         assert words[0] == "dsmath", f"{command}: neither run nor in the table of commands that are not"
         begins = max((start for start in self.smaller if command.startswith(start)), key=len, default=None)
         assert begins, f"{command}: the table of smaller settings has no line for it"
-        self.used.add(begins)
         own = [*words[1:], *shlex.split(self.smaller[begins])]
         monkeypatch.setattr(sys, "stdin", io.StringIO("What is 1 + 1?\n"))
         if own[:2] == ["corpus", "annotate"]:
@@ -92,7 +86,6 @@ class Runner:
         else:
             code = main(own)
             assert code in self.codes.get(begins, {0}), f"{command}: exit code {code}"
-        self.ran.append(command)
 
 
 def serve(argv: list[str]) -> None:

@@ -180,6 +180,11 @@ def test_the_table_of_recipes_is_the_folder() -> None:
         row = next(
             line for line in (ROOT / "docs/recipes.md").read_text().splitlines() if line.startswith(f"| {name} |")
         )
+        forecast = re.search(r"([\d.]+) GiB by plan", row)
+        if forecast:
+            assert re.search(
+                rf"^\| {name} \|[^|]*\| {forecast[1]} \|", (ROOT / "docs/plan.md").read_text(), re.MULTILINE
+            )
         if "NOT RUN YET" not in row:
             assert "NOT RUN YET" not in header, name
 

@@ -1,5 +1,7 @@
 """The exceptions of the package: one root, and each class is also a standard one, so `except ValueError` still works."""
 
+import importlib.util
+
 
 class DsMathError(Exception):
     """Root of every error that `trl_dsmath` raises on purpose."""
@@ -23,3 +25,13 @@ class SandboxError(DsMathError, RuntimeError):
 
 class MissingDependencyError(DsMathError, ImportError):
     """An optional dependency is absent. The message names the extra to install."""
+
+
+class HubError(DsMathError, RuntimeError):
+    """A finished model could not be pushed. The message says where it is and how to push it."""
+
+
+def need(module: str, what: str, extra: str) -> None:
+    """Raises [`MissingDependencyError`] where a module of an extra is absent. `what` is a plural that needs it."""
+    if importlib.util.find_spec(module) is None:
+        raise MissingDependencyError(f"{what} need {module}: pip install 'trl-dsmath[{extra}]'")

@@ -56,7 +56,9 @@ def document(title: str, body: str, style: str = "") -> str:
 
 def inline(text: str) -> str:
     """The two bits of Markdown that the texts use, as HTML; a figure and its % stay on one line."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text, quote=False).replace(" %", "&nbsp;%"))
+    text = re.sub(
+        r"\*\*(.+?)\*\*", r"<strong>\1</strong>", re.sub(r"(?<=\d) %", "&nbsp;%", html.escape(text, quote=False))
+    )
     return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
 
 

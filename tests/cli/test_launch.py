@@ -155,10 +155,13 @@ def test_trls_configurations_are_read_by_accelerate(name: str, flag: str) -> Non
         assert (int(args.zero_stage), str(args.zero3_save_16bit_model).lower()) == (3, "true")
 
 
-def test_no_sharding_on_a_cpu(started: list[list[str]]) -> None:
+@pytest.mark.parametrize("flags", [["--accelerate_config", "fsdp2"], ["--accelerate_config=fsdp2"]])
+def test_no_sharding_on_a_cpu(flags: list[str], started: list[list[str]]) -> None:
     with pytest.raises(ConfigError, match="--num_processes alone"):
-        launch.parse("sft", sft.make_parser(), ["--config", "cpu", "--accelerate_config", "fsdp2"])
+        launch.parse("sft", sft.make_parser(), ["--config", "cpu", *flags])
     assert not started
+    assert launch.parse("sft", sft.make_parser(), ["--config", "cpu", "--use_cpu", "false", *flags]) == 7
+    assert started[0][1] == "--config_file"
 
 
 @pytest.mark.skipif(find_spec("deepspeed") is not None, reason="DeepSpeed is installed")
@@ -173,8 +176,8 @@ def test_deepspeed_is_asked_for_before_processes_start(started: list[list[str]])
     [
         ("sft", "paper", 24, "Set global_batch_size to 240."),
         ("sft", "paper", 256, "Set per_device_train_batch_size to 1, or global_batch_size to 512."),
-        ("grpo", "paper", 12, "Set global_batch_size to 1056."),
-        ("grpo", "r1_zero", 3, "Set global_batch_size to 504."),
+        ("grpo", "paper", 12, "Set global_batch_size to 960."),
+        ("grpo", "r1_zero", 3, "Set global_batch_size to 528."),
         ("pretrain", "paper", 2048, "lower per_device_train_batch_size, or set global_batch_tokens to 16777216."),
     ],
 )

@@ -92,7 +92,10 @@ def test_json_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
         (["--recipe", "grpo/huge"], "recipes of this stage are: cpu"),
         (["--recipe", "huge"], "give STAGE/NAME"),
         (["--recipe", "grpo/cpu"], "--model_config FILE"),
-        (["--recipe", "grpo/gpu24", "--num_generations", "24"], "are no whole groups of 24"),
+        (
+            ["--recipe", "grpo/gpu24", "--num_generations", "24"],
+            r"num_generations \(24\)\. Set global_batch_size to 72",
+        ),
     ],
 )
 def test_errors_name_the_fix(argv: list[str], message: str) -> None:
@@ -211,9 +214,9 @@ def test_the_global_batch_is_the_papers_on_any_fitting_number_of_cards(
     [
         ("sft/paper", 256, r"Set per_device_train_batch_size to 1, or global_batch_size to 512\."),
         ("sft/paper", 24, r"Set global_batch_size to 240\."),
-        ("grpo/paper", 12, r"Set global_batch_size to 1056\."),
+        ("grpo/paper", 12, r"Set global_batch_size to 960\."),
         ("grpo/paper", 256, r"Set per_device_train_batch_size to 4, or global_batch_size to 2048\."),
-        ("grpo/r1_zero", 3, r"Set global_batch_size to 504\."),
+        ("grpo/r1_zero", 3, r"Set global_batch_size to 528\."),
         ("pretrain/paper", 2048, "lower per_device_train_batch_size or the number of cards"),
     ],
 )

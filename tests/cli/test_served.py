@@ -60,8 +60,15 @@ def test_annotate(flags: list[str], server: Server, problems: Path, tmp_path: Pa
     assert server.requests and (tmp_path / "train.jsonl").exists()
 
 
-def test_what_a_server_cannot_do(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_server_cannot_do(
+    flags: list[str], problems: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["solve", "2 + 3?", *flags, "--load_in_4bit"]) == 2
     assert "--engine server takes whole models" in capsys.readouterr().err
-    other = ["--model_name_or_path", "deepseek-ai/deepseek-math-7b-rl"]
-    assert main(["annotate", *flags, *other, "--output_dir", "unused", "--dataset_name", "unused.jsonl"]) == 2
+    annotate = ["annotate", *flags, "--dataset_name", str(problems), "--output_dir", str(tmp_path / "labels")]
+    assert main([*annotate, "--load_in_4bit"]) == 2
+    assert "--engine server takes whole models" in capsys.readouterr().err
+    other = tmp_path / "another"
+    other.symlink_to(tiny_model)
+    assert main([*annotate, "--model_name_or_path", str(other)]) == 2
+    assert f"serves elsewhere/{tiny_model.name}, not {other}" in capsys.readouterr().err

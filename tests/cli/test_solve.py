@@ -104,7 +104,7 @@ def test_tool_and_program_modes_run(flags: list[str], capsys: pytest.CaptureFixt
         assert "answer      " in capsys.readouterr().out
 
 
-def test_both_spellings_andbare_switches() -> None:
+def test_both_spellings_and_bare_switches() -> None:
     parser = make_parser()
     for spelling in ("--load-in-4bit", "--load_in_4bit"):
         args = parser.parse_args(bare_switches(parser, [spelling, "What is 1+1?", "--top-p", "0.5", "--model=m"]))

@@ -1,5 +1,7 @@
 """The global batch over processes and micro-batches."""
 
+import re
+
 import pytest
 
 from trl_dsmath.data.batch import accumulation_steps, check_batch
@@ -34,6 +36,34 @@ def test_the_message_holds_the_fix(arguments: tuple[int, ...], fix: str) -> None
     with pytest.raises(ConfigError, match="global_batch_size") as error:
         accumulation_steps(*arguments)
     assert str(error.value).endswith(fix)
+
+
+@pytest.mark.parametrize("group", [1, 16, 64])
+@pytest.mark.parametrize("processes", [1, 3, 7, 12, 48])
+@pytest.mark.parametrize(
+    ("batch", "per_device", "given"), [(1024, 8, None), (256, 3, None), (None, 5, 3), (500, 4, 7)]
+)
+def test_the_fix_is_one(batch: int | None, per_device: int, given: int | None, processes: int, group: int) -> None:
+    """Whoever does what the message says has a batch of whole micro-batches and whole groups."""
+    try:
+        steps = accumulation_steps(batch, per_device, processes, given, group)
+    except ConfigError as error:
+        told = str(error)
+        smaller = re.search(r"Set per_device_train_batch_size to (\d+)", told)
+        larger = re.search(r"global_batch_size to (\d+)", told)
+        more = re.search(r"Set gradient_accumulation_steps to (\d+)", told)
+        assert larger or more or "Leave gradient_accumulation_steps out" in told
+        if smaller:
+            accumulation_steps(batch, int(smaller[1]), processes, None, group)
+        if larger:
+            left_out = given is None or "leave gradient_accumulation_steps out" in told
+            batch, given = int(larger[1]), None if left_out else given
+        steps = (
+            accumulation_steps(batch, per_device, processes, int(more[1]) if more else given, group)
+            if (larger or more)
+            else 0
+        )
+    assert steps * per_device * processes % group == 0
 
 
 def test_data_parallel_is_noticed() -> None:

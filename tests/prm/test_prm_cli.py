@@ -1,5 +1,6 @@
 """`dsmath prm` through the real path: rows on disk, a summary, training, figures, a model that loads without flags."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -89,6 +90,24 @@ def test_a_test_split_is_used_and_lora_is_saved(
     assert "labels      eval: 5 rows used, 0 dropped" in shown
     assert (tmp_path / "out" / "adapter_model.safetensors").exists()
     assert load_step_scorer(str(tmp_path / "out"))(["a"], steps=[["1", "2"]])[0] != []
+
+
+@pytest.mark.parametrize("form", ["token_classification", "causal"])
+def test_qlora(form: str, causal: Path, labels: Path, tmp_path: Path) -> None:
+    """The base in 4 bits, the new head as it is."""
+    pytest.importorskip("bitsandbytes")
+    flags = _flags(causal, labels, tmp_path / "out", prm_type=form, lora_r=2, lora_target_modules="all-linear")
+    assert main(["prm", *flags, "--use_peft", "--load_in_4bit", "--max_steps", "1"]) == 0
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()
+
+
+def test_an_extra_that_is_absent_is_one_line(
+    causal: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "peft" else find(name, *rest))
+    assert main(["prm", *_flags(causal, labels, tmp_path / "out"), "--use_peft"]) == 2
+    assert "LoRA adapters need peft: pip install 'trl-dsmath[peft]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

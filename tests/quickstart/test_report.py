@@ -154,7 +154,7 @@ def test_arithmetic_of_the_paper() -> None:
     assert beside.h100_hours(1e9) == pytest.approx(29.1, abs=0.1)
     told = {stage: takes for stage, _, _, takes in beside.paper_table({})[1:]}
     assert "about 15,000 H100 hours" in told["pretrain"]  # 29.1 x 500
-    assert "up to 270 H100 hours" in told["grpo"]  # 29.1 x 144,000 x 64 x 1,024 / 1e9 = 274.7
+    assert "about 270 H100 hours" in told["grpo"]  # 29.1 x 144,000 x 64 x 1,024 / 1e9 = 274.7
 
 
 def test_without_matplotlib(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

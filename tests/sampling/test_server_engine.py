@@ -93,8 +93,8 @@ def test_errors_say_what_to_do(server: Server, tokenizer: Any, monkeypatch: pyte
     with pytest.raises(ConfigError, match="trl vllm-serve"):
         ServerSampler("http://127.0.0.1:9", tokenizer)
     with pytest.raises(ConfigError, match=r"serves some/model, not other/model-2"):
-        ServerSampler(server.url, tokenizer, "other/model-2")
-    assert ServerSampler(server.url, tokenizer, "elsewhere/model").name == "vllm-serve:some/model"
+        ServerSampler(server.url, tokenizer, model="other/model-2")
+    assert ServerSampler(server.url, tokenizer, model="elsewhere/model").name == "vllm-serve:some/model"
     with pytest.raises(ConfigError, match="http://"):
         ServerSampler("localhost:8000", tokenizer)
 

@@ -9,7 +9,7 @@ import torch
 
 from trl_dsmath.data.prompts import CHAT_TEMPLATE
 from trl_dsmath.errors import ConfigError, MissingDependencyError
-from trl_dsmath.solve import Solver, loading, memory
+from trl_dsmath.solve import Solver, memory
 from trl_dsmath.solve.loading import Loading, load_policy
 
 
@@ -88,6 +88,6 @@ def test_settings_that_cannot_work(tiny: Path, monkeypatch: pytest.MonkeyPatch) 
             load_policy(Loading(str(tiny), device_map="cuda:0"))
         with pytest.raises(ConfigError, match="sdpa"):
             load_policy(Loading(str(tiny), attn_implementation="flash_attention_2"))
-    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"trl-dsmath\[quantization\]"):
         load_policy(Loading(str(tiny), load_in_4bit=True))

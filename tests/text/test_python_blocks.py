@@ -2,7 +2,7 @@ r"""Blocks of Python in a solution, and the result of one."""
 
 import pytest
 
-from trl_dsmath.text.programs import has_result, last_line, programs, showing_result
+from trl_dsmath.text.programs import has_result, last_line, printing, prints, programs, showing_result
 
 
 def test_closed_blocks_in_order() -> None:
@@ -18,6 +18,20 @@ def test_closed_blocks_in_order() -> None:
 )
 def test_results_by_convention(program: str, result: bool) -> None:
     assert has_result(program) is result
+
+
+@pytest.mark.parametrize(
+    ("program", "asked"),
+    [
+        ("# print the result\ndef solution(): return 42", True),  # speaks of printing, and does not
+        ("fingerprints = 21\nanswer = fingerprints * 2", True),
+        ("answer = 3\nprint (answer)", False),
+        ("for answer in range(10): pass", False),  # no convention: its names are its own
+    ],
+)
+def test_a_program_that_prints_nothing_is_asked_for_its_result(program: str, asked: bool) -> None:
+    assert printing(program) == (showing_result(program) if asked else program)
+    assert prints(program) is ("print (" in program)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from . import run
 from .hub import make_repository
 from .launch import parse, stage_parser
-from .loading import SERVER_URL
+from .loading import SERVER_URL, check_engine
 
 if TYPE_CHECKING:
     from trl import ModelConfig, TrlParser
@@ -145,10 +145,14 @@ def main(argv: list[str] | None = None) -> int:
     from ..sampling import Decoding
     from ..shepherd import annotate, push_to_hub
     from ..shepherd.settings import Settings
+    from . import training
 
     decoding = Decoding(args.max_new_tokens, args.temperature, args.top_p, tuple(args.stop or ()), args.seed)
     # Checked before a model is loaded.
     Settings(args.mode, args.num_rollouts, args.num_solutions, decoding, args.wave, args.problems_at_once)
+    training.check_extras(args, model_args)
+    adapter = Path(str(model_args.model_name_or_path), "adapter_config.json").exists()
+    check_engine(args.engine, model_args.load_in_8bit or model_args.load_in_4bit or adapter)
     if args.hub_dataset_id:
         make_repository(args.hub_dataset_id, "--hub_dataset_id", "dataset", args.hub_private)
     rows = load_rows(args)
@@ -208,7 +212,7 @@ def load_sampler(args: AnnotateArguments, model_args: "ModelConfig") -> "Sampler
     if args.engine == "server":
         from ..sampling import ServerSampler
 
-        return ServerSampler(args.vllm_server_base_url, tokenizer, model_args.model_name_or_path)
+        return ServerSampler(args.vllm_server_base_url, tokenizer, model=model_args.model_name_or_path)
     if args.engine == "vllm":
         from ..sampling import VLLMSampler
 

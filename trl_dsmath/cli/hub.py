@@ -3,14 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, DsMathError
+from ..errors import ConfigError, HubError
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
-
-
-class HubError(DsMathError, RuntimeError):
-    """A finished model could not be pushed. The message says where it is and how to push it."""
 
 
 def check_hub(args: "TrainingArguments") -> None:

@@ -57,7 +57,8 @@ def parse(stage: str, parser: "TrlParser", argv: list[str]) -> tuple[Any, ...] |
             own = _without(argv, rest)
             if config_file:
                 own = ["--config", str(config_file), *own]
-            use_cpu = bool(namespace.use_cpu or config.get("use_cpu"))
+            by_flag = any(word.split("=")[0] == "--use_cpu" for word in argv)
+            use_cpu = bool(namespace.use_cpu if by_flag else config.get("use_cpu"))
             return _launch(stage, _flags(from_file) + rest, own, use_cpu)
     own = _without(argv, rest)
     if config_file:
@@ -117,6 +118,7 @@ def _launch(stage: str, launch_args: list[str], own: list[str], use_cpu: bool) -
 
     module = f"trl_dsmath.cli.{stage}"
     environment = {**os.environ, _LAUNCHED: "1"}
+    launch_args = [part for word in launch_args for part in (word.split("=", 1) if word[:2] == "--" else [word])]
     if "--accelerate_config" in launch_args:
         at = launch_args.index("--accelerate_config")
         if at + 1 == len(launch_args):

@@ -35,13 +35,18 @@ def loading_of(args: argparse.Namespace, **more: Any) -> "Loading":
         attn_implementation=args.attn_implementation,
         **more,
     )
-    if args.engine not in ENGINES:
-        raise ConfigError(f"--engine must be transformers, vllm or server, not {args.engine!r}.")
-    if args.engine != "transformers" and (loading.quantization or loading.adapter):
-        raise ConfigError(
-            f"--engine {args.engine} takes whole models: merge the adapter first, and leave --load_in_8bit and --load_in_4bit out."
-        )
+    check_engine(args.engine, bool(loading.quantization or loading.adapter))
     return loading
+
+
+def check_engine(engine: str, reduced: bool) -> None:
+    """Raises for an engine that is none, or that cannot take a model in 8 or 4 bits or with an adapter (`reduced`)."""
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine must be transformers, vllm or server, not {engine!r}.")
+    if engine != "transformers" and reduced:
+        raise ConfigError(
+            f"--engine {engine} takes whole models: merge the adapter first, and leave --load_in_8bit and --load_in_4bit out."
+        )
 
 
 def load_sampler(
@@ -80,7 +85,7 @@ def load_sampler(
             config = AutoConfig.from_pretrained(loading.model, **hub)
             tokenizer = AutoTokenizer.from_pretrained(loading.model, **hub)
         if args.engine == "server":
-            sampler = ServerSampler(args.vllm_server_base_url, tokenizer, loading.model)
+            sampler = ServerSampler(args.vllm_server_base_url, tokenizer, model=loading.model)
         else:
             sampler = VLLMSampler(loading.model, tokenizer, **hub, dtype=loading.dtype or "auto")
     else:

@@ -106,8 +106,12 @@ def main(argv: list[str] | None = None) -> int:
         train, test = _read_splits(script_args, mixture, training_args, say)
         # A plain tokenizer: a PRM reads prompts as they are, so no chat template is put in.
         tokenizer = training.load_tokenizer(model_args, training_args, True, say)
+    training.check_extras(training_args, model_args)
     training.set_model_init(training_args, model_args)
-    training_args.model_init_kwargs["quantization_config"] = get_quantization_config(model_args)
+    quantization = get_quantization_config(model_args)
+    if quantization is not None and training_args.prm_type == "token_classification":
+        quantization.llm_int8_skip_modules = ["score", "classifier"]  # the head is new, and trained as it is
+    training_args.model_init_kwargs["quantization_config"] = quantization
     trainer = PRMTrainer(
         str(model_args.model_name_or_path),
         args=training_args,

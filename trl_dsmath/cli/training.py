@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..data import CHAT_TEMPLATE, convert
 from ..data.files import load
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, need
 from .card import add_run_to_card
 from .checkpoints import Resume, find_resume
 from .hub import check_hub, push
@@ -155,10 +155,25 @@ def set_model_init(args: Any, model_args: "ModelConfig") -> None:
     }
 
 
+def check_extras(args: Any, model_args: "ModelConfig") -> None:
+    """Raises for a package that the settings need and that is not there, before a model is loaded.
+
+    Raises:
+        MissingDependencyError: the message names the extra.
+    """
+    if model_args.use_peft:
+        need("peft", "LoRA adapters", "peft")
+    if model_args.load_in_8bit or model_args.load_in_4bit:
+        need("bitsandbytes", "8-bit and 4-bit weights", "quantization")
+    if getattr(args, "use_vllm", False):  # TRL's client of a server wants it too
+        need("vllm", "Samples by vLLM", "vllm")
+
+
 def trainer_arguments(args: Any, model_args: "ModelConfig", tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
     """What the trainers of policies are given besides data and rewards: model, settings, tokenizer, quantization, LoRA."""
     from trl import get_peft_config, get_quantization_config
 
+    check_extras(args, model_args)
     set_model_init(args, model_args)
     return {
         "model": model_args.model_name_or_path,

@@ -113,7 +113,7 @@ def make_page(session: Session) -> tuple[Any, dict[str, Any]]:
     try:
         import gradio
     except ImportError as error:
-        raise MissingDependencyError("The page needs Gradio: pip install trl-dsmath[corpus]") from error
+        raise MissingDependencyError("The page needs Gradio: pip install 'trl-dsmath[corpus]'") from error
 
     def act(name: str) -> Any:
         def run(seen: str) -> str:

@@ -194,11 +194,11 @@ def load_fasttext() -> Any:
     try:
         import fasttext
     except ImportError as error:
-        raise MissingDependencyError("fastText is not installed: pip install trl-dsmath[corpus]") from error
+        raise MissingDependencyError("fastText is not installed: pip install 'trl-dsmath[corpus]'") from error
     if not hasattr(fasttext, "train_supervised"):
         raise MissingDependencyError(
             "This fasttext cannot train (fasttext-predict): pip uninstall fasttext-predict, then "
-            "pip install trl-dsmath[corpus]"
+            "pip install 'trl-dsmath[corpus]'"
         )
     return fasttext
 

@@ -1,5 +1,6 @@
 """The batch that the paper gives, divided over processes and micro-batches."""
 
+import math
 import os
 
 from ..errors import ConfigError
@@ -11,7 +12,7 @@ def processes_at_start() -> int:
 
 
 def accumulation_steps(
-    global_batch_size: int | None, per_device: int, processes: int, given: int | None = None
+    global_batch_size: int | None, per_device: int, processes: int, given: int | None = None, group: int = 1
 ) -> int:
     """Finds how many micro-batches make one update: `per_device * steps * processes == global_batch_size`.
 
@@ -24,33 +25,49 @@ def accumulation_steps(
             Number of processes.
         given (`int`, *optional*):
             `gradient_accumulation_steps` where it was set by hand.
+        group (`int`, *optional*, defaults to `1`):
+            Rows that an update must not part: `num_generations` in GRPO.
 
     Returns:
         `int`: `gradient_accumulation_steps`.
 
     Raises:
-        ConfigError: the batch cannot be divided so, or the number set by hand gives another one.
+        ConfigError: the batch cannot be divided so, breaks a group, or the number set by hand gives another one.
     """
-    if global_batch_size is None:
-        return 1 if given is None else given
     together = per_device * processes
-    if given is not None:
-        if together * given != global_batch_size:
+    whole = math.lcm(together, group)
+    if global_batch_size is None:
+        steps = 1 if given is None else given
+        if together * steps % group:
             raise ConfigError(
-                f"per_device_train_batch_size ({per_device}) x gradient_accumulation_steps ({given}) x processes "
-                f"({processes}) is {together * given}, but global_batch_size is {global_batch_size}. Leave "
-                f"gradient_accumulation_steps out and it is derived, or set global_batch_size to {together * given}."
+                f"An update's batch ({together * steps}) is no multiple of num_generations ({group}): groups would be "
+                f"broken. Set gradient_accumulation_steps to {_nearest(together * steps, whole) // together}."
             )
-        return given
-    if global_batch_size < together or global_batch_size % together:
-        fitting = [n for n in range(1, per_device) if global_batch_size % (n * processes) == 0]
+        return steps
+    if given is not None and together * given != global_batch_size:
+        other = "" if together * given % group else f", or set global_batch_size to {together * given}"
+        raise ConfigError(
+            f"per_device_train_batch_size ({per_device}) x gradient_accumulation_steps ({given}) x processes "
+            f"({processes}) is {together * given}, but global_batch_size is {global_batch_size}. Leave "
+            f"gradient_accumulation_steps out and it is derived{other}."
+        )
+    if global_batch_size < whole or global_batch_size % whole:
+        fitting = [n for n in range(1, per_device) if global_batch_size % math.lcm(n * processes, group) == 0]
         smaller = f"per_device_train_batch_size to {fitting[-1]}, or " if fitting else ""
+        groups = f", or of num_generations ({group})" if group > 1 else ""
+        divisor = "" if global_batch_size % together else f", or num_generations to a divisor of {global_batch_size}"
+        left_out = " and leave gradient_accumulation_steps out" if given is not None else ""
         raise ConfigError(
             f"global_batch_size ({global_batch_size}) is no multiple of per_device_train_batch_size ({per_device}) x "
-            f"processes ({processes}). Set {smaller}global_batch_size to "
-            f"{max(1, round(global_batch_size / together)) * together}."
+            f"processes ({processes}){groups}. Set {smaller}global_batch_size to "
+            f"{_nearest(global_batch_size, whole)}{left_out}{divisor}."
         )
     return global_batch_size // together
+
+
+def _nearest(number: int, whole: int) -> int:
+    """The multiple of `whole` that is nearest, at least one of it."""
+    return max(1, round(number / whole)) * whole
 
 
 def check_batch(global_batch_size: int | None, steps: int, train_batch_size: int, processes: int) -> None:

@@ -15,7 +15,7 @@ from .content import Content, Example, collect, percent, title_of
 from .run import Task
 from .score import Scores
 
-NO_PLOT = "No pictures: matplotlib is not installed. `pip install trl-dsmath[report]`, then `dsmath evaluate --rescore` on this folder."
+NO_PLOT = "No pictures: matplotlib is not installed. `pip install 'trl-dsmath[report]'`, then `dsmath evaluate --rescore` on this folder."
 _LONGEST = 1500  # characters of an example
 
 _STYLE = """

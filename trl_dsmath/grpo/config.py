@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from trl import GRPOConfig
 
 from ..data.batch import accumulation_steps, check_batch, processes_at_start
-from ..errors import ConfigError
 from ..paper import GRPO_STAGE, TOOL_USE
 from .tools import check_tool_settings
 
@@ -110,13 +109,7 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
             self.per_device_train_batch_size,
             processes_at_start(),
             self.gradient_accumulation_steps,
+            self.num_generations or 1,
         )
-        batch = self.gradient_accumulation_steps * self.per_device_train_batch_size * processes_at_start()
-        if self.num_generations and batch % self.num_generations:
-            whole = max(1, round(batch / self.num_generations)) * self.num_generations
-            raise ConfigError(
-                f"The batch ({batch} completions) is no multiple of num_generations ({self.num_generations}): groups "
-                f"would be broken. Set global_batch_size to {whole}, or num_generations to a divisor of {batch}."
-            )
         super().__post_init__()
         check_batch(self.global_batch_size, self.gradient_accumulation_steps, self.train_batch_size, self.world_size)

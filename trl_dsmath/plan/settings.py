@@ -106,6 +106,8 @@ def _quantization(settings: dict[str, Any], double: bool) -> Quantization | None
 
 def _inference(settings: dict[str, Any], hardware: Hardware, common: dict[str, Any]) -> tuple[Run, list[str]]:
     """A run that only writes. Transformers computes as many samples at a time as fit: one must."""
+    if settings.get("engine") == "server":
+        raise ConfigError("--engine server loads no model here. Plan the server's card: --engine vllm.")
     vllm = settings.get("engine") == "vllm"
     tokens = hardware.prompt_tokens + int(settings["max_new_tokens"])
     rows = int(settings.get("batch_size") or 1)
@@ -203,7 +205,8 @@ def _accumulation(stage: str, settings: dict[str, Any], rows: int, cards: int) -
                 f"({settings['global_batch_tokens']:,}): lower per_device_train_batch_size or the number of cards."
             )
         return steps
-    return accumulation_steps(settings.get("global_batch_size"), rows, cards, given)
+    group = int(settings["num_generations"]) if stage == "grpo" else 1
+    return accumulation_steps(settings.get("global_batch_size"), rows, cards, given, group)
 
 
 def _engine(settings: dict[str, Any]) -> Sampling:

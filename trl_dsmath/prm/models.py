@@ -116,7 +116,7 @@ def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any)
         try:
             from peft import PeftModel
         except ImportError as error:
-            raise MissingDependencyError("An adapter needs peft: pip install trl-dsmath[peft]") from error
+            raise MissingDependencyError("An adapter needs peft: pip install 'trl-dsmath[peft]'") from error
         model = PeftModel.from_pretrained(model, name_or_path)
     return model
 

@@ -235,7 +235,7 @@ def _add_adapter(model: Any, peft_config: "PeftConfig", layout: str, args: PRMCo
     try:
         from peft import get_peft_model, prepare_model_for_kbit_training
     except ImportError as error:
-        raise MissingDependencyError("peft_config needs peft: pip install trl-dsmath[peft]") from error
+        raise MissingDependencyError("peft_config needs peft: pip install 'trl-dsmath[peft]'") from error
     # A new head or bias is no part of the base model: without this it would be neither trained nor saved.
     new = {"newline": "score", "likelihood": "step_bias"}.get(layout)
     if new and hasattr(model, new) and new not in (getattr(peft_config, "modules_to_save", None) or []):

@@ -66,7 +66,7 @@ def paper_table(results: dict[str, dict[str, Any]]) -> list[list[str]]:
         "grpo": (
             f"RL: {_published('rl')} (Table 5)",
             f"{GRPO_STAGE.questions:,} questions x {GRPO_STAGE.group_size} samples of up to "
-            f"{GRPO_STAGE.max_completion_length:,} tokens: up to {_about(grpo_tokens)} for the updates, "
+            f"{GRPO_STAGE.max_completion_length:,} tokens: about {_about(grpo_tokens)} for the updates, "
             "sampling not counted; `recipes/grpo/paper.yaml`",
         ),
         "step_grpo": (

@@ -9,7 +9,7 @@ from ..grading.batch import judge
 from ..grading.verdict import Verdict
 from ..sandbox import ExecutionResult, run_many
 from ..text import read_answer
-from ..text.programs import has_result, last_line, printing, showing_result
+from ..text.programs import has_result, last_line, printing, prints, showing_result
 from ..text.programs import programs as blocks_of
 from .accuracy import gold_column
 from .completions import Completion, completion_text
@@ -123,7 +123,7 @@ def _run(distinct: Sequence[str]) -> dict[str, ExecutionResult]:
     silent = [
         program
         for program, result in results.items()
-        if result.error is None and not result.stdout.strip() and "print" in program and has_result(program)
+        if result.error is None and not result.stdout.strip() and prints(program) and has_result(program)
     ]
     again = run_many([showing_result(program) for program in silent], TIME_LIMIT, MEMORY_MB)
     return results | dict(zip(silent, again, strict=True))

@@ -36,15 +36,15 @@ class ServerSampler(Encoding):
             Where the server listens.
         tokenizer ([`~transformers.PreTrainedTokenizerBase`], *optional*):
             Turns prompts into ids. If `None`, that of the model that the server names.
-        model (`str`, *optional*):
-            Name or folder of the model that the server should have, compared by its last part, since folders may differ
-            from machine to machine. If `None`, whatever it has.
         concurrency (`int`, *optional*, defaults to `64`):
             Requests at a time.
         timeout (`float`, *optional*, defaults to `3600.0`):
             Seconds to wait for an answer.
         generation_kwargs (`dict`, *optional*):
             Put into each request as they are (`logit_bias`, `min_tokens` ...), as with TRL's option of that name.
+        model (`str`, *optional*):
+            Name or folder of the model that the server should have, compared by its last part, since folders may differ
+            from machine to machine. If `None`, whatever it has.
 
     Raises:
         ConfigError: nothing listens there, it is no such server, or it has another model.
@@ -54,10 +54,10 @@ class ServerSampler(Encoding):
         self,
         url: str = "http://localhost:8000",
         tokenizer: Any = None,
-        model: str | None = None,
         concurrency: int = 64,
         timeout: float = 3600.0,
         generation_kwargs: dict[str, Any] | None = None,
+        model: str | None = None,
     ) -> None:
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}.")

@@ -31,7 +31,7 @@ class VLLMSampler(Encoding):
         try:
             from vllm import LLM, SamplingParams
         except ImportError as error:
-            raise MissingDependencyError("vLLM is not installed: pip install trl-dsmath[vllm]") from error
+            raise MissingDependencyError("vLLM is not installed: pip install 'trl-dsmath[vllm]'") from error
         self._make_params = SamplingParams
         self._llm = LLM(model=model, **{"enable_prefix_caching": True, **engine})
         self._tokenizer = tokenizer or self._llm.get_tokenizer()

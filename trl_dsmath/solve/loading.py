@@ -1,6 +1,5 @@
 """A policy for inference: number format, 8 or 4 bits, adapters; what cannot work is said before weights are read."""
 
-import importlib.util
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..data.prompts import CHAT_TEMPLATE
-from ..errors import ConfigError, MissingDependencyError
+from ..errors import ConfigError, need
 
 DType = Literal["bfloat16", "float16", "float32"]
 _SHORT: dict[str, DType] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -137,7 +136,7 @@ def _base_and_adapter(loading: Loading) -> tuple[str, str | None]:
     base = loading.model
     if adapter is None and (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
         adapter = loading.model
-        _need("peft", "LoRA adapters", "peft")
+        need("peft", "LoRA adapters", "peft")
         from peft import PeftConfig
 
         base = str(PeftConfig.from_pretrained(adapter).base_model_name_or_path or "")
@@ -146,21 +145,16 @@ def _base_and_adapter(loading: Loading) -> tuple[str, str | None]:
                 f"{adapter} is an adapter that does not name its base model: give --model and --adapter."
             )
     if adapter is not None:
-        _need("peft", "LoRA adapters", "peft")
+        need("peft", "LoRA adapters", "peft")
         if Path(adapter).exists() and not (Path(adapter) / "adapter_config.json").is_file():
             raise ConfigError(f"{adapter} holds no adapter_config.json: it is no LoRA adapter.")
     return base, adapter
 
 
-def _need(module: str, what: str, extra: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise MissingDependencyError(f"{what} need {module}: pip install trl-dsmath[{extra}]")
-
-
 def _check_machine(loading: Loading, cuda: bool) -> None:
     """Raises for settings that this machine cannot serve."""
     if loading.quantization is not None:
-        _need("bitsandbytes", "8-bit and 4-bit weights", "quantization")
+        need("bitsandbytes", "8-bit and 4-bit weights", "quantization")
     if cuda and not loading.use_cpu:
         return
     if loading.device_map and loading.device_map.startswith(("cuda", "balanced", "sequential")):
@@ -271,4 +265,11 @@ def model_errors(model: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().split("\n")[0]
+        if model.count("/") != 1 and not Path(model).exists():  # no name that the hub could know
+            made = (
+                f" Has the run that makes it come to its end (`dsmath {Path(model).name}`)?"
+                if "runs/" in model
+                else ""
+            )
+            reason = f"there is no such folder.{made}"
         raise ConfigError(f"The model {model} cannot be loaded: {reason}") from error

@@ -1,6 +1,6 @@
 """Answers by program (PoT): the model writes Python, the sandbox runs it, the last line it prints is the answer."""
 
-from ..text.programs import printing, programs
+from ..text.programs import prints, programs, showing_result
 
 
 def program_of(text: str) -> str | None:
@@ -11,4 +11,4 @@ def program_of(text: str) -> str | None:
     blocks = programs(text, cut_off=True)
     if not blocks or not blocks[-1].strip():
         return None
-    return printing(blocks[-1])
+    return blocks[-1] if prints(blocks[-1]) else showing_result(blocks[-1])

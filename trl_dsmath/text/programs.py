@@ -10,6 +10,7 @@ _FENCE = r"```[ \t]*(?:python\d?|py)[ \t]*\n"
 _CLOSED = re.compile(_FENCE + r"(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _OPEN = re.compile(_FENCE + r"(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _CONVENTION = re.compile(r"^(?:def solution\(|answer *=[^=])", re.MULTILINE)
+_PRINT = re.compile(r"\bprint\s*\(")
 _SHOW = """
 if callable(globals().get("solution")):
     print(solution())
@@ -43,9 +44,14 @@ def showing_result(program: str) -> str:
     return f"{program}\n{_SHOW}"
 
 
+def prints(program: str) -> bool:
+    """Whether a program calls `print`."""
+    return _PRINT.search(program) is not None
+
+
 def printing(program: str) -> str:
-    """A program as it is to be run: one that prints nothing itself shows its result."""
-    return program if "print" in program else showing_result(program)
+    """A program as it is to be run: one that follows the convention and prints nothing itself shows its result."""
+    return showing_result(program) if has_result(program) and not prints(program) else program
 
 
 def last_line(output: str) -> str | None:
