@@ -160,7 +160,7 @@ def test_mistakes_are_one_line(
         (["--reward_funcs", "no_module.reward"], "No module named 'no_module'"),
         (["--reward_funcs", "get_soft_overlong_punishment"], "makes a reward and is none"),
         (["--reward_weights", "1", "2"], "2 values for 1 rewards"),
-        (["--num_generations", "3"], r"or of num_generations \(3\)"),
+        (["--num_generations", "3"], "or of num_generations (3)"),
     ],
 )
 def test_mistakes_in_rewards_are_one_line(
