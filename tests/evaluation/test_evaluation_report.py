@@ -61,4 +61,4 @@ def test_without_matplotlib_the_page_says_so(
 ) -> None:
     monkeypatch.setattr("trl_dsmath.evaluation.report.find_spec", lambda name: None)
     _report(tmp_path, benchmarks_dir, ("gsm8k",))
-    assert "pip install trl-dsmath[report]" in (tmp_path / "report.html").read_text()
+    assert "pip install 'trl-dsmath[report]'" in (tmp_path / "report.html").read_text()

@@ -12,7 +12,7 @@ from trl_dsmath.sampling import Decoding, VLLMSampler
 
 def test_without_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install trl-dsmath\[vllm\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'trl-dsmath\[vllm\]'"):
         VLLMSampler("model")
 
 

@@ -151,7 +151,7 @@ def test_command_reads_data_sets_of_problems(policy: Path, tmp_path: Path, capsy
         (["--dataset_name", "./nothing.jsonl"], "no file or folder ./nothing.jsonl"),
         (["--dataset_train_split", "dev"], "no split 'dev'; there are: train"),
         (["--model_name_or_path", "./nothing"], "The model ./nothing cannot be loaded"),
-        (["--engine", "vllm"], "pip install trl-dsmath[vllm]"),
+        (["--engine", "vllm"], "pip install 'trl-dsmath[vllm]'"),
         (["--num_rolouts", "4"], "Did you mean num_rollouts"),
     ],
 )
