@@ -118,7 +118,7 @@ def test_an_extra_that_is_absent_is_one_line(
         ({"holdout": 1.5}, "holdout is a share"),
         ({"holdout": 0, "eval_strategy": "steps"}, "nothing to evaluate on"),
         ({"max_length": 3}, "No row of the train data can be used"),
-        ({"model_name_or_path": "./nothing"}, "The model ./nothing cannot be loaded"),
+        ({"model_name_or_path": "./nothing"}, "The model ./nothing cannot be loaded: there is no such folder"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -265,11 +265,6 @@ def model_errors(model: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().split("\n")[0]
-        if model.count("/") != 1 and not Path(model).exists():  # no name that the hub could know
-            made = (
-                f" Has the run that makes it come to its end (`dsmath {Path(model).name}`)?"
-                if "runs/" in model
-                else ""
-            )
-            reason = f"there is no such folder.{made}"
+        if (model.count("/") > 1 or model[:1] in "./~") and not Path(model).exists():  # no name that the hub could know
+            reason = "there is no such folder" + ("; an earlier stage makes it" if "runs/" in model else "")
         raise ConfigError(f"The model {model} cannot be loaded: {reason}") from error
