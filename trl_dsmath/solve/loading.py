@@ -265,6 +265,7 @@ def model_errors(model: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().split("\n")[0]
-        if (model.count("/") > 1 or model[:1] in "./~") and not Path(model).exists():  # no name that the hub could know
+        no_hub_name = model.count("/") > 1 or model.startswith((".", "/", "~"))
+        if no_hub_name and not Path(model).exists():
             reason = "there is no such folder" + ("; an earlier stage makes it" if "runs/" in model else "")
         raise ConfigError(f"The model {model} cannot be loaded: {reason}") from error
