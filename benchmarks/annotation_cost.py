@@ -112,8 +112,8 @@ def main() -> None:
 
     import torch
 
+    from trl_dsmath.generation import Decoding, TransformersSampler
     from trl_dsmath.quickstart.task import make_problems
-    from trl_dsmath.sampling import Decoding, TransformersSampler
     from trl_dsmath.shepherd import annotate
 
     torch.set_num_threads(1)

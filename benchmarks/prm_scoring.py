@@ -18,8 +18,8 @@ from collections.abc import Callable
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForTokenClassification, set_seed
 
-from trl_dsmath.cli.tiny_model import make_tiny_model
 from trl_dsmath.prm import StepScorer
+from trl_dsmath.scripts.tiny_model import make_tiny_model
 
 STEP = "We add {a} and {b}, which makes {c}, and carry the rest over to the next line of the sum.\n"
 TARGETS = {8: 4.0, 32: 12.0}

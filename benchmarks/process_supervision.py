@@ -25,12 +25,12 @@ from process_supervision_report import report
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 import trl_dsmath
+from trl_dsmath.generation import Decoding, TransformersSampler
 from trl_dsmath.paper import GRPO_STAGE
 from trl_dsmath.prm.metrics import auroc
 from trl_dsmath.quickstart import measure, run, settings, stages, task
 from trl_dsmath.quickstart.progress import quiet_libraries
 from trl_dsmath.rewards import boxed_accuracy_reward
-from trl_dsmath.sampling import Decoding, TransformersSampler
 from trl_dsmath.shepherd import annotate, to_dataset
 from trl_dsmath.text import read_answer
 from trl_dsmath.text.steps import split_steps

@@ -23,10 +23,10 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
 
-from trl_dsmath.cli.tiny_model import make_tiny_model
+from trl_dsmath.generation.loading import Loading, load_policy
+from trl_dsmath.generation.memory import GIB, ModelMemory, Quantization, model_memory
 from trl_dsmath.paper import MODEL
-from trl_dsmath.solve.loading import Loading, load_policy
-from trl_dsmath.solve.memory import GIB, ModelMemory, Quantization, model_memory
+from trl_dsmath.scripts.tiny_model import make_tiny_model
 
 FORMS: dict[str, dict[str, bool]] = {
     "bf16": {},
@@ -199,8 +199,8 @@ def _rows(counted: ModelMemory, card: int, tokens: int) -> str:
 
 def gpu(new_tokens: int) -> list[str]:
     """The 7B of the published shape with random weights, in each form: 64 samples, peak memory, tokens a second."""
-    from trl_dsmath.sampling import Decoding, TransformersSampler
-    from trl_dsmath.solve.settings import TEMPERATURE, TOP_P
+    from trl_dsmath.generation import Decoding, TransformersSampler
+    from trl_dsmath.inference.solve_settings import TEMPERATURE, TOP_P
 
     lines = ["| form | load, s | weights, GiB | peak, GiB | tokens/s, 64 samples |", "|" + "---|" * 5]
     with tempfile.TemporaryDirectory() as folder:

@@ -26,8 +26,8 @@ from collections import Counter
 from pathlib import Path
 
 from trl_dsmath.grading.votes import AnswerClasses
+from trl_dsmath.inference.stopping import next_round
 from trl_dsmath.paper import RESULTS
-from trl_dsmath.solve.stopping import next_round
 
 MAJ64 = RESULTS["rl", "maj@64", "math"]
 GOALS = {128: 5.0, 1024: 7.0}
@@ -40,9 +40,9 @@ def speed(rounds: int, new_tokens: dict[int, int], batch_size: int | None) -> tu
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
 
-    from trl_dsmath.cli.tiny_model import make_tiny_model
-    from trl_dsmath.sampling import Decoding, TransformersSampler
-    from trl_dsmath.solve.settings import TEMPERATURE, TOP_P
+    from trl_dsmath.generation import Decoding, TransformersSampler
+    from trl_dsmath.inference.solve_settings import TEMPERATURE, TOP_P
+    from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     clock = time.perf_counter if device == "cuda" else time.process_time

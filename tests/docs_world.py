@@ -56,7 +56,7 @@ def _model(folder: Path, texts: list[str]) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from trl_dsmath.cli.tiny_model import make_tiny_model
+    from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     make_tiny_model(texts, folder, max_length=2048, vocab_size=300, hidden_size=32, num_layers=1)
     model = AutoModelForCausalLM.from_pretrained(folder)

@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 
 from trl_dsmath.cli import main
 from trl_dsmath.cli.iterate import take_section_flags
-from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.iterate import IterateConfig, iterate, loop, phases
 from trl_dsmath.paper import GRPO_STAGE
+from trl_dsmath.scripts.recipes import recipe_path
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -154,7 +154,7 @@ def test_an_adapter_is_merged_into_its_policy(tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from trl_dsmath.cli.tiny_model import make_tiny_model
+    from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     make_tiny_model(["one two"] * 4, tmp_path / "base", max_length=64, vocab_size=300, hidden_size=32, num_layers=1)
     base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
@@ -232,8 +232,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from datasets import Dataset
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-    from trl_dsmath.cli.tiny_model import make_tiny_model, texts_of
     from trl_dsmath.data import convert
+    from trl_dsmath.scripts.tiny_model import make_tiny_model, texts_of
 
     folder = tmp_path_factory.mktemp("iterate")
     rows = [

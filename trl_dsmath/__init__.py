@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .evaluation import MathEvaluationCallback as MathEvaluationCallback
     from .grpo import DeepSeekMathGRPOConfig as DeepSeekMathGRPOConfig
     from .grpo import DeepSeekMathGRPOTrainer as DeepSeekMathGRPOTrainer
     from .grpo import StepGRPOConfig as StepGRPOConfig
     from .grpo import StepGRPOTrainer as StepGRPOTrainer
+    from .inference import MathEvaluationCallback as MathEvaluationCallback
+    from .inference import Solver as Solver
     from .pretrain import PretrainConfig as PretrainConfig
     from .pretrain import PretrainTrainer as PretrainTrainer
     from .prm import PRMConfig as PRMConfig
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
     from .prm import load_step_scorer as load_step_scorer
     from .sft import MathSFTConfig as MathSFTConfig
     from .sft import MathSFTTrainer as MathSFTTrainer
-    from .solve import Solver as Solver
 
 __version__ = "0.1.0.dev0"
 
 _HOME = {
     "DeepSeekMathGRPOConfig": "grpo",
     "DeepSeekMathGRPOTrainer": "grpo",
-    "MathEvaluationCallback": "evaluation",
+    "MathEvaluationCallback": "inference",
     "MathSFTConfig": "sft",
     "MathSFTTrainer": "sft",
     "PRMConfig": "prm",
@@ -34,7 +34,7 @@ _HOME = {
     "PretrainConfig": "pretrain",
     "PretrainTrainer": "pretrain",
     "load_step_scorer": "prm",
-    "Solver": "solve",
+    "Solver": "inference",
     "StepGRPOConfig": "grpo",
     "StepGRPOTrainer": "grpo",
 }

@@ -29,8 +29,8 @@ def problems(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from datasets import Dataset
 
-    from trl_dsmath.cli.tiny_model import make_tiny_model, texts_of
     from trl_dsmath.data import convert
+    from trl_dsmath.scripts.tiny_model import make_tiny_model, texts_of
 
     folder = tmp_path_factory.mktemp("tiny")
     texts = texts_of(convert(Dataset.from_list(ROWS), "sft").dataset)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trl_dsmath.cli import main
-from trl_dsmath.cli.card import _recipe, run_section
+from trl_dsmath.scripts.card import _recipe, run_section
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from trl_dsmath.cli.checkpoints import find_resume, why_incomplete
 from trl_dsmath.errors import ConfigError
+from trl_dsmath.scripts.checkpoints import find_resume, why_incomplete
 
 
 def _checkpoint(folder: Path, step: int, max_steps: int = 10) -> Path:

@@ -10,13 +10,13 @@ import pytest
 
 from trl_dsmath.cli import evaluate
 from trl_dsmath.cli.check_data import main as check_data
-from trl_dsmath.cli.options import parse_light
-from trl_dsmath.cli.recipes import named_recipe
-from trl_dsmath.cli.tiny_model import make_tiny_model
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.evaluation import BENCHMARKS
+from trl_dsmath.inference import BENCHMARKS
+from trl_dsmath.scripts.options import parse_light
+from trl_dsmath.scripts.recipes import named_recipe
+from trl_dsmath.scripts.tiny_model import make_tiny_model
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
 
 from replay import write_benchmarks
 

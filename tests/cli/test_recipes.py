@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from trl_dsmath.cli import launch, main
-from trl_dsmath.cli.options import parse_light
+from trl_dsmath.scripts.options import parse_light
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
 
 import small_crawl
 from replay import write_benchmarks

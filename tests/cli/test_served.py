@@ -9,10 +9,10 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trl_dsmath.cli import main
-from trl_dsmath.sampling import TransformersSampler
+from trl_dsmath.generation import TransformersSampler
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "sampling"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
 
 from replay import write_benchmarks
 from vllm_listener import Server, listening

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trl_dsmath.cli.tiny_model import main
+from trl_dsmath.scripts.tiny_model import main
 
 
 def test_tokenizer_and_model_fit(tiny_model: Path) -> None:

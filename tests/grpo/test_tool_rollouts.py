@@ -58,7 +58,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trl_dsmath.sampling.tools.ToolSampler._run_in_sandbox", lambda self, codes: calculator(codes))
+    monkeypatch.setattr(
+        "trl_dsmath.generation.tools.ToolSampler._run_in_sandbox", lambda self, codes: calculator(codes)
+    )
 
 
 def problems(conversational: bool = False) -> Dataset:

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from test_tool_rollouts import SETTINGS, calculator
 
 from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
+from trl_dsmath.generation import ToolSampler
 from trl_dsmath.grpo.tool_steps import align_own_steps
-from trl_dsmath.sampling import ToolSampler
 
 
 def length(steps: list, **columns: Any) -> list:

@@ -9,8 +9,8 @@ import transformers
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from trl_dsmath.errors import ConfigError
+from trl_dsmath.generation.memory import GIB
 from trl_dsmath.plan import Run, Shape, advise, forecast, shape_of
-from trl_dsmath.solve.memory import GIB
 
 SMALL = {
     "vocab_size": 128,

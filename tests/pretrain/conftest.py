@@ -46,7 +46,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from trl_dsmath.cli.tiny_model import make_tiny_model
+    from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     folder = tmp_path_factory.mktemp("tiny")
     make_tiny_model([document(2000, "tiny")], folder, max_length=64, vocab_size=400, hidden_size=32, num_layers=1)

@@ -84,7 +84,7 @@ def test_gold_missing_and_pickle() -> None:
 
 
 def test_programs_that_a_roll_out_ran_are_not_run_again() -> None:
-    from trl_dsmath.sampling.protocol import Program
+    from trl_dsmath.generation.protocol import Program
 
     ran = [(Program("x = 6", ""), Program("print(x * 7)", "42\n")), (Program("1/0", "", "ZeroDivisionError"),), ()]
     text = "```python\nprint(x * 7)\n```"  # alone, it would fail: x belongs to the program before

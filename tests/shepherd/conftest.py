@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trl_dsmath.sampling import Decoding, Sample
+from trl_dsmath.generation import Decoding, Sample
 
 Script = Callable[[str, int], str]  # (prefix with its prompt, number of the roll-out) -> how it goes on
 

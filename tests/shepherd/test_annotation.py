@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.sampling import Decoding
+from trl_dsmath.generation import Decoding
 from trl_dsmath.shepherd import annotate
 
 RIGHT, WRONG = "so \\boxed{7}", "so \\boxed{8}"

@@ -8,7 +8,7 @@ import pytest
 
 from trl_dsmath.data.files import load
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.sampling import Decoding
+from trl_dsmath.generation import Decoding
 from trl_dsmath.shepherd import annotate
 from trl_dsmath.shepherd.journal import Journal
 

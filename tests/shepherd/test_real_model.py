@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from trl_dsmath.cli import main
+from trl_dsmath.generation import Decoding
 from trl_dsmath.grading import Verdict, grade
 from trl_dsmath.quickstart.task import make_problems
-from trl_dsmath.sampling import Decoding
 from trl_dsmath.shepherd import annotate
 from trl_dsmath.text import last_boxed
 
@@ -26,7 +26,7 @@ PROBLEMS = [{"prompt": problem.prompt, "gold": problem.answer} for problem in ma
 def sampler(policy: Path) -> Any:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from trl_dsmath.sampling import TransformersSampler
+    from trl_dsmath.generation import TransformersSampler
 
     model = AutoModelForCausalLM.from_pretrained(policy)
     return TransformersSampler(model, AutoTokenizer.from_pretrained(policy))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trl_dsmath.sampling import Decoding, Sample
+from trl_dsmath.generation import Decoding, Sample
 
 Script = Callable[
     [str, int], str
@@ -57,7 +57,7 @@ def scripted() -> Callable[[Script], ScriptedSampler]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from trl_dsmath.cli.tiny_model import make_tiny_model
+    from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     folder = tmp_path_factory.mktemp("tiny")
     make_tiny_model(["one and one is 2. \\boxed{2}"] * 3, folder, 256, vocab_size=300, hidden_size=64, num_layers=2)

@@ -9,8 +9,9 @@ import torch
 
 from trl_dsmath.data.prompts import CHAT_TEMPLATE
 from trl_dsmath.errors import ConfigError, MissingDependencyError
-from trl_dsmath.solve import Solver, memory
-from trl_dsmath.solve.loading import Loading, load_policy
+from trl_dsmath.generation import memory
+from trl_dsmath.generation.loading import Loading, load_policy
+from trl_dsmath.inference import Solver
 
 
 def test_number_formats(tiny: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
+from trl_dsmath.generation.memory import GIB, model_memory
 from trl_dsmath.paper import MODEL
-from trl_dsmath.solve.memory import GIB, model_memory
 
 SMALL = {
     "vocab_size": 100,
@@ -56,7 +56,7 @@ def test_the_published_7b() -> None:
 @pytest.mark.parametrize("quantization", ["8bit", "4bit", "4bit-double"])
 def test_what_is_predicted_is_what_is_loaded(tiny: Path, quantization: str) -> None:
     pytest.importorskip("bitsandbytes")
-    from trl_dsmath.solve.loading import Loading, load_policy
+    from trl_dsmath.generation.loading import Loading, load_policy
 
     flags = {"load_in_8bit": quantization == "8bit", "load_in_4bit": quantization != "8bit"}
     model, _ = load_policy(Loading(str(tiny), double_quantization=quantization == "4bit-double", **flags))

@@ -4,11 +4,11 @@ import pytest
 
 from trl_dsmath.data.prompts import COT_EN, COT_ZH, PLAIN_PROMPT, TOOL_EN
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.inference import Solver, SolveSettings
+from trl_dsmath.inference.scoring import score_samples
+from trl_dsmath.inference.solve_program import program_of
+from trl_dsmath.inference.solve_prompts import prompt_for
 from trl_dsmath.paper import EVALUATION
-from trl_dsmath.solve import Solver, SolveSettings
-from trl_dsmath.solve.program import program_of
-from trl_dsmath.solve.prompts import prompt_for
-from trl_dsmath.solve.scoring import score_samples
 
 
 def test_defaults_are_the_sources() -> None:

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from trl_dsmath.grading.votes import AnswerClass, AnswerClasses
-from trl_dsmath.solve.stopping import decided, next_round, probably_decided
+from trl_dsmath.inference.stopping import decided, next_round, probably_decided
 
 
 def classes(*counts: int) -> list[AnswerClass]:

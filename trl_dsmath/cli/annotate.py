@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ConfigError
+from ..generation.engines import SERVER_URL, check_engine
+from ..scripts.hub import make_repository
 from . import run
-from .hub import make_repository
 from .launch import parse, stage_parser
-from .loading import SERVER_URL, check_engine
 
 if TYPE_CHECKING:
     from trl import ModelConfig, TrlParser
 
-    from ..sampling import Sampler
+    from ..generation import Sampler
 
 
 @dataclass
@@ -142,10 +142,10 @@ def main(argv: list[str] | None = None) -> int:
     if not args.output_dir:
         raise ConfigError("Where to? Give --output_dir: the labels are written to train.jsonl in it.")
 
-    from ..sampling import Decoding
+    from ..generation import Decoding
+    from ..scripts import training
     from ..shepherd import annotate, push_to_hub
     from ..shepherd.settings import Settings
-    from . import training
 
     decoding = Decoding(args.max_new_tokens, args.temperature, args.top_p, tuple(args.stop or ()), args.seed)
     # Checked before a model is loaded.
@@ -187,7 +187,7 @@ def load_rows(args: AnnotateArguments) -> list[dict[str, Any]]:
         ConfigError: no data set is named.
         DataError: it cannot be read, or has no such split.
     """
-    from . import training
+    from ..scripts import training
 
     dataset = training.pick_split(training.load_named(args, print), args.dataset_train_split)
     if args.max_problems is not None:
@@ -205,16 +205,16 @@ def load_sampler(args: AnnotateArguments, model_args: "ModelConfig") -> "Sampler
         ConfigError: no model is named, or it cannot be loaded.
         MissingDependencyError: the engine is not installed.
     """
-    from . import training
+    from ..scripts import training
 
     tokenizer = training.load_tokenizer(model_args, args, args.plain_prompts, print)
     assert model_args.model_name_or_path is not None  # load_tokenizer has asked for it
     if args.engine == "server":
-        from ..sampling import ServerSampler
+        from ..generation import ServerSampler
 
         return ServerSampler(args.vllm_server_base_url, tokenizer, model=model_args.model_name_or_path)
     if args.engine == "vllm":
-        from ..sampling import VLLMSampler
+        from ..generation import VLLMSampler
 
         options = {"dtype": model_args.dtype, "revision": model_args.model_revision}
         return VLLMSampler(
@@ -225,8 +225,8 @@ def load_sampler(args: AnnotateArguments, model_args: "ModelConfig") -> "Sampler
     from transformers import AutoModelForCausalLM
     from trl import get_quantization_config
 
-    from ..sampling import TransformersSampler
-    from ..solve.loading import model_errors
+    from ..generation import TransformersSampler
+    from ..generation.loading import model_errors
 
     on_gpu = torch.cuda.is_available() and not args.use_cpu
     with model_errors(model_args.model_name_or_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..solve import Solution
+    from ..inference import Solution
 
 
 def show(solution: "Solution", show_steps: bool = False) -> None:

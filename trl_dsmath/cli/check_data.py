@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..data.benchmark_problems import benchmark_texts
 from ..errors import DataError
-from ..evaluation.problems import benchmark_texts
 from ..grading import check_golds
 from ..rewards.accuracy import GOLD_COLUMNS
+from ..scripts.options import parse_light
 from ..text.ngrams import Hit, NgramIndex
 from .grade import pick_column, read_rows
-from .options import parse_light
 
 _SHOWN = 20
 

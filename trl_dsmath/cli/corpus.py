@@ -7,8 +7,8 @@ from pathlib import Path
 from ..corpus.loop import run_loop
 from ..corpus.settings import LoopSettings
 from ..errors import ConfigError
-from .options import parse_light
-from .recipes import named_recipe
+from ..scripts.options import parse_light
+from ..scripts.recipes import named_recipe
 
 _HELP = {
     "pages": "folder of cleaned pages (.jsonl, .jsonl.gz), or one such file: url and text in each line",

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..corpus.pipeline import CLEAN, Execution, prepare, statistics
 from ..errors import ConfigError
-from .options import parse_light
+from ..scripts.options import parse_light
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -7,9 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.benchmarks import canonical
 from ..data.journal import write_whole
 from ..errors import ConfigError
-from ..evaluation import (
+from ..generation.engines import ENGINES, SERVER_URL, load_sampler, loading_of
+from ..grading.batch import TIME_LIMIT
+from ..inference import (
     BENCHMARKS,
     Problem,
     Scores,
@@ -21,19 +24,16 @@ from ..evaluation import (
     run,
     score,
 )
-from ..evaluation.benchmarks import canonical
-from ..evaluation.extraction import Form
-from ..evaluation.journal import SAMPLES, read_samples
-from ..evaluation.recordings import agreement
-from ..evaluation.report import table_text, write
-from ..evaluation.run import Task, fingerprint, save_plan
-from ..grading.batch import TIME_LIMIT
-from .loading import ENGINES, SERVER_URL, load_sampler, loading_of
-from .options import parse_light
-from .recipes import named_recipe
+from ..inference.evaluation_journal import SAMPLES, read_samples
+from ..inference.extraction import Form
+from ..inference.recordings import agreement
+from ..inference.report import table_text, write
+from ..inference.run import Task, fingerprint, save_plan
+from ..scripts.options import parse_light
+from ..scripts.recipes import named_recipe
 
 if TYPE_CHECKING:
-    from ..sampling import Sampler
+    from ..generation import Sampler
 
 _TEN = [name for name in BENCHMARKS if not name.startswith("aime")]
 

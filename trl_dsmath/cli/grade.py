@@ -13,8 +13,8 @@ from ..grading import Verdict
 from ..grading.batch import TIME_LIMIT, judge
 from ..rewards.accuracy import GOLD_COLUMNS
 from ..rewards.completions import completion_text
+from ..scripts.options import parse_light, progress
 from ..text import read_answer
-from .options import parse_light, progress
 
 COMPLETION_COLUMNS = ("completion", "completions", "response", "output", "prediction", "generated_text", "text")
 _CHUNK = 256

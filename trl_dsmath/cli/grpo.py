@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..scripts.recipes import read_recipe, take_config
 from . import run
 from .launch import parse, stage_parser
-from .recipes import read_recipe, take_config
 
 if TYPE_CHECKING:
     from trl import TrlParser
 
-    from .arguments import GRPOScriptArguments
+    from ..scripts.arguments import GRPOScriptArguments
 
 
 _STEP_KEYS = ("step_scorer", "step_reward_funcs")
@@ -38,7 +38,7 @@ def make_parser(steps: bool = False) -> "TrlParser":
     from trl import DatasetMixtureConfig, ModelConfig
 
     from ..grpo import DeepSeekMathGRPOConfig, StepGRPOConfig
-    from .arguments import GRPOScriptArguments
+    from ..scripts.arguments import GRPOScriptArguments
 
     config = StepGRPOConfig if steps else DeepSeekMathGRPOConfig
     return stage_parser("grpo", GRPOScriptArguments, config, ModelConfig, DatasetMixtureConfig)
@@ -128,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     script_args, training_args, model_args, mixture = parsed
 
     from ..grpo import DeepSeekMathGRPOTrainer, StepGRPOTrainer
-    from . import training
+    from ..scripts import training
 
     say = training.sayer(training_args)
     rewards = find_rewards(script_args, training_args)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trl import TrlParser
 
     from ..pretrain import Source
-    from .arguments import PretrainScriptArguments
+    from ..scripts.arguments import PretrainScriptArguments
 
 _TINY_MODEL_TEXTS = 2000  # documents that a tiny model's tokenizer is trained on
 
@@ -23,7 +23,7 @@ def make_parser() -> "TrlParser":
     from trl import ModelConfig
 
     from ..pretrain import PretrainConfig
-    from .arguments import PretrainScriptArguments
+    from ..scripts.arguments import PretrainScriptArguments
 
     return stage_parser("pretrain", PretrainScriptArguments, PretrainConfig, ModelConfig)
 
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     script_args, training_args, model_args = parsed
 
     from ..pretrain import PretrainTrainer
-    from . import training
+    from ..scripts import training
 
     if training_args.max_length is None or training_args.max_steps <= 0:
         raise ConfigError("Give max_length, and train_tokens or max_steps: the sources are read without end.")
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     with training_args.main_process_first(desc="making the model"):
         if script_args.make_tiny_model and not Path(str(model_args.model_name_or_path)).exists():
-            from .tiny_model import make_tiny_model
+            from ..scripts.tiny_model import make_tiny_model
 
             say(make_tiny_model(_first_texts(sources), model_args.model_name_or_path, training_args.max_length))
         tokenizer = training.load_tokenizer(model_args, training_args, plain=True, say=say)

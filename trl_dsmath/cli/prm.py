@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     from trl import get_peft_config, get_quantization_config
 
     from ..prm import PRMTrainer
-    from . import training
+    from ..scripts import training
 
     say = training.sayer(training_args)
     resume = training.resume_or_say_done(training_args, say)
@@ -134,7 +134,7 @@ def _read_splits(
     script_args: PRMScriptArguments, mixture: Any, args: Any, say: Callable[..., None]
 ) -> "tuple[Dataset, Dataset | None]":
     """The rows to train on and, if there are any, to evaluate on."""
-    from . import training
+    from ..scripts import training
 
     splits = training.load_splits(script_args, mixture, say)  # type: ignore[arg-type]
     train = training.pick_split(splits, script_args.dataset_train_split)

@@ -15,8 +15,8 @@ def make_parser() -> "TrlParser":
     """The parser of this stage: script arguments, [`MathSFTConfig`], TRL's model and mixture arguments."""
     from trl import DatasetMixtureConfig, ModelConfig
 
+    from ..scripts.arguments import SFTScriptArguments
     from ..sft import MathSFTConfig
-    from .arguments import SFTScriptArguments
 
     return stage_parser("sft", SFTScriptArguments, MathSFTConfig, ModelConfig, DatasetMixtureConfig)
 
@@ -36,8 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         return parsed
     script_args, training_args, model_args, mixture = parsed
 
+    from ..scripts import training
     from ..sft import MathSFTTrainer
-    from . import training
 
     say = training.sayer(training_args)
     resume = training.resume_or_say_done(training_args, say)
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     with training_args.main_process_first(desc="reading the data"):
         train, evaluation = training.load_problems("sft", script_args, training_args, mixture, say)
         if script_args.make_tiny_model and not Path(str(model_args.model_name_or_path)).exists():
-            from .tiny_model import make_tiny_model, texts_of
+            from ..scripts.tiny_model import make_tiny_model, texts_of
 
             say(make_tiny_model(texts_of(train), model_args.model_name_or_path, training_args.max_length or 1024))
         tokenizer = training.load_tokenizer(model_args, training_args, script_args.plain_prompts, say)

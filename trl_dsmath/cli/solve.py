@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..generation.engines import load_sampler, loading_of
+from ..scripts.options import parse_light
+from ..scripts.recipes import named_recipe
 from .answers import show, summarize
-from .loading import load_sampler, loading_of
-from .options import parse_light
 from .questions import few_shot_pairs, is_file, questions_of_stdin, read_questions, say
-from .recipes import named_recipe
 from .solve_options import bare_switches, make_parser
 
 if TYPE_CHECKING:
-    from ..solve import Solver, SolveSettings
-    from ..solve.loading import Loading
+    from ..generation.loading import Loading
+    from ..inference import Solver, SolveSettings
 
 
 def main(argv: list[str]) -> int:
@@ -50,7 +50,7 @@ def settings_of(args: argparse.Namespace) -> "SolveSettings":
     Raises:
         ConfigError: a value that cannot work.
     """
-    from ..solve import SolveSettings
+    from ..inference import SolveSettings
 
     return SolveSettings(
         mode=args.mode,
@@ -75,7 +75,7 @@ def load_solver(args: argparse.Namespace, settings: "SolveSettings", loading: "L
         ConfigError: one of them cannot be loaded.
         MissingDependencyError: the engine, bitsandbytes or peft is absent.
     """
-    from ..solve import Solver
+    from ..inference import Solver
 
     scorer = None
     if args.step_scorer:
@@ -115,7 +115,7 @@ def _run(
     """Solves questions; with an output, writes each as it is done and goes on where an earlier run was stopped."""
     from tqdm.auto import tqdm
 
-    from ..solve.journal import SolveJournal, question_keys
+    from ..inference.solve_journal import SolveJournal, question_keys
 
     keys = question_keys([row["question"] for row in rows])
     journal = SolveJournal(output, record) if output else None

@@ -3,14 +3,14 @@
 import argparse
 from typing import Any
 
-from .loading import SERVER_URL
+from ..generation.engines import SERVER_URL
 
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The options of the command."""
-    from ..solve.settings import SolveSettings
+    from ..inference.solve_settings import SolveSettings
 
     parser = argparse.ArgumentParser(
         prog="dsmath solve",

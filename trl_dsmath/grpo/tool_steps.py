@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from ..sampling.programs import program_spans
+from ..generation.programs import program_spans
 from .alignment import StepAligner
 
 

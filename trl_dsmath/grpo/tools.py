@@ -11,9 +11,9 @@ import torch
 
 from .._upstream import liger_loss, policy_for_generation
 from ..errors import ConfigError
+from ..generation import Decoding, Sample, ToolSampler, TransformersSampler
+from ..generation.tools import Run
 from ..paper import TOOL_USE
-from ..sampling import Decoding, Sample, ToolSampler, TransformersSampler
-from ..sampling.tools import Run
 
 OWN = "own_tokens"  # columns that reward functions get
 PROGRAMS = "programs"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..solve.memory import GIB, Quantization
+from ..generation.memory import GIB, Quantization
 from .forecast import forecast
 from .run import Run
 from .shapes import Shape

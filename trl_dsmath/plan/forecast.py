@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import ConfigError
-from ..solve.memory import GIB
+from ..generation.memory import GIB
 from .run import Run
 from .shapes import Shape
 

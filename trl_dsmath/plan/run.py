@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..solve.memory import Quantization
+from ..generation.memory import Quantization
 from .shapes import Shape
 
 Sampling = Literal["none", "transformers", "vllm colocated", "vllm served"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.batch import accumulation_steps
 from ..errors import ConfigError
-from ..solve.memory import Quantization
+from ..generation.memory import Quantization
 from .run import Run, Sampling
 from .shapes import Shape, shape_of
 

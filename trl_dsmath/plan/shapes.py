@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..generation.memory import Quantization, model_memory
 from ..paper import MODEL
-from ..solve.memory import Quantization, model_memory
 
 # Shapes that need no hub. Qwen2.5: `config.json` of Qwen/Qwen2.5-0.5B, -1.5B and -7B; the Math models have the same.
 _QWEN = {

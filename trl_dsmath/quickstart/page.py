@@ -2,7 +2,7 @@
 
 import html
 
-from ..page import document, figures, inline, table
+from ..report.page import document, figures, inline, table
 from .content import Content
 from .examples import Example, Scored, Step
 

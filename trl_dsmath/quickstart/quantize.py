@@ -5,9 +5,9 @@ from typing import Any
 
 from transformers import LlamaConfig
 
+from ..generation.loading import Loading, load_policy
+from ..generation.memory import GIB, model_memory
 from ..paper import MODEL
-from ..solve.loading import Loading, load_policy
-from ..solve.memory import GIB, model_memory
 from . import measure
 from .context import Context, Done
 

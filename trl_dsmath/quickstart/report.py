@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from ..page import markdown_table
+from ..report.page import markdown_table
 from . import page
 from .content import WORDS, Content, collect, curve, logged
 from .examples import Example

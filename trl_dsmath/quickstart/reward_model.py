@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..generation import Decoding, TransformersSampler
 from ..paper import EVALUATION
 from ..prm import PRMConfig, PRMTrainer, load_step_scorer
 from ..prm.metrics import auroc
-from ..sampling import Decoding, TransformersSampler
 from ..shepherd import annotate, to_dataset
 from ..text.steps import split_steps
 from .context import Context, Done

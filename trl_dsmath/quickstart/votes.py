@@ -4,9 +4,9 @@ from statistics import fmean
 from typing import Any
 
 from ..grading.metrics import maj_at_k, pass_at_k
+from ..inference import Solution, Solver
 from ..paper import EVALUATION
 from ..prm import load_step_scorer
-from ..solve import Solution, Solver
 from . import measure
 from .context import Context, Done
 from .settings import POLICIES, SHOWN_K, K, read_rows, write_rows

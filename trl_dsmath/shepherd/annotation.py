@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ..data.files import read_jsonl
 from ..errors import DataError
-from ..sampling import Decoding, Sampler
+from ..generation import Decoding, Sampler
 from .journal import Journal
 from .labels import Mode
 from .problems import Problem, given_solution, read_problems, sampled_solution

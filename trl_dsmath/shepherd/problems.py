@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Any
 
 from ..errors import DataError
+from ..generation import Sample, Sampler
 from ..grading import check_golds
-from ..sampling import Sample, Sampler
 from ..text import read_answer
 from ..text.steps import split_steps
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from ..generation import Decoding, Sampler
 from ..grading import Verdict
 from ..grading.batch import judge
-from ..sampling import Decoding, Sampler
 from .labels import Mode, Tally, labels, wanted
 from .problems import Problem, Solution, answer_of
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigError
-from ..sampling import Decoding
+from ..generation import Decoding
 from .labels import Mode
 
 MODES = ("hard", "soft", "first_error")

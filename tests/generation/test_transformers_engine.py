@@ -1,0 +1,207 @@
+"""The transformers engine against plain `generate`, and what its random streams promise."""
+
+import collections
+from itertools import chain
+from typing import Any
+
+import pytest
+import torch
+from transformers import GenerationConfig
+
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.generation import Decoding, TransformersSampler
+from trl_dsmath.generation.protocol import stream_key
+
+PROMPTS = [
+    "The dial shows 9. Gia turns it up by 7 steps. Which digit does it show?",
+    "The dial shows 1.",
+    "Ada",
+    "9+7=6\n6+2=",
+]
+LONG = Decoding(max_new_tokens=24, seed=3)
+
+
+@pytest.fixture
+def sampler(model: Any, tokenizer: Any) -> TransformersSampler:
+    return TransformersSampler(model, tokenizer)
+
+
+def _ids(samples: list[list[Any]]) -> list[list[tuple[int, ...]]]:
+    return [[sample.ids for sample in row] for row in samples]
+
+
+def _plain_greedy(model: Any, ids: list[int], tokens: int, ends: int) -> tuple[int, ...]:
+    config = GenerationConfig(max_new_tokens=tokens, do_sample=False, eos_token_id=ends, pad_token_id=0)
+    out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), generation_config=config)
+    return tuple(out[0, len(ids) :].tolist())
+
+
+def test_greedy_with_the_prompt_cache_equals_plain_generate(sampler: Any, model: Any, tokenizer: Any) -> None:
+    """Prompts of four lengths in one padded batch, their cache computed first: the tokens of one call a prompt."""
+    found = sampler.sample(PROMPTS, Decoding(max_new_tokens=24, temperature=0.0), n=2)
+    for prompt, samples in zip(PROMPTS, found, strict=True):
+        plain = _plain_greedy(model, tokenizer(prompt)["input_ids"], 24, tokenizer.eos_token_id)
+        assert samples[0].ids == plain
+        assert samples[1] == samples[0]
+
+
+def test_scores_with_padding_and_cache_equal_plain_ones(sampler: Any, model: Any, tokenizer: Any) -> None:
+    """What the first new token is drawn from: equal to a forward pass of the prompt alone."""
+    prompts = [sampler.encode_prompt(prompt) for prompt in PROMPTS]
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    with torch.no_grad():
+        cache = sampler._prompt_cache(ids, mask)
+        drawn = model.generate(
+            ids,
+            attention_mask=mask,
+            past_key_values=cache,
+            generation_config=GenerationConfig(
+                max_new_tokens=1, do_sample=False, output_logits=True, return_dict_in_generate=True
+            ),
+        )
+        (padded,) = drawn.logits
+        for row, prompt in enumerate(prompts):
+            alone = model(torch.tensor([prompt])).logits[0, -1]
+            torch.testing.assert_close(padded[row], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 5, 64])
+def test_samples_do_not_depend_on_chunks(batch_size: int, model: Any, tokenizer: Any, sampler: Any) -> None:
+    expected = _ids(sampler.sample(PROMPTS, LONG, n=6))
+    chunked = TransformersSampler(model, tokenizer, batch_size=batch_size)
+    assert _ids(chunked.sample(PROMPTS, LONG, n=6)) == expected
+
+
+def test_samples_do_not_depend_on_the_other_prompts_or_on_waves(sampler: Any) -> None:
+    expected = _ids(sampler.sample(PROMPTS, LONG, n=6))
+    assert _ids(sampler.sample(PROMPTS[::-1], LONG, n=6))[::-1] == expected
+    assert _ids(sampler.sample(PROMPTS[1:2], LONG, n=6)) == expected[1:2]
+    waves = [sampler.sample(PROMPTS, LONG, n=2, first=first) for first in (0, 2, 4)]
+    assert [[ids for wave in waves for ids in _ids(wave)[i]] for i in range(len(PROMPTS))] == expected
+    uneven = sampler.sample(PROMPTS, LONG, n=2, first=[0, 1, 2, 4])
+    assert _ids(uneven) == [row[start : start + 2] for row, start in zip(expected, [0, 1, 2, 4], strict=True)]
+
+
+def test_the_cache_changes_nothing(model: Any, tokenizer: Any, sampler: Any) -> None:
+    without = TransformersSampler(model, tokenizer, share_prompt=False)
+    assert _ids(without.sample(PROMPTS, LONG, n=4)) == _ids(sampler.sample(PROMPTS, LONG, n=4))
+
+
+def test_seeds(sampler: Any) -> None:
+    torch.manual_seed(0)
+    one = _ids(sampler.sample(PROMPTS, LONG, n=4))
+    torch.manual_seed(1)  # the global generator plays no part, and is not moved
+    state = torch.get_rng_state()
+    assert _ids(sampler.sample(PROMPTS, LONG, n=4)) == one
+    assert torch.equal(state, torch.get_rng_state())
+    other = _ids(sampler.sample(PROMPTS, Decoding(max_new_tokens=24, seed=4), n=4))
+    assert all(a != b for a, b in zip(one, other, strict=True))
+    assert len(set(one[0])) == 4  # the samples of one prompt differ
+    assert len({stream_key(seed, ids, i) for seed in (0, 1) for ids in ([1], [1, 2]) for i in (0, 1)}) == 8
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.6, 1.0), (1.0, 0.7)])
+def test_tokens_come_with_the_models_probabilities(
+    temperature: float, top_p: float, model: Any, tokenizer: Any, sampler: Any
+) -> None:
+    """4,000 first tokens against the softmax, worked out here: no hidden top-k, temperature before top-p."""
+    prompt = sampler.encode_prompt(PROMPTS[0])
+    decoding = Decoding(max_new_tokens=1, temperature=temperature, top_p=top_p)
+    wide = TransformersSampler(model, tokenizer, batch_size=1000)
+    drawn = [sample.ids[0] for sample in wide.sample([prompt], decoding, n=4000)[0]]
+    with torch.no_grad():
+        expected = (model(torch.tensor([prompt])).logits[0, -1].double() / temperature).softmax(-1)
+    sorted_p, order = expected.sort(descending=True)
+    kept = sorted_p.cumsum(0) - sorted_p < top_p
+    expected[order[~kept]] = 0.0
+    expected /= expected.sum()
+    counts = collections.Counter(drawn)
+    assert all(expected[token] > 0 for token in counts)
+    observed = torch.tensor([counts.get(i, 0) / len(drawn) for i in range(len(expected))], dtype=torch.float64)
+    error = (observed - expected).abs()
+    assert bool((error < 5 * (expected * (1 - expected) / len(drawn)).sqrt() + 1e-3).all())
+
+
+def test_ids_are_continued_as_they_are(model: Any, tokenizer: Any, sampler: Any) -> None:
+    """Ids that the tokenizer would never write for this text: nothing is tokenised again."""
+    odd = [tokenizer.convert_tokens_to_ids(piece) for piece in "Th"] + tokenizer("e dial")["input_ids"]
+    assert sampler.encode(sampler.decode(odd)) != odd
+    found = sampler.sample([odd], Decoding(max_new_tokens=12, temperature=0.0))[0][0]
+    assert found.ids == _plain_greedy(model, odd, 12, tokenizer.eos_token_id)
+
+
+def test_end_of_text_and_truncation(model: Any, tokenizer: Any) -> None:
+    sampler = TransformersSampler(model, tokenizer)
+    samples = sampler.sample(PROMPTS, Decoding(max_new_tokens=40), n=16)
+    flat = [sample for row in samples for sample in row]
+    finished = [sample for sample in flat if sample.finished]
+    assert finished and len(finished) < len(flat)
+    for sample in flat:
+        assert (sample.ids[-1] == tokenizer.eos_token_id) == sample.finished
+        assert tokenizer.eos_token_id not in sample.ids[:-1]
+        assert sample.finished or len(sample.ids) == 40
+        assert "<eos>" not in sample.text and "<pad>" not in sample.text
+        assert sample.text == sampler.decode(sample.ids)
+
+
+def test_stop_strings(sampler: Any) -> None:
+    free = sampler.sample(PROMPTS, Decoding(max_new_tokens=40), n=8)
+    long = free[0][0].text[8:14]  # lies across tokens
+    strings = ("e", "a", long)
+    stopped = sampler.sample(PROMPTS, Decoding(max_new_tokens=40, stop=strings), n=8)
+    seen = set()
+    for before, after in zip(chain(*free), chain(*stopped), strict=True):
+        places = [(before.text.find(string), string) for string in strings if string in before.text]
+        if not places:
+            assert after == before
+            continue
+        place, string = min(places)
+        assert after.text == before.text[:place]
+        assert after.stop == string and after.finished
+        assert after.ids == before.ids[: len(after.ids)]
+        assert string in sampler.decode(after.ids) and string not in sampler.decode(after.ids[:-1])
+        seen.add(string)
+    assert seen == set(strings)
+
+
+def test_a_stop_string_in_the_prompt_does_not_stop(sampler: Any) -> None:
+    prompt = "The dial shows 1.\n"
+    free = sampler.sample([prompt], Decoding(max_new_tokens=1), n=8)[0]
+    stopped = sampler.sample([prompt], Decoding(max_new_tokens=1, stop=("1.\n",)), n=8)[0]
+    assert [sample.ids for sample in stopped] == [sample.ids for sample in free]
+    assert all(sample.stop is None for sample in stopped)
+
+
+def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: Any, sampler: Any) -> None:
+    expected = _ids(sampler.sample(PROMPTS, LONG, n=2))
+    own = model.generation_config
+    kept = own.to_dict()
+    try:
+        own.temperature, own.top_k, own.top_p, own.do_sample, own.repetition_penalty = 0.1, 1, 0.1, True, 5.0
+        assert _ids(TransformersSampler(model, tokenizer).sample(PROMPTS, LONG, n=2)) == expected
+    finally:
+        model.generation_config = GenerationConfig.from_dict(kept)
+
+
+def test_training_mode_is_kept(model: Any, sampler: Any) -> None:
+    model.train()
+    sampler.sample(PROMPTS[:1], Decoding(max_new_tokens=1))
+    assert model.training
+    model.eval()
+
+
+def test_messages_need_a_template(model: Any, tokenizer: Any, sampler: Any) -> None:
+    with pytest.raises(ConfigError, match="no chat template"):
+        sampler.encode_prompt([{"role": "user", "content": "1+1"}])
+    with pytest.raises(DataError, match="no token"):
+        sampler.encode_prompt([])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_new_tokens": 0}, {"temperature": -1.0}, {"top_p": 0.0}, {"stop": ("",)}, {"stop": "abc"}]
+)
+def test_settings_that_cannot_work(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Decoding(**wrong)

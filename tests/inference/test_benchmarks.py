@@ -1,0 +1,129 @@
+"""Loading the test sets, choosing problems, and what a model is shown."""
+
+from pathlib import Path
+
+import pytest
+
+from trl_dsmath import paper
+from trl_dsmath.data.benchmark_problems import split_options
+from trl_dsmath.data.few_shot import EXAMPLES
+from trl_dsmath.data.prompts import COT_EN, COT_ZH, TOOL_EN
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.inference import BENCHMARKS, choose, load_benchmark
+from trl_dsmath.inference.evaluation_prompts import ask
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+TEN = [name for name in BENCHMARKS if not name.startswith("aime")]
+
+
+def test_all_ten_are_read(benchmarks_dir: Path) -> None:
+    golds = {name: [p.gold for p in load_benchmark(name, benchmarks_dir)] for name in TEN}
+    assert golds == {
+        "gsm8k": ["18", "2,500"],
+        "math": ["\\frac{3}{4}", "-3, 3"],
+        "math500": ["2\\sqrt{3}", "[0,1)"],
+        "ocw": ["4.5e33", "C e^{-k t}"],
+        "sat": ["C", "D"],
+        "mmlu_stem": ["C", "A"],
+        "cmath": ["18", "3.0"],
+        "mgsm_zh": ["18", "2500"],
+        "gaokao_mathcloze": ["$5$;$10$", "$[0,2]$"],
+        "gaokao_mathqa": ["B", "ACD"],
+    }
+    sat = load_benchmark("SAT", benchmarks_dir)[0]
+    assert sat.options == ("3", "6", "12", "24") and sat.question.endswith("\nA) 3 B) 6 C) 12 D) 24")
+    mmlu = load_benchmark("mmlu-stem", benchmarks_dir)[0]
+    assert mmlu.question == "Which is prime?\n(A) 4\n(B) 6\n(C) 7\n(D) 9"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
+@pytest.mark.parametrize("name", TEN)
+def test_the_real_files_have_the_published_sizes(name: str) -> None:
+    problems = load_benchmark(name, REAL)
+    assert len(problems) == BENCHMARKS[name].size
+    assert all(len(problem.options) == (4 if problem.kind == "choice" else 0) for problem in problems)
+
+
+def test_other_forms_of_the_hub() -> None:
+    assert split_options("A) $f(B)=2$ B) 5 C) A) D) 1") == ("$f(B)=2$", "5", "A)", "1")
+    assert split_options(["(A)$1$", "B. two", "plain"]) == ("$1$", "two", "plain")
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
+def test_math_500_keeps_the_base_of_an_answer() -> None:
+    """Its column `answer` says 204, so the full answer, 204_5, would be judged wrong."""
+    from trl_dsmath.grading import Verdict, grade
+
+    gold = load_benchmark("math500", REAL)[311].gold
+    assert gold == "204_5" and grade(["204_5", "204"], [gold] * 2) == [Verdict.CORRECT] * 2
+
+
+def test_unknown_names_and_absent_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no benchmark 'gsm9k'"):
+        load_benchmark("gsm9k", tmp_path)
+    with pytest.raises(DataError, match="--benchmarks_dir"):
+        load_benchmark("gsm8k", tmp_path)
+    (tmp_path / "gsm8k").mkdir()
+    (tmp_path / "gsm8k" / "test.jsonl").write_text('{"question": "How many?", "answer": ""}\n')
+    with pytest.raises(DataError, match="row 0: no answer"):
+        load_benchmark("gsm8k", tmp_path)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
+def test_a_higher_limit_holds_the_problems_of_a_lower_one() -> None:
+    problems = load_benchmark("math", REAL)
+    few, more = choose(problems, 40), choose(problems, 200)
+    assert len(few) == 40 and set(few) < set(more)
+    assert few == sorted(few, key=lambda problem: problem.index)
+    assert max(problem.index for problem in more) > 4500 and min(problem.index for problem in more) < 500
+
+
+def test_the_published_numbers_of_examples() -> None:
+    published = {"gsm8k": 8, "math": 4, "ocw": 4, "sat": 4, "mmlu_stem": 4, "cmath": 6}
+    published |= {"gaokao_mathcloze": 5, "gaokao_mathqa": 5}
+    assert {name: len(examples) for name, examples in EXAMPLES.items()} == published
+    assert all(benchmark.shots in (0, published.get(benchmark.examples)) for benchmark in BENCHMARKS.values())
+    assert all(example.program for name in ("gsm8k", "math") for example in EXAMPLES[name])
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
+def test_no_example_repeats_a_test_set() -> None:
+    from trl_dsmath.data.benchmark_problems import benchmark_texts
+    from trl_dsmath.text.ngrams import NgramIndex
+
+    index = NgramIndex()
+    for name in ("gsm8k", "math500", "ocw", "sat", "cmath", "mgsm_zh", "gaokao_mathcloze", "gaokao_mathqa"):
+        for source, text in benchmark_texts(name, REAL):
+            index.add(text, source)
+    assert not [hit for examples in EXAMPLES.values() for e in examples for hit in index.find(e.question)]
+
+
+def test_published_figures_are_of_the_benchmarks() -> None:
+    known = {benchmark.published for benchmark in BENCHMARKS.values()}
+    assert {name for _, _, name in paper.RESULTS} <= known
+
+
+def test_zero_shot_prompts_are_the_papers(benchmarks_dir: Path) -> None:
+    problem = load_benchmark("gsm8k", benchmarks_dir)[0]
+    assert ask(problem, "cot", False, False).prompt == [{"role": "user", "content": problem.question + COT_EN}]
+    plain = ask(problem, "tool", False, True)
+    assert plain.prompt == f"User: {problem.question}{TOOL_EN}\n\nAssistant:" and plain.form == "box"
+    chinese = load_benchmark("mgsm_zh", benchmarks_dir)[0]
+    assert ask(chinese, "cot", False, True).prompt == f"User: {chinese.question}{COT_ZH}\n\nAssistant:"
+    assert ask(problem, "pot", False, False).stop == ("```output",)
+
+
+def test_few_shot_prompts(benchmarks_dir: Path) -> None:
+    problem = load_benchmark("gsm8k", benchmarks_dir)[0]
+    asked = ask(problem, "cot", True, False)
+    assert isinstance(asked.prompt, str) and asked.prompt.count("The final answer is") == 8
+    assert asked.prompt.endswith(f"\n\nQuestion: {problem.question}\nSolution:")
+    assert (asked.stop, asked.form) == (("\nQuestion:",), "sentence")
+    program = ask(problem, "pot", True, False)
+    assert isinstance(program.prompt, str) and program.prompt.endswith("Program:\n```python\n")
+    chinese = ask(load_benchmark("gaokao_mathqa", benchmarks_dir)[0], "cot", True, False).prompt
+    assert isinstance(chinese, str) and chinese.count("答案是") == 5 and chinese.endswith("\n解答：")
+    with pytest.raises(ConfigError, match="without examples"):
+        ask(problem, "tool", True, False)
+    with pytest.raises(ConfigError, match="gsm8k and math only"):
+        ask(load_benchmark("sat", benchmarks_dir)[0], "pot", True, False)

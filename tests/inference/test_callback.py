@@ -1,0 +1,191 @@
+"""The callback in real training runs of tiny models."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from transformers import EarlyStoppingCallback
+from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+
+from trl_dsmath.errors import ConfigError
+from trl_dsmath.inference import MathEvaluationCallback
+from trl_dsmath.rewards import boxed_accuracy_reward
+from trl_dsmath.scripts.tiny_model import make_tiny_model
+
+# One answer for all, which two dozen steps of SFT can teach.
+TRAIN = [
+    {
+        "prompt": [{"role": "user", "content": f"Give me {word}."}],
+        "completion": [{"role": "assistant", "content": "\\boxed{7}"}],
+    }
+    for word in ("one", "two", "three", "four")
+]
+HELD_OUT = [
+    {"prompt": [{"role": "user", "content": "Give me five."}], "solution": "7"},
+    {"prompt": [{"role": "user", "content": "Give me six."}], "solution": "8"},
+]
+QUIET: dict[str, Any] = {
+    "use_cpu": True,
+    "bf16": False,
+    "report_to": "none",
+    "disable_tqdm": True,
+    "logging_steps": 1,
+    "save_strategy": "no",
+    "gradient_checkpointing": False,
+}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("tiny")
+    make_tiny_model(["Give me one two three four five six. \\boxed{7}"], folder, 128, 300, 32, 2)
+    return str(folder)
+
+
+def _sft(tiny: str, folder: Path, eval_dataset: Any = None, **settings: Any) -> SFTTrainer:
+    settings = {"learning_rate": 1e-2, "max_steps": 4, "per_device_train_batch_size": 4, **QUIET, **settings}
+    args = SFTConfig(str(folder), **settings)
+    return SFTTrainer(tiny, args=args, train_dataset=Dataset.from_list(TRAIN), eval_dataset=eval_dataset)
+
+
+def _logged(trainer: Any, key: str) -> dict[int, float]:
+    return {entry["step"]: entry[key] for entry in trainer.state.log_history if key in entry}
+
+
+def test_sft_accuracy_rises_and_training_is_not_disturbed(tiny: str, tmp_path: Path) -> None:
+    plain = _sft(tiny, tmp_path / "plain", max_steps=24)
+    plain.train()
+    watched = _sft(tiny, tmp_path / "watched", max_steps=24)
+    callback = MathEvaluationCallback(
+        watched, HELD_OUT, "held", every=12, num_samples=2, max_new_tokens=12, at_start=True
+    )
+    watched.add_callback(callback)
+    watched.train()
+
+    greedy = _logged(watched, "eval_held/greedy")
+    assert greedy == {0: 0.0, 12: greedy[12], 24: 0.5}  # one of the two has the answer that was learnt
+    for name in ("avg@2", "maj@2", "pass@2", "strict_greedy", "mean_length"):
+        assert set(_logged(watched, f"eval_held/{name}")) == {0, 12, 24}
+    losses = [_logged(trainer, "loss") for trainer in (plain, watched)]
+    assert losses[0] == losses[1] and len(losses[0]) == 24  # nor was an entry of the trainer's own split
+    assert watched.model.training
+    pairs = zip(plain.model.parameters(), watched.model.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+    lines = [json.loads(line) for line in (tmp_path / "watched/eval_held/step-000024.jsonl").open()]
+    assert len(lines) == 2 * (1 + 2)
+    first = next(line for line in lines if line["way"] == "greedy" and line["problem"] == 0)
+    assert (first["question"], first["gold"], first["verdict"]) == ("Give me five.", "7", "correct")
+    assert "\\boxed{7}" in first["completion"]
+
+
+def test_early_stopping_by_patience_counts_on_after_a_resume(tiny: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"learning_rate": 0.0, "max_steps": 9, "save_strategy": "steps", "save_steps": 2}
+    trainer = _sft(tiny, tmp_path, **settings)
+    trainer.add_callback(MathEvaluationCallback(trainer, HELD_OUT, every=1, max_new_tokens=4, patience=3))
+    trainer.train()
+    assert trainer.state.global_step == 4  # the first, and three that were no better
+
+    again = _sft(tiny, tmp_path, **settings)
+    again.add_callback(MathEvaluationCallback(again, HELD_OUT, every=1, max_new_tokens=4, patience=3))
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    assert again.state.global_step == 4
+
+
+def test_transformers_early_stopping_and_best_model_read_the_figures(tiny: str, tmp_path: Path) -> None:
+    trainer = _sft(
+        tiny,
+        tmp_path,
+        eval_dataset=Dataset.from_list(TRAIN[:2]),
+        learning_rate=0.0,
+        max_steps=9,
+        eval_strategy="steps",
+        eval_steps=1,
+        save_strategy="steps",
+        save_steps=1,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="math/greedy",
+        greater_is_better=True,
+    )
+    trainer.add_callback(MathEvaluationCallback(trainer, HELD_OUT, max_new_tokens=4))
+    trainer.add_callback(EarlyStoppingCallback(2))
+    trainer.train()
+    assert trainer.state.global_step == 3
+    assert trainer.state.best_metric == 0.0 and trainer.state.best_global_step == 1
+    assert set(_logged(trainer, "eval_math/greedy")) == {1, 2, 3} == set(_logged(trainer, "eval_loss"))
+
+
+def test_grpo_with_lora(tiny: str, tmp_path: Path) -> None:
+    from peft import LoraConfig
+
+    args = GRPOConfig(
+        str(tmp_path),
+        max_steps=2,
+        num_generations=4,
+        per_device_train_batch_size=4,
+        max_completion_length=8,
+        beta=0.0,
+        **QUIET,
+    )
+    rows = Dataset.from_list([{"prompt": row["prompt"], "solution": "7"} for row in TRAIN])
+    trainer = GRPOTrainer(
+        tiny,
+        boxed_accuracy_reward,
+        args=args,
+        train_dataset=rows,
+        peft_config=LoraConfig(r=2, target_modules=["q_proj"]),
+    )
+    # As data sets have them: the paper's instruction is added.
+    questions = [{"question": "How many are 1 + 1?", "answer": "#### 2"}]
+    trainer.add_callback(MathEvaluationCallback(trainer, questions, every=2, num_samples=3, max_new_tokens=8))
+    trainer.train()
+    assert set(_logged(trainer, "eval_math/pass@3")) == {2}
+    assert set(_logged(trainer, "reward")) == {1, 2}  # the trainer's own entries are whole
+    line = json.loads((tmp_path / "eval_math/step-000002.jsonl").read_text().splitlines()[0])
+    assert line["question"].endswith("put your final answer within \\boxed{}.") and line["gold"] == "2"
+
+
+def test_settings_that_cannot_work(tiny: str, tmp_path: Path) -> None:
+    trainer = _sft(tiny, tmp_path)
+    for wrong, said in (
+        ({}, "When"),
+        ({"every": 0}, "every"),
+        ({"every": 1, "patience": 0}, "patience"),
+        ({"at_start": True}, "at_start"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            MathEvaluationCallback(trainer, HELD_OUT, **wrong)
+    trainer.add_callback(
+        MathEvaluationCallback(trainer, HELD_OUT, every=1, max_new_tokens=2, patience=1, metric="maj@4")
+    )
+    with pytest.raises(ConfigError, match=r"metric 'maj@4' is not logged; there are: eval_math/greedy"):
+        trainer.train()
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_problems_and_find_the_same(tiny: str, tmp_path: Path) -> None:
+    script = str(Path(__file__).with_name("two_processes.py"))
+    distributed = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    found = {}
+    for processes, launcher, rows in ((1, [], "4"), (2, distributed, "2")):
+        done = subprocess.run(
+            [sys.executable, *launcher, script, tiny, str(tmp_path / str(processes)), rows],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+            timeout=300,
+        )
+        line = next((line for line in done.stdout.split("\n") if "FIGURES" in line), None)
+        assert line is not None, done.stderr[-2000:]
+        number, found[processes] = json.loads(line.split("FIGURES", 1)[1])
+        assert number == processes
+        assert len((tmp_path / str(processes) / "eval_math/step-000012.jsonl").read_text().splitlines()) == 3 * 4
+    assert found[1] == pytest.approx(found[2])
+    assert found[1]["eval_math/greedy"] == pytest.approx(2 / 3)

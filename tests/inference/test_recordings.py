@@ -1,0 +1,99 @@
+"""Files of completions that somebody recorded."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trl_dsmath.errors import DataError
+from trl_dsmath.inference import load_benchmark, load_recordings, score
+from trl_dsmath.inference.recordings import agreement
+
+
+def _file(tmp_path: Path, rows: list[dict]) -> Path:
+    path = tmp_path / "recorded.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+FORMS = {
+    "ours": [{"question": "1+1?", "completions": ["\\boxed{2}", "3"], "gold": "2"}],
+    "a row a completion": [
+        {"problem": "1+1?", "completion": "\\boxed{2}", "answer": "#### 2"},
+        {"problem": "1+1?", "completion": "3", "answer": "#### 2"},
+    ],
+    "code, gt": [{"idx": 0, "question": "1+1?", "gt": "2", "code": ["\\boxed{2}", "3"], "pred": ["2", "3"]}],
+    "doc, resps": [{"doc_id": 0, "doc": {"question": "1+1?", "answer": "#### 2"}, "resps": [["\\boxed{2}", "3"]]}],
+    "messages": [
+        {
+            "prompt": [{"role": "user", "content": "1+1?"}],
+            "completion": [[{"role": "assistant", "content": "\\boxed{2}"}], [{"role": "assistant", "content": "3"}]],
+            "solution": "\\boxed{2}",
+        }
+    ],
+    "number only": [{"id": "7", "responses": ["\\boxed{2}", "3"], "ground_truth": 2}],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_usual_forms(form: str, tmp_path: Path) -> None:
+    found = load_recordings(_file(tmp_path, FORMS[form]))
+    assert [task.samples for task in found.tasks] == [2]
+    figures = {f.name: f.value for f in score(found.tasks, found.samples).figures if f.reading == "flexible"}
+    assert figures == {"avg@2": 0.5, "maj@2": 1.0, "pass@2": 1.0}
+
+
+def test_labels_are_compared(tmp_path: Path) -> None:
+    rows = [
+        {"question": "1+1?", "code": ["\\boxed{2}", "\\boxed{3}"], "gt": "2", "score": [True, True]},
+        {"question": "2+2?", "code": ["It is 4"], "gt": "4", "score": [1.0]},
+    ]
+    found = load_recordings(_file(tmp_path, rows))
+    labelled, differing = agreement(found.samples, score(found.tasks, found.samples).graded)
+    assert labelled == 3 and [(row["problem"], row["sample"], row["verdict"]) for row in differing] == [
+        (0, 1, "wrong")
+    ]
+    assert any("1 to 2 completions" in remark for remark in found.remarks)
+
+
+def test_rows_of_a_benchmark_are_found_by_question_prompt_or_number(benchmarks_dir: Path, tmp_path: Path) -> None:
+    problems = load_benchmark("gsm8k", benchmarks_dir)
+    rows = [
+        {"question": "a lorry carries 1,250 kg twice. How many  kg?", "completion": "#### 2500", "gold": "2600"},
+        {"prompt": f"Question: 1+1?\nAnswer: 2\n\nQuestion: {problems[0].question}\nAnswer:", "completion": "18"},
+    ]
+    found = load_recordings(_file(tmp_path, rows), problems)
+    assert [task.problem.index for task in found.tasks] == [1, 0]
+    assert "1 rows have another gold" in found.remarks[0]
+    assert [one.right("flexible") for one in score(found.tasks, found.samples).graded] == [True, True]
+    found = load_recordings(_file(tmp_path, [{"idx": 1, "completion": "2500"}]), problems)
+    assert [task.problem.index for task in found.tasks] == [1]
+    with pytest.raises(DataError, match="is in none of gsm8k"):
+        load_recordings(_file(tmp_path, [{"question": "What is love?", "completion": "18"}]), problems)
+
+
+def test_a_choice_without_its_options_is_found(benchmarks_dir: Path, tmp_path: Path) -> None:
+    problems = load_benchmark("sat", benchmarks_dir)
+    found = load_recordings(
+        _file(tmp_path, [{"question": "What is $2n$ if $n=6$?", "completion": "\\boxed{12}"}]), problems
+    )
+    assert score(found.tasks, found.samples).graded[0].answers["flexible"] == "C"
+
+
+def test_a_question_that_stands_twice_among_single_ones_is_two_problems(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"{i % 5}+1?", "completion": f"\\boxed{{{i % 5 + 1}}}", "gold": str(i % 5 + 1)} for i in range(6)
+    ]
+    found = load_recordings(_file(tmp_path, rows))
+    assert len(found.tasks) == 6 and not found.remarks
+
+
+def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="row 0: no gold"):
+        load_recordings(_file(tmp_path, [{"question": "1+1?", "completion": "2"}]))
+    with pytest.raises(DataError, match="row 0: no completion"):
+        load_recordings(_file(tmp_path, [{"question": "1+1?", "gold": "2"}]))
+    path = _file(tmp_path, FORMS["ours"])
+    path.write_text(path.read_text() + "{broken\n")
+    with pytest.raises(DataError, match="line 2"):
+        load_recordings(path)

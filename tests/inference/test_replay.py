@@ -1,0 +1,205 @@
+"""On recorded completions the harness gives exactly the figures that the labels imply."""
+
+from pathlib import Path
+
+import pytest
+from replay import ReplaySampler
+
+from trl_dsmath.grading.metrics import maj_at_k
+from trl_dsmath.inference import Settings, load_benchmark, plan, run, score
+from trl_dsmath.inference.evaluation_journal import read_samples
+
+# By benchmark and problem: completions with the label of a careful reader, and whether the answer is right in the box.
+RECORDED: dict[str, list[list[tuple[str, bool, bool]]]] = {
+    "gsm8k": [
+        [
+            ("3*6 = 18. \\boxed{18}", True, True),
+            ("3 \\boxed{3} times 6 is \\boxed{18} eggs", True, True),
+            ("There are 3*6=18 eggs", True, False),
+            ("I am not sure.", False, False),
+        ],
+        [
+            ("The answer is 2,500 kg.", True, False),
+            ("\\boxed{2500\\text{ kg}}", True, True),
+            ("#### 2500", True, False),
+            ("\\boxed{250}", False, False),
+        ],
+    ],
+    "math": [
+        [
+            ("$\\boxed{0.75}$", True, True),
+            ("$\\boxed{\\dfrac{6}{8}}$", True, True),
+            ("$\\boxed{75\\%}$", True, True),
+            ("Thus $\\frac{1}{4}$", False, False),
+        ],
+        [
+            ("$\\boxed{3}$ and $\\boxed{-3}$", True, True),
+            ("$\\boxed{\\pm 3}$", True, True),
+            ("$\\boxed{3}$", False, False),
+            ("x is 3 or -3, so $\\boxed{\\{-3,3\\}}$", True, True),
+        ],
+    ],
+    "math500": [
+        [
+            ("$\\boxed{\\sqrt{12}}$", True, True),
+            ("It is $2\\sqrt{3}$", True, False),
+            ("$\\boxed{2\\sqrt3}$", True, True),
+            ("$\\boxed{3\\sqrt{2}}$", False, False),
+        ],
+        [
+            ("$\\boxed{0 \\le x < 1}$", True, True),
+            ("$\\boxed{(0,1)}$", False, False),
+            ("$\\boxed{[0,1]}$", False, False),
+            ("$\\boxed{x\\in[0,1)}$", True, True),
+        ],
+    ],
+    "ocw": [
+        [
+            ("\\boxed{4.5 \\times 10^{33}} ergs", True, True),
+            ("The final answer is $4.5\\cdot 10^{33}$. I hope it is correct.", True, False),
+            ("\\boxed{4.5 \\times 10^{32}}", False, False),
+            ("Nobody knows.", False, False),
+        ],
+        [
+            ("\\boxed{C e^{-kt}}", True, True),
+            ("\\boxed{y = C\\exp(-kt)}", True, True),
+            ("\\boxed{C e^{kt}}", False, False),
+            ("So $y(t)=Ce^{-kt}$.", True, False),
+        ],
+    ],
+    "sat": [
+        [
+            ("\\boxed{C}", True, True),
+            ("\\boxed{12}", True, False),  # the words of option C
+            ("The correct answer is (C) 12.", True, False),
+            ("\\boxed{\\text{B}}", False, False),
+        ],
+        [
+            ("\\boxed{\\frac{1}{2}}", True, False),
+            ("\\boxed{0.5}", True, False),
+            ("D", True, False),
+            ("\\boxed{A) $f(2)=4$}", False, False),
+        ],
+    ],
+    "mmlu_stem": [
+        [
+            ("7 is prime: \\boxed{(C)}", True, True),
+            ("\\boxed{C. 7}", True, True),
+            ("The final answer is (D).", False, False),
+            ("Option C is prime", True, False),
+        ],
+        [
+            ("\\boxed{A}", True, True),
+            ("(B) is false. (A) is true, so the answer is A.", True, False),
+            ("\\boxed{B}", False, False),
+            ("Hm.", False, False),
+        ],
+    ],
+    "cmath": [
+        [
+            ("3×6=18，\\boxed{18}", True, True),
+            ("一共有18颗糖。答案是18颗。", True, False),
+            ("\\boxed{十八}", True, True),
+            ("一共9颗。", False, False),
+        ],
+        [
+            ("\\boxed{3元}", True, True),
+            ("1.5×2=3（元）", True, False),
+            ("答：要3.0元", True, False),
+            ("\\boxed{1.5}", False, False),
+        ],
+    ],
+    "mgsm_zh": [
+        [
+            ("\\boxed{18}", True, True),
+            ("所以一共有 18 个鸡蛋", True, False),
+            ("\\boxed{18 个}", True, True),
+            ("\\boxed{6}", False, False),
+        ],
+        [
+            ("\\boxed{2,500}", True, True),
+            ("1250 × 2 = 2500 千克", True, False),
+            ("\\boxed{2.5}", False, False),
+            ("不知道", False, False),
+        ],
+    ],
+    "gaokao_mathcloze": [
+        [
+            ("\\boxed{5;10}", True, True),
+            ("$r=\\boxed{5}$, $d=\\boxed{10}$", True, True),
+            ("\\boxed{10;5}", False, False),
+            ("答案是$5$;$10$。", True, False),
+        ],
+        [
+            ("\\boxed{0\\le a\\le 2}", True, True),
+            ("\\boxed{[0,2]}", True, True),
+            ("\\boxed{(0,2)}", False, False),
+            ("所以取值范围为 $[0,2]$", True, False),
+        ],
+    ],
+    "gaokao_mathqa": [
+        [
+            ("\\boxed{B}", True, True),
+            ("故选B。", True, False),
+            ("所以选项(B)正确", True, False),
+            ("\\boxed{A}", False, False),
+        ],
+        [
+            ("\\boxed{ACD}", True, True),
+            ("\\boxed{A, C, D}", True, True),
+            ("\\boxed{AC}", False, False),
+            ("答案是ACD", True, False),
+        ],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_figures_are_those_of_the_labels(name: str, benchmarks_dir: Path, tmp_path: Path) -> None:
+    problems = load_benchmark(name, benchmarks_dir)
+    tell = {problem.question: [text for text, _, _ in RECORDED[name][problem.index]] for problem in problems}
+
+    def recorded(prompt: str, number: int) -> str:
+        return next(texts[number] for question, texts in tell.items() if prompt.startswith(question))
+
+    settings = Settings((name,), greedy=False, num_samples=4)
+    tasks = plan(problems, settings, "recorded")
+    run(tasks, ReplaySampler(recorded), tmp_path)
+    scores = score(tasks, read_samples(tmp_path))
+    assert scores.whole and not any(scores.bad_golds.values())
+    by_task = {(one.key, one.sample): one for one in scores.graded}
+    for task in tasks:
+        for number, (text, flexible, strict) in enumerate(RECORDED[name][task.problem.index]):
+            one = by_task[task.key, number]
+            assert (one.right("flexible"), one.right("strict")) == (flexible, strict), (text, one)
+    figures = {(figure.name, figure.reading): figure.value for figure in scores.figures}
+    for place, reading in ((1, "flexible"), (2, "strict")):
+        right = [[bool(row[place]) for row in rows] for rows in RECORDED[name]]
+        assert figures["avg@4", reading] == sum(map(sum, right)) / 8
+        assert figures["pass@4", reading] == sum(map(any, right)) / 2
+        one_of_two = [1 - (4 - sum(r)) * (3 - sum(r)) / 12 for r in right]  # 1 - C(wrong, 2) / C(4, 2)
+        assert figures["pass@2", reading] == pytest.approx(sum(one_of_two) / 2)
+
+
+def test_votes_are_over_equal_answers_not_equal_texts(benchmarks_dir: Path, tmp_path: Path) -> None:
+    """One half written in three ways outvotes two equal texts; the gold, 3/4, has one vote."""
+    problem = load_benchmark("math", benchmarks_dir)[:1]
+    texts = ["\\boxed{0.5}", "\\boxed{1}", "\\boxed{\\frac{1}{2}}", "\\boxed{1}", "\\boxed{50\\%}", "\\boxed{3/4}"]
+    tasks = plan(problem, Settings(("math",), greedy=False, num_samples=6), "recorded")
+    run(tasks, ReplaySampler(lambda prompt, number: texts[number]), tmp_path)
+    figures = {f.name: f.value for f in score(tasks, read_samples(tmp_path)).figures if f.reading == "flexible"}
+    assert (figures["maj@6"], figures["pass@6"], figures["avg@6"]) == (0.0, 1.0, 1 / 6)
+    assert figures["maj@2"] == maj_at_k([0, 1, 0, 1, 0, 2], [False] * 5 + [True], 2)
+
+
+def test_a_problem_that_is_too_long_counts_as_wrong_and_is_told(benchmarks_dir: Path, tmp_path: Path) -> None:
+    problems = load_benchmark("gsm8k", benchmarks_dir)
+    sampler = ReplaySampler(lambda prompt, number: "\\boxed{18}")
+    lengths = [len(sampler.encode_prompt(task.prompt)) for task in plan(problems, Settings(("gsm8k",)), "m")]
+    assert lengths[0] < lengths[1]
+    tasks = plan(problems, Settings(("gsm8k",), max_new_tokens=10), "m", sampler.encode_prompt, lengths[0] + 10)
+    run(tasks, sampler, tmp_path)
+    scores = score(tasks, read_samples(tmp_path))
+    assert [task.too_long for task in tasks] == [False, True]
+    assert not scores.whole and scores.too_long == {"gsm8k": 1}
+    assert [(f.value, f.problems) for f in scores.figures if f.reading == "flexible"] == [(0.5, 2)]

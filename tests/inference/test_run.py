@@ -1,0 +1,127 @@
+"""A run that was killed goes on where it was; only what is missing is drawn; samples are judged without a model."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from replay import ReplaySampler
+
+from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.inference import Settings, load_benchmark, load_plan, plan, run, score
+from trl_dsmath.inference.evaluation_journal import Journal, read_samples
+from trl_dsmath.inference.run import fingerprint
+
+KILLED = Path(__file__).with_name("killed.py")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_kill_9_in_the_middle_loses_nothing_and_draws_nothing_twice(benchmarks_dir: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    command = [sys.executable, str(KILLED), str(benchmarks_dir)]
+    done = subprocess.run([*command, str(whole), "0"], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 10 + 60
+    for stop_at in (9, 33):
+        process = subprocess.Popen([*command, str(killed), "0.05"])
+        deadline = time.monotonic() + 60
+        while len(_lines(killed / "samples.jsonl")) < stop_at and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -9
+        assert stop_at <= len(_lines(killed / "samples.jsonl")) < 70
+    kept = read_samples(killed)
+    before = _lines(killed.with_suffix(".log"))
+    done = subprocess.run([*command, str(killed), "0"], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 70 - len(kept)  # nothing that was written is drawn again
+    assert len(_lines(killed.with_suffix(".log"))) - len(before) == 70 - len(kept)
+    found = [json.loads(line) for line in _lines(killed / "samples.jsonl")]
+    assert len({(row["key"], row["sample"]) for row in found}) == len(found) == 70
+
+    def order(row: dict) -> tuple[str, int]:
+        return row["key"], row["sample"]
+
+    assert sorted(found, key=order) == sorted(read_samples(whole), key=order)
+    assert (killed / "problems.jsonl").read_text() == (whole / "problems.jsonl").read_text()
+
+
+def _drawn(settings: Settings, folder: Path, benchmarks_dir: Path, model: str = "one") -> int:
+    tasks = plan(load_benchmark("gsm8k", benchmarks_dir), settings, model)
+    return run(tasks, ReplaySampler(lambda prompt, i: "\\boxed{18}"), folder)
+
+
+def test_only_what_is_missing_is_drawn(benchmarks_dir: Path, tmp_path: Path) -> None:
+    settings = {"benchmarks": ("gsm8k",), "limit": 1}
+    assert _drawn(Settings(**settings, num_samples=2), tmp_path, benchmarks_dir) == 3
+    assert _drawn(Settings(**settings, num_samples=2), tmp_path, benchmarks_dir) == 0
+    assert _drawn(Settings(**settings, num_samples=5), tmp_path, benchmarks_dir) == 3  # three more samples
+    assert _drawn(Settings(("gsm8k",), num_samples=5), tmp_path, benchmarks_dir) == 6  # the other problem
+    assert _drawn(Settings(("gsm8k",), num_samples=5, temperature=0.5), tmp_path, benchmarks_dir) == 10  # greedy stays
+    assert _drawn(Settings(("gsm8k",)), tmp_path, benchmarks_dir, model="two") == 2
+    assert _drawn(Settings(("gsm8k",), plain_prompts=True), tmp_path, benchmarks_dir) == 2
+
+
+def test_a_hole_in_the_samples_is_filled(benchmarks_dir: Path, tmp_path: Path) -> None:
+    settings = Settings(("gsm8k",), greedy=False, num_samples=4, limit=1)
+    assert _drawn(settings, tmp_path, benchmarks_dir) == 4
+    path = tmp_path / "samples.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + lines[3] + lines[2][:20])  # the end of a killed process
+    assert _drawn(settings, tmp_path, benchmarks_dir) == 2
+    assert sorted(row["sample"] for row in read_samples(tmp_path)) == [0, 1, 2, 3]
+    path.write_text("not a sample\n")
+    with pytest.raises(DataError, match="line 1"):
+        _drawn(settings, tmp_path, benchmarks_dir)
+
+
+def test_samples_are_judged_without_a_model(benchmarks_dir: Path, tmp_path: Path) -> None:
+    _drawn(Settings(("gsm8k",)), tmp_path, benchmarks_dir)
+    tasks, record = load_plan(tmp_path)
+    assert tasks == plan(load_benchmark("gsm8k", benchmarks_dir), Settings(("gsm8k",)), "one")
+    assert record["engine"] == "replay:recorded" and record["versions"]["trl-dsmath"]
+    assert [f.value for f in score(tasks, read_samples(tmp_path)).figures] == [0.5, 0.5]
+    with pytest.raises(ConfigError, match="holds no evaluation"):
+        load_plan(tmp_path / "elsewhere")
+
+
+def test_problems_without_all_samples_are_left_out_and_told(benchmarks_dir: Path, tmp_path: Path) -> None:
+    tasks = plan(load_benchmark("gsm8k", benchmarks_dir), Settings(("gsm8k",)), "one")
+    run(tasks[:1], ReplaySampler(lambda prompt, i: "\\boxed{18}"), tmp_path)
+    scores = score(tasks, read_samples(tmp_path))
+    assert scores.missing == {"gsm8k": 1} and not scores.whole
+    assert [(f.value, f.problems) for f in scores.figures] == [(1.0, 1), (1.0, 1)]
+
+
+def test_two_processes_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with pytest.raises(ConfigError, match="another process"):
+        Journal(tmp_path)
+    journal.close()
+    Journal(tmp_path).close()
+
+
+def test_settings_that_cannot_work() -> None:
+    for wrong, said in (
+        ({"benchmarks": ()}, "Which benchmarks"),
+        ({"benchmarks": ("gsm8k",), "greedy": False}, "Nothing to draw"),
+        ({"benchmarks": ("gsm8k",), "num_samples": 2, "temperature": 0.0}, "temperature"),
+        ({"benchmarks": ("gsm8k",), "limit": 0}, "limit"),
+        ({"benchmarks": ("gsm8k",), "mode": "chat"}, "mode"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            Settings(**wrong)
+    assert Settings(("MATH-500", "math500", "GaoKao MathQA")).benchmarks == ("math500", "gaokao_mathqa")
+
+
+def test_a_model_that_was_trained_further_is_another_model(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(bytes(300_000))
+    first = fingerprint(str(tmp_path))
+    assert fingerprint(str(tmp_path)) == first
+    weights.write_bytes(bytes(150_000) + b"1" + bytes(149_999))
+    assert fingerprint(str(tmp_path)) != first
+    assert fingerprint("owner/name", "4bit") == "owner/name 4bit"

@@ -1,0 +1,195 @@
+"""Completions that somebody recorded, in the forms in which evaluations are published, as tasks and samples."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..data.benchmark_problems import Problem
+from ..data.files import read_jsonl
+from ..data.problems import read_gold
+from ..errors import DataError
+from ..generation import Decoding
+from ..grading import Verdict
+from ..grading.batch import judge
+from .extraction import Form
+from .finder import Finder
+from .recording_columns import COMPLETIONS, GOLDS, first, labels_of, own_problem, question_of, texts_of
+from .run import Task
+from .score import Graded
+
+
+@dataclass
+class Recordings:
+    """A file of completions.
+
+    Attributes:
+        tasks (`list[Task]`):
+            One a problem.
+        samples (`list[dict]`):
+            The completions, as lines of `samples.jsonl`; `label` where the file has one.
+        remarks (`list[str]`):
+            What a reader should know about how the file was read.
+    """
+
+    tasks: list[Task]
+    samples: list[dict[str, Any]]
+    remarks: list[str] = field(default_factory=list)
+
+
+def load_recordings(
+    path: str | Path,
+    problems: Sequence[Problem] = (),
+    form: Form = "box",
+    mode: str = "cot",
+    completion_column: str | None = None,
+    gold_column: str | None = None,
+) -> Recordings:
+    """
+    Reads a file of recorded completions.
+
+    Args:
+        path (`str` or `Path`):
+            JSON lines (or an array): a question or a number of the problem, one completion or a list, and the gold unless
+            `problems` has it. Rows of the same problem are put together. Several usual names of columns are known.
+        problems (`Sequence[Problem]`, *optional*):
+            The benchmarks that the rows belong to. Rows are found by their question, or else by their number, and the
+            benchmark's golds are used. A row may say in `benchmark` which one it means.
+        form (`str`, *optional*, defaults to `"box"`):
+            Where the prompt asked for the answer, for strict reading.
+        mode (`str`, *optional*, defaults to `"cot"`):
+            What the completions are: `"cot"`, `"tool"` or `"pot"`.
+        completion_column (`str`, *optional*), gold_column (`str`, *optional*):
+            Columns of completion and gold. If `None`, they are looked for by the usual names.
+
+    Returns:
+        [`Recordings`]
+
+    Raises:
+        DataError: a row has no completion, no gold, or is of no problem of the benchmark.
+    """
+    path = Path(path)
+    rows, broken = read_jsonl(path)
+    if broken:
+        raise DataError(
+            f"{path}: line {broken[0]} is no JSON object; an accuracy over the rest would be of another set."
+        )
+    filters = list(dict.fromkeys(row["filter"] for row in rows if isinstance(row.get("filter"), str)))
+    if len(filters) > 1:  # lm-eval writes a document once for each of its filters
+        rows = [row for row in rows if row.get("filter") == filters[0]]
+    rows = [{**(row["doc"] if isinstance(row.get("doc"), dict) else {}), **row} for row in rows]
+    finder = Finder(problems)
+    # A question that stands twice among single ones is two problems; among groups, it is one with more samples.
+    asked = Counter(question_of(row) for row in rows)
+    single = not problems and Counter(asked.values()).most_common(1)[0][0] == 1
+    tasks: dict[str, Task] = {}
+    samples, other_golds = [], []
+    for number, row in enumerate(rows):
+        where = f"{path}, row {number}"
+        texts = texts_of(row.get(completion_column) if completion_column else first(row, COMPLETIONS))
+        if texts is None:
+            tried = completion_column or f"{', '.join(COMPLETIONS)} (--completion_column names another)"
+            raise DataError(f"{where}: no completion. Looked for {tried} in {', '.join(row)}.")
+        if gold_column:
+            if gold_column not in row:
+                raise DataError(f"{where}: no column {gold_column!r}. The columns are: {', '.join(row)}.")
+            row = {**{name: cell for name, cell in row.items() if name not in GOLDS}, "gold": row[gold_column]}
+        problem = finder.find(row, where) if problems else own_problem(row, path.stem, where)
+        if problems and (own := first(row, GOLDS)) is not None:
+            other_golds.append((read_gold(own), problem))
+        key = hashlib.blake2b(
+            f"{problem.benchmark}/{number if single else problem.index}/{problem.question}".encode(
+                "utf-8", "surrogatepass"
+            ),
+            digest_size=16,
+        ).hexdigest()
+        known = tasks.get(key)
+        if known is None:
+            index = problem.index if problems else len(tasks)
+            problem = replace(problem, index=index)
+            known = Task(key, "recorded", problem, mode, form, problem.question, Decoding(), 0)
+        tasks[key] = replace(known, samples=known.samples + len(texts))
+        labels = labels_of(row, len(texts))
+        samples += [
+            {
+                "key": key,
+                "benchmark": known.problem.benchmark,
+                "problem": known.problem.index,
+                "sample": known.samples + i,
+                "completion": text,
+                **({"label": labels[i]} if labels else {}),
+            }
+            for i, text in enumerate(texts)
+        ]
+    remarks = _remarks(tasks, other_golds)
+    if len(filters) > 1:
+        remarks.append(
+            f"Each document stands once for each filter ({', '.join(filters)}); the rows of {filters[0]} are read."
+        )
+    return Recordings(list(tasks.values()), samples, remarks)
+
+
+def _remarks(tasks: Mapping[str, Task], other_golds: list[tuple[str, Problem]]) -> list[str]:
+    remarks = []
+    verdicts = judge([gold for gold, _ in other_golds], [problem.gold for _, problem in other_golds])
+    differ = [
+        problem.index
+        for (_, problem), verdict in zip(other_golds, verdicts, strict=True)
+        if verdict is not Verdict.CORRECT
+    ]
+    if differ:
+        remarks.append(
+            f"{len(differ)} rows have another gold than the benchmark (problem {', '.join(map(str, differ[:5]))}); the "
+            "benchmark's is used."
+        )
+    counts = sorted({task.samples for task in tasks.values()})
+    if len(counts) > 1:
+        remarks.append(
+            f"The problems have {counts[0]} to {counts[-1]} completions; maj@k and pass@k are given up to k = {counts[0]}."
+        )
+    return remarks
+
+
+def agreement(
+    samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
+) -> tuple[int, list[dict[str, Any]]]:
+    """
+    Compares verdicts with the labels that a file of recordings brings.
+
+    Args:
+        samples (`Sequence[dict]`):
+            Samples, some with `label`.
+        graded (`Sequence[Graded]`):
+            The same samples, judged.
+        tasks (`Sequence[Task]`, *optional*):
+            Their tasks, whose questions and golds are added to what differs.
+
+    Returns:
+        `tuple`: how many have a label, and those whose flexible reading is judged otherwise.
+    """
+    problems = {task.key: task.problem for task in tasks}
+    labels = {(row["key"], row["sample"]): row["label"] for row in samples if "label" in row}
+    differing = [
+        {
+            "benchmark": row["benchmark"],
+            "problem": row["problem"],
+            "sample": one.sample,
+            **(
+                {"question": problems[one.key].question, "gold": problems[one.key].gold} if one.key in problems else {}
+            ),
+            "label": labels[one.key, one.sample],
+            "read": one.answers["flexible"],
+            "verdict": str(one.verdicts["flexible"]),
+            "completion": one.completion,
+        }
+        for row, one in _pairs(samples, graded)
+        if (one.key, one.sample) in labels and one.right("flexible") != labels[one.key, one.sample]
+    ]
+    return len(labels), differing
+
+
+def _pairs(samples: Sequence[dict[str, Any]], graded: Sequence[Graded]) -> list[tuple[dict[str, Any], Graded]]:
+    by_key = {(row["key"], row["sample"]): row for row in samples}
+    return [(by_key[one.key, one.sample], one) for one in graded]

@@ -1,0 +1,1 @@
+"""What the recipe scripts share, for scripts of your own: arguments, data, tokenizer, resuming, saving, the model card, the hub."""
