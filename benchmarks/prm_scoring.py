@@ -31,7 +31,7 @@ def make_scorer(layout: str, hidden_size: int, num_layers: int, batch_size: int,
     from transformers import AutoTokenizer
 
     with tempfile.TemporaryDirectory() as folder:
-        make_tiny_model([STEP * 3, "+ - ки ки"], folder, vocab_size=600, hidden_size=32, num_layers=1)
+        make_tiny_model([STEP * 3, "+ - ки ки"], folder, vocab_size=600, hidden_size=64, num_layers=1)
         tokenizer = AutoTokenizer.from_pretrained(folder)
     set_seed(0)
     config = LlamaConfig(

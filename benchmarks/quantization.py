@@ -61,7 +61,7 @@ def held_bytes(model: Any) -> int:
 
 def save_model(folder: str, shape: dict[str, Any]) -> Any:
     """A tokenizer and a Llama with random weights, in bfloat16."""
-    make_tiny_model([TEXT] * 3, folder, vocab_size=400, hidden_size=32, num_layers=1)
+    make_tiny_model([TEXT] * 3, folder, vocab_size=400, hidden_size=64, num_layers=1)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     set_seed(0)
     ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": 2}

@@ -48,7 +48,7 @@ def speed(rounds: int, new_tokens: dict[int, int], batch_size: int | None) -> tu
     clock = time.perf_counter if device == "cuda" else time.process_time
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        make_tiny_model(["one and one is two"] * 3, folder, vocab_size=300, hidden_size=32, num_layers=1)
+        make_tiny_model(["one and one is two"] * 3, folder, vocab_size=300, hidden_size=64, num_layers=1)
         tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.eos_token = None
     set_seed(0)

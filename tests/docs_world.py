@@ -58,7 +58,7 @@ def _model(folder: Path, texts: list[str]) -> None:
 
     from trl_dsmath.scripts.tiny_model import make_tiny_model
 
-    make_tiny_model(texts, folder, max_length=2048, vocab_size=300, hidden_size=32, num_layers=1)
+    make_tiny_model(texts, folder, max_length=2048, vocab_size=300, hidden_size=64, num_layers=1)
     model = AutoModelForCausalLM.from_pretrained(folder)
     with torch.no_grad():
         embedding: torch.Tensor = model.get_input_embeddings().weight  # type: ignore[assignment]

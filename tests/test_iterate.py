@@ -156,7 +156,7 @@ def test_an_adapter_is_merged_into_its_policy(tmp_path: Path) -> None:
 
     from trl_dsmath.scripts.tiny_model import make_tiny_model
 
-    make_tiny_model(["one two"] * 4, tmp_path / "base", max_length=64, vocab_size=300, hidden_size=32, num_layers=1)
+    make_tiny_model(["one two"] * 4, tmp_path / "base", max_length=64, vocab_size=300, hidden_size=64, num_layers=1)
     base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     settings = peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
     model = peft.get_peft_model(base, settings).eval()
@@ -243,7 +243,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     texts = texts_of(convert(Dataset.from_list(rows), "sft").dataset)
-    make_tiny_model(texts, folder / "random", max_length=256, vocab_size=400, hidden_size=32, num_layers=2)
+    make_tiny_model(texts, folder / "random", max_length=256, vocab_size=400, hidden_size=64, num_layers=2)
     sft = {
         **{"model_name_or_path": folder / "random", "dataset_name": folder / "train.jsonl", "use_cpu": "true"},
         **{"output_dir": folder / "policy", "bf16": "false", "gradient_checkpointing": "false", "report_to": "none"},

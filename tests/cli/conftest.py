@@ -34,7 +34,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("tiny")
     texts = texts_of(convert(Dataset.from_list(ROWS), "sft").dataset)
-    make_tiny_model(texts, folder, max_length=256, vocab_size=400, hidden_size=32, num_layers=2)
+    make_tiny_model(texts, folder, max_length=256, vocab_size=400, hidden_size=64, num_layers=2)
     return folder
 
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl_dsmath.cli import main
 from trl_dsmath.generation import TransformersSampler
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "sampling"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "generation"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
 
 from replay import write_benchmarks

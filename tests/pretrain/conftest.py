@@ -49,7 +49,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     folder = tmp_path_factory.mktemp("tiny")
-    make_tiny_model([document(2000, "tiny")], folder, max_length=64, vocab_size=400, hidden_size=32, num_layers=1)
+    make_tiny_model([document(2000, "tiny")], folder, max_length=64, vocab_size=400, hidden_size=64, num_layers=1)
     return folder
 
 
