@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 Record: TypeAlias = dict[str, Any]  # `id`, `url`, and `html` (raw) or `text`; other columns travel along
-Report: TypeAlias = Callable[
-    [str, str, str], None
-]  # kind of trouble, where, what: one call for each thing passed over
+# Kind of trouble, where, what: one call for each thing passed over. An empty `what` means that counting it is enough.
+Report: TypeAlias = Callable[[str, str, str], None]
 
 
 def ignore(kind: str, where: str, what: str) -> None:
     """A `Report` that forgets: for files that this package wrote itself."""
+
+
+def clean_url(url: str) -> str:
+    """The address as files of one line per page can hold it: no blanks within, no half surrogate pair."""
+    if url.isascii() and url.isprintable() and " " not in url:
+        return url
+    return "%20".join(url.split()).encode("utf-8", "replace").decode("utf-8")
 
 
 def dump_line(record: Record) -> bytes:
@@ -68,12 +74,11 @@ def read_jsonl(path: str | Path, report: Report = ignore) -> Iterator[Record]:
         `Iterator[dict]`: the records.
     """
     with Path(path).open("rb") as raw:
-        yield from parse_lines(raw, str(path), report)
+        yield from parse_lines(gzip.GzipFile(fileobj=raw) if str(path).endswith(".gz") else raw, str(path), report)
 
 
-def parse_lines(raw: IO[bytes], name: str, report: Report = ignore) -> Iterator[Record]:
+def parse_lines(lines: Iterable[bytes], name: str, report: Report = ignore) -> Iterator[Record]:
     """The records of an open file of JSON lines; see `read_jsonl`."""
-    lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
     number = 0
     try:
         for number, line in enumerate(lines, start=1):
@@ -83,7 +88,7 @@ def parse_lines(raw: IO[bytes], name: str, report: Report = ignore) -> Iterator[
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                report("invalid UTF-8", where, str(error))
+                report("mended: invalid UTF-8", where, str(error))
                 text = line.decode("utf-8", "replace")
             try:
                 record = json.loads(text)
