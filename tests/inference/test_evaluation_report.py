@@ -7,10 +7,9 @@ import pytest
 from replay import ReplaySampler
 
 from trl_dsmath.inference import Settings, load_benchmark, plan, run, score
-from trl_dsmath.inference.evaluation_journal import read_samples
 from trl_dsmath.inference.report import write
 from trl_dsmath.inference.report_content import Content
-from trl_dsmath.inference.run import load_plan
+from trl_dsmath.inference.run import load_plan, read_samples
 
 
 def _report(folder: Path, benchmarks_dir: Path, names: tuple[str, ...], **settings: object) -> Content:
