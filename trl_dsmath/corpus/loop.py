@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..data.journal import open_locked, other_settings, write_whole
+from ..data.journal import keep_settings, lock, write_whole
 from ..errors import ConfigError, DataError
 from .measure import find_trouble
 from .records import clean_url, read_jsonl, write_jsonl
@@ -67,9 +67,7 @@ def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], No
     Source: §2.1 of the paper. What it leaves open is in docs/corpus.md.
     """
     folder = Path(folder)
-    with open_locked(
-        folder / ".lock", "Give another output folder.", f": a run in {folder}. Wait for it, or stop it."
-    ):
+    with lock(folder / ".lock"):
         try:
             return _run(settings, folder, say)
         except OSError as error:
@@ -80,7 +78,8 @@ def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], No
 
 
 def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None]) -> LoopResult:
-    _check_settings(folder / "settings.json", settings)
+    kept = folder / "settings.json"
+    keep_settings(kept, settings.record(), fresh=not kept.exists(), holds=f"{folder} holds a run")
     files = shards(Path(settings.pages))
     index = [folder / "index" / f"{i:06d}.tsv.gz" for i in range(len(files))]
     index[0].parent.mkdir(exist_ok=True)
@@ -177,14 +176,6 @@ def _decide(settings: LoopSettings, now: Round, entries: list[Entry], say: Calla
         say(f"undecided    {len(left)} prefixes: {', '.join(entry.prefix for entry in left[:8])}")
     made.write(now.folder / "decisions.csv")
     return 0
-
-
-def _check_settings(path: Path, settings: LoopSettings) -> None:
-    now = settings.record()
-    if not path.exists():
-        write_whole(path, json.dumps(now, indent=1) + "\n")
-    elif other := other_settings(json.loads(path.read_text()), now):
-        raise ConfigError(f"{path.parent} holds a run with other settings: {other}. Give another output folder.")
 
 
 def split_seed(path: Path, seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -2,11 +2,12 @@
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeAlias
+
+from ..data.journal import whole_file
 
 Record: TypeAlias = dict[str, Any]  # `id`, `url`, and `html` (raw) or `text`; other columns travel along
 # Kind of trouble, where, what: one call for each thing passed over. An empty `what` means that counting it is enough.
@@ -47,17 +48,14 @@ def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
         `int`: number of records.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    with partial.open("wb") as raw:
+    with whole_file(path) as raw:
         file = gzip_writer(raw) if path.suffix == ".gz" else raw
         for record in records:
             file.write(dump_line(record))
             count += 1
         if file is not raw:
             file.close()
-    os.replace(partial, path)
     return count
 
 
@@ -100,4 +98,4 @@ def parse_lines(lines: Iterable[bytes], name: str, report: Report = ignore) -> I
             else:
                 report("no JSON object", where, text[:80])
     except (EOFError, OSError, zlib.error) as error:
-        report("file breaks off", f"{name}:{number + 1}", str(error))
+        report("file: breaks off", f"{name}:{number + 1}", str(error))

@@ -5,7 +5,6 @@ import gzip
 import io
 import math
 import multiprocessing
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..data.journal import whole_file
 from ..errors import DataError
 from .classifier import Classifier, end_with_parent
 from .records import clean_url, read_jsonl
@@ -67,15 +67,13 @@ def read_shard(path: Path) -> Iterator[dict[str, Any]]:
 
 def write_scores(path: Path, rows: Iterable[Scored]) -> None:
     """Writes a file of scores; it is either whole or not there."""
-    part = path.with_name(path.name + ".part")
     with (
-        part.open("wb") as raw,
+        whole_file(path) as raw,
         gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed,
         io.TextIOWrapper(packed, encoding="utf-8") as file,
     ):
         for score, tokens, url in rows:
             file.write(f"{score}\t{tokens}\t{url}\n")
-    os.replace(part, path)
 
 
 def read_scores(path: Path) -> Iterator[Scored]:

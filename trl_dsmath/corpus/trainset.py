@@ -1,12 +1,12 @@
 """The training set of a round: seed and annotated pages against others, chosen by hashes of their URLs."""
 
 import heapq
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from ..data.journal import whole_file
 from ..errors import DataError
 from .classifier import MATH, OTHER, one_line
 from .rules import MATH as ACCEPTED
@@ -182,14 +182,12 @@ def write_lines(path: Path, examples: list[Example]) -> int:
         MATH: max(1, round(negatives / max(positives, 1))),
         OTHER: max(1, round(positives / max(negatives, 1))),
     }
-    part = path.with_name(path.name + ".part")
     lines = 0
-    with part.open("w", encoding="utf-8") as file:
+    with whole_file(path) as file:
         # Whole rounds, so that the repetitions of a page do not stand side by side.
         for turn in range(max(repeats.values())):
             for example in examples:
                 if turn < repeats[example.label]:
-                    file.write(f"{example.label} {example.line}\n")
+                    file.write(f"{example.label} {example.line}\n".encode())
                     lines += 1
-    os.replace(part, path)
     return lines
