@@ -123,7 +123,7 @@ def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
         (["?", *flags, "--vote", "all"], ConfigError, "majority, weighted, best_of_n"),
         (["?", *flags, "--input", "x"], ConfigError, "exclude"),
         (["?", *flags, "--engine", "vllm", "--load-in-4bit"], ConfigError, "vllm"),
-        ([str(questions), *flags], DataError, "--question_column"),
+        ([str(questions), *flags], DataError, "question_column"),
         (["?", *flags, "--few_shot", "nothing"], ConfigError, "gsm8k"),
         (["?", *flags, "--config", "nothing"], ConfigError, "cpu"),
     ]:

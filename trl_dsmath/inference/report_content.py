@@ -6,7 +6,6 @@ from typing import Any
 
 from ..data.benchmarks import BENCHMARKS
 from ..paper import RESULTS
-from .evaluation_prompts import ends_with_fence
 from .run import Task
 from .score import Figure, Graded, Scores
 
@@ -235,7 +234,9 @@ def _differences(tasks: Sequence[Task], names: list[str], published: dict[str, l
         )
     shown = [name for name in names if any(t.form == "sentence" for t in tasks if t.problem.benchmark == name)]
     programs = [task for task in tasks if task.mode == "pot"]
-    few_shot = [name for name in names if name in shown or any(ends_with_fence(task.prompt) for task in programs)]
+    few_shot = [
+        name for name in names if name in shown or any(str(task.prompt).endswith("```python\n") for task in programs)
+    ]
     if few_shot:
         found.append(
             "The worked examples are of our own wording, in the published number, and their form (question, solution, "
