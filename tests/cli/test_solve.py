@@ -13,6 +13,7 @@ import yaml
 
 from trl_dsmath.cli import answers
 from trl_dsmath.cli.questions import few_shot_pairs
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.cli.solve import main, settings_of
 from trl_dsmath.cli.solve_options import bare_switches, make_parser
 from trl_dsmath.errors import ConfigError, DataError
@@ -20,7 +21,6 @@ from trl_dsmath.generation.engines import loading_of
 from trl_dsmath.grading.votes import vote
 from trl_dsmath.inference import Solution, SolvedSample
 from trl_dsmath.inference.stopping import next_round
-from trl_dsmath.scripts.recipes import recipe_path
 
 RUN = [sys.executable, "-c", "import sys; from trl_dsmath.cli.solve import main; sys.exit(main(sys.argv[1:]))"]
 

@@ -29,7 +29,7 @@ from ..inference.recordings import agreement
 from ..inference.report import table_text, write
 from ..inference.run import SAMPLES, Task, fingerprint, read_samples, save_plan
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
+from .recipes import named_recipe
 
 if TYPE_CHECKING:
     from ..generation import Sampler
