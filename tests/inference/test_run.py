@@ -10,9 +10,9 @@ import pytest
 from replay import ReplaySampler
 
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.generation.config import fingerprint
 from trl_dsmath.inference import Settings, load_benchmark, load_plan, plan, run, score
 from trl_dsmath.inference.evaluation_journal import Journal, read_samples
-from trl_dsmath.inference.run import fingerprint
 
 KILLED = Path(__file__).with_name("killed.py")
 
