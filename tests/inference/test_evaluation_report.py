@@ -7,9 +7,8 @@ import pytest
 from replay import ReplaySampler
 
 from trl_dsmath.inference import Settings, load_benchmark, plan, report, run, score
-from trl_dsmath.inference.evaluation_journal import read_samples
 from trl_dsmath.inference.report import Report
-from trl_dsmath.inference.run import load_plan
+from trl_dsmath.inference.run import load_plan, read_samples
 
 
 def _report(folder: Path, benchmarks_dir: Path, names: tuple[str, ...], **settings: object) -> Report:

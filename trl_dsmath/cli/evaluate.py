@@ -24,11 +24,10 @@ from ..inference import (
     run,
     score,
 )
-from ..inference.evaluation_journal import SAMPLES, read_samples
 from ..inference.extraction import Form
 from ..inference.recordings import agreement
 from ..inference.report import metrics_text, write
-from ..inference.run import Task, fingerprint, save_plan
+from ..inference.run import SAMPLES, Task, fingerprint, read_samples, save_plan
 from ..scripts.options import parse_light
 from ..scripts.recipes import named_recipe
 
