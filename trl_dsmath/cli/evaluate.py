@@ -24,11 +24,10 @@ from ..inference import (
     run,
     score,
 )
-from ..inference.evaluation_journal import SAMPLES, read_samples
 from ..inference.extraction import Form
 from ..inference.recordings import agreement
-from ..inference.report import table_text, write
-from ..inference.run import Task, save_plan
+from ..inference.report import metrics_text, write
+from ..inference.run import SAMPLES, Task, read_samples, save_plan
 from ..scripts.options import parse_light
 from ..scripts.recipes import named_recipe
 
@@ -194,9 +193,9 @@ def _finish(
 ) -> int:
     """Judges, writes the report, and says what came out."""
     scores = score(tasks, samples, args.time_limit)
-    content = write(folder, tasks, scores, record)
-    print(table_text(content))
-    for warning in content.warnings:
+    report = write(folder, tasks, scores, record)
+    print(metrics_text(report.metrics))
+    for warning in report.warnings:
         print(f"note        {warning.replace('**', '')}")
     _say_agreement(folder, tasks, samples, scores)
     print(f"report      {folder / 'report.html'} (and report.md, report.json, scores.jsonl)")

@@ -11,10 +11,9 @@ from typing import Any
 
 from .. import __version__
 from ..data.benchmark_problems import Problem, choose
-from ..data.journal import write_whole
+from ..data.journal import Journal, read_journal, write_whole
 from ..errors import ConfigError
 from ..generation import Decoding, Prompt, Sampler
-from .evaluation_journal import Journal
 from .evaluation_programs import last_printed, with_output
 from .evaluation_prompts import ask, ends_with_fence
 from .evaluation_settings import Settings
@@ -22,6 +21,8 @@ from .extraction import Form
 
 PLAN = "problems.jsonl"
 RUN = "run.json"
+SAMPLES = "samples.jsonl"
+SAMPLE_KEY = ("key", "sample")
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def run(
     if samples_at_once < 1:
         raise ConfigError(f"samples_at_once must be at least 1, not {samples_at_once}.")
     folder = Path(folder)
-    journal = Journal(folder)
+    journal = Journal(folder / SAMPLES, SAMPLE_KEY)
     try:
         save_plan(tasks, folder, {**(record or {}), "engine": sampler.name})
         total = sum(task.samples for task in tasks if not task.too_long)
@@ -235,6 +236,11 @@ def load_plan(folder: str | Path) -> tuple[list[Task], dict[str, Any]]:
         decoding = {**row["decoding"], "stop": tuple(row["decoding"]["stop"])}
         tasks.append(Task(**{**row, "problem": Problem(**problem), "decoding": Decoding(**decoding)}))
     return tasks, record
+
+
+def read_samples(folder: str | Path) -> list[dict[str, Any]]:
+    """The samples in the folder of a run; empty without any."""
+    return list(read_journal(Path(folder) / SAMPLES, SAMPLE_KEY))
 
 
 def versions() -> dict[str, str]:

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from ..errors import DataError
-from ..grading.batch import judge
-from ..grading.verdict import Verdict
+from ..grading import Verdict, judge
 from ..text import read_answer
 from .completions import Completion, completion_text
 
