@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..data.columns import columns_of
 from ..errors import DataError
-from ..grading.batch import judge
-from ..grading.verdict import Verdict
+from ..grading import Verdict, judge
 from ..text import read_answer
 from .completions import Completion, completion_text
 

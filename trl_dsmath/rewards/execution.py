@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..errors import DataError
-from ..grading.batch import judge
-from ..grading.verdict import Verdict
+from ..grading import Verdict, judge
 from ..sandbox import ExecutionResult, run_many
 from ..text import read_answer
 from ..text.programs import has_result, last_line, printing, prints, showing_result
