@@ -8,7 +8,7 @@ from ..corpus.loop import run_loop
 from ..corpus.settings import LoopSettings
 from ..errors import ConfigError
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
+from .recipes import named_recipe
 
 _NUMBERS = {"learning_rate": float, "epochs": int, "bucket": int, "budget_tokens": int}
 _USAGE = """commands:
