@@ -1,9 +1,9 @@
-"""What solving a problem gives."""
+"""What a [`Solver`] returns: the answer, how it came about, and how it is shown."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..grading.votes import Vote
+from ..grading.votes import AnswerClass, Vote
 
 
 @dataclass
@@ -45,7 +45,7 @@ class SolvedSample:
 
 @dataclass
 class Solution:
-    """The answer to one question and how it came about.
+    """The answer to one question, and how it was found.
 
     Attributes:
         question (`str`):
@@ -53,7 +53,7 @@ class Solution:
         answer (`str`, *optional*):
             The answer that was chosen; `None` when no sample gave one.
         chosen (`int`, *optional*):
-            Number of the sample that stands for it: the best-scored one with that answer, else the first.
+            Number of the sample that is shown for it: the best-scored one with that answer, else the first.
         vote ([`~trl_dsmath.grading.votes.Vote`]):
             All candidates with their weight.
         samples (`list[SolvedSample]`):
@@ -71,7 +71,7 @@ class Solution:
 
     @property
     def text(self) -> str:
-        """The solution that stands for the answer; of the first sample when none gave an answer."""
+        """The text of the chosen sample; of the first one when none gave an answer."""
         return self.samples[self.chosen or 0].text
 
     @property
@@ -101,3 +101,45 @@ class Solution:
             "timeouts": self.vote.timeouts,
             "tokens": self.tokens,
         }
+
+    def report(self, show_steps: bool = False, color: bool = False) -> str:
+        """
+        The solution, the answer and the votes as text for a terminal.
+
+        Args:
+            show_steps (`bool`, *optional*, defaults to `False`):
+                Whether to write each step of the chosen sample behind its score.
+            color (`bool`, *optional*, defaults to `False`):
+                Whether steps are green from 0.8, yellow from 0.5, red below.
+        """
+        number = self.chosen or 0
+        chosen = self.samples[number]
+        if show_steps:
+            score = "" if chosen.score is None else f", score {chosen.score:.2f}"
+            lines = [f"steps       of sample {number + 1} of {len(self.samples)}{score}"]
+            for step, value in zip(chosen.steps, chosen.step_scores, strict=True):
+                line = (f"[{value:.2f}]", step.rstrip())
+                lines.append(" ".join(_colored(part, value) if color else part for part in line))
+        else:
+            lines = [chosen.text.strip()]
+        lines.append(f"answer      {self.answer if self.answer is not None else '(none could be read)'}")
+        if self.n > 1:
+            counted = sum(len(group.members) for group in self.vote.classes)
+            early = f", {self.n} allowed" if self.stopped_early else ""
+            votes = ", ".join(map(_vote_of, self.vote.classes[:5])) or "none"
+            more = ", ..." if len(self.vote.classes) > 5 else ""
+            lines.append(
+                f"votes       {votes}{more} ({counted} of {len(self.samples)} samples give an answer{early})"
+            )
+        return "\n".join(lines)
+
+
+def _vote_of(group: AnswerClass) -> str:
+    """`5 x3`, and with weights that are not counts `5 x3 (weight 1.42)`."""
+    weight = "" if group.weight == len(group.members) else f" (weight {group.weight:.2f})"
+    return f"{group.answer} x{len(group.members)}{weight}"
+
+
+def _colored(text: str, score: float) -> str:
+    color = 32 if score >= 0.8 else 33 if score >= 0.5 else 31
+    return f"\x1b[{color}m{text}\x1b[0m"
