@@ -8,7 +8,6 @@
 Every sample is written as it is drawn; the same command continues a run that was stopped. Exit code 1: samples are missing.
 """
 
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -33,7 +32,9 @@ from trl_dsmath.scripts import ScriptParser, run_script
 @dataclass
 class RecordedArguments:
     rescore: str | None = field(default=None, metadata={"help": "Folder whose samples are judged again; no model."})
-    completions: str | None = field(default=None, metadata={"help": "Recorded completions to judge (.jsonl); no model."})
+    completions: str | None = field(
+        default=None, metadata={"help": "Recorded completions to judge (.jsonl); no model."}
+    )
     completion_column: str | None = field(default=None, metadata={"help": "Their column, if not a usual name."})
     gold_column: str | None = field(default=None, metadata={"help": "Column of the golds, if not a usual name."})
 
@@ -75,13 +76,17 @@ def draw_samples(config: EvaluateConfig, model: SamplerConfig) -> Path:
     sampler = load_sampler(model, tools)
     tasks = plan(problems, config, model.identity(tools), sampler)
     print(f"model       {model.identity(tools)}")
-    print(f"problems    {len({(t.problem.benchmark, t.problem.index) for t in tasks}):,} of {', '.join(config.benchmarks)}")
-    print(f"samples     {sum(t.samples for t in tasks):,}, mode {config.mode}{', few-shot' if config.few_shot else ''}")
+    print(
+        f"problems    {len({(t.problem.benchmark, t.problem.index) for t in tasks}):,} of {', '.join(config.benchmarks)}"
+    )
+    print(
+        f"samples     {sum(t.samples for t in tasks):,}, mode {config.mode}{', few-shot' if config.few_shot else ''}"
+    )
     print(f"output      {config.output_dir}", flush=True)
     settings = {**asdict(config), "benchmarks": ",".join(config.benchmarks)}
     record = {"model": model.model_name_or_path, "identity": model.identity(tools), "settings": settings}
     at_once = config.samples_at_once or (64 if model.engine == "transformers" else 4096)
-    drawn = run(tasks, sampler, config.output_dir, record, at_once, progress=sys.stderr.isatty())
+    drawn = run(tasks, sampler, config.output_dir, record, at_once)
     print(f"drawn       {drawn:,} samples; {sum(t.samples for t in tasks if not t.too_long) - drawn:,} were there")
     return Path(config.output_dir)
 

@@ -1,8 +1,8 @@
 """Answers by vote: one question, a file of them, or a prompt loop. Copy and edit.
 
-    python recipes/solve/solve.py "What is the sum of the first 100 positive integers?" --model MODEL --n 16
-    python recipes/solve/solve.py questions.jsonl --config recipes/solve/4bit.yaml
-    python recipes/solve/solve.py --model MODEL                    a prompt loop, or one question per line from a pipe
+python recipes/solve/solve.py "What is the sum of the first 100 positive integers?" --model MODEL --n 16
+python recipes/solve/solve.py questions.jsonl --config recipes/solve/4bit.yaml
+python recipes/solve/solve.py --model MODEL                    a prompt loop, or one question per line from a pipe
 """
 
 import contextlib
@@ -28,7 +28,9 @@ class SolveArguments:
     output: str | None = field(default=None, metadata={"help": "Answers, samples beside it (INPUT.solutions.jsonl)."})
     dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the hub."})
     dataset_split: str | None = field(default=None, metadata={"help": "Split; test where there is one."})
-    question_column: str | None = field(default=None, metadata={"help": "Column of the question, if not a usual name."})
+    question_column: str | None = field(
+        default=None, metadata={"help": "Column of the question, if not a usual name."}
+    )
     gold_column: str | None = field(default=None, metadata={"help": "Column of the right answer, for the accuracy."})
     limit: int | None = field(default=None, metadata={"help": "How many questions to take, from the first."})
     step_scorer: str | None = field(default=None, metadata={"help": "Process reward model: folder or name."})

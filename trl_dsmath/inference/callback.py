@@ -13,10 +13,10 @@ from ..data.benchmarks import Problem
 from ..data.files import to_dataset
 from ..data.journal import write_whole
 from ..errors import ConfigError
-from ..generation import Decoding, TransformersSampler
+from ..generation import TransformersSampler
 from .config import EvaluateConfig
 from .draw import draw
-from .recordings import kind_of
+from .recorded_rows import kind_of
 from .run import Task
 from .score import Graded, Scores, score
 

@@ -83,7 +83,9 @@ class SolveConfig:
     # The parser reads the second type of the three: a name on the command line, pairs in code.
     few_shot: FewShot | str | None = field(
         default=None,
-        metadata={"help": "Worked examples for a base model: gsm8k, math, cmath, or a .jsonl of question and solution."},
+        metadata={
+            "help": "Worked examples for a base model: gsm8k, math, cmath, or a .jsonl of question and solution."
+        },
     )
     plain_prompts: bool = field(default=False, metadata={"help": "Prompts as text, without the chat template."})
     step_separator: str = field(default="\n", metadata={"help": "What ends a step, for the step scorer."})

@@ -14,7 +14,7 @@ from ..report import Example, Page, Section
 from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
 from .report_differences import differences, title_of
 from .run import Task
-from .score import Metric, Graded, Scores
+from .score import Graded, Metric, Scores
 
 MODELS = {"base": "Base", "instruct": "Instruct", "rl": "RL"}
 PLOTTED_FROM = 30  # problems; with fewer an interval spans most of the axis, and a plot shows less than the table

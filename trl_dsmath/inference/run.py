@@ -3,7 +3,8 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -143,7 +144,7 @@ def run(
     folder: str | Path,
     record: dict[str, Any] | None = None,
     samples_at_once: int = 64,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = True,
 ) -> int:
     """
     Draws the samples that are not in the folder yet.
@@ -162,8 +163,8 @@ def run(
             What else to write to `run.json`: settings, model.
         samples_at_once (`int`, *optional*, defaults to `64`):
             Samples drawn between two writes. More are faster where memory allows, and more are lost in a kill.
-        progress (`Callable`, *optional*):
-            Called with the number of samples that are there and of all.
+        progress (`bool`, *optional*, defaults to `True`):
+            Whether to show a bar on a terminal.
 
     Returns:
         `int`: how many samples were drawn.
@@ -173,12 +174,20 @@ def run(
     """
     if samples_at_once < 1:
         raise ConfigError(f"samples_at_once must be at least 1, not {samples_at_once}.")
+    from tqdm.auto import tqdm
+
     folder = Path(folder)
-    with Journal(folder / SAMPLES, SAMPLE_KEY) as journal:
+    hidden = not (progress and sys.stderr.isatty())
+    with (
+        Journal(folder / SAMPLES, SAMPLE_KEY) as journal,
+        tqdm(desc="evaluate", unit="sample", disable=hidden, leave=False) as bar,
+    ):
         save_plan(tasks, folder, {**(record or {}), "engine": sampler.name})
         total = sum(task.samples for task in tasks if not task.too_long)
         missing = list(_missing(tasks, journal.done, samples_at_once))
-        drawn, there = 0, total - sum(count for _, _, count in missing)
+        drawn = 0
+        bar.total = total
+        bar.update(total - sum(count for _, _, count in missing))
         for batch in _batches(missing, samples_at_once):
             count = batch[0][2]
             firsts = [first for _, first, _ in batch]
@@ -198,8 +207,7 @@ def run(
                     for number, one in enumerate(completions, start=first)
                 )
             drawn += count * len(batch)
-            if progress is not None:
-                progress(there + drawn, total)
+            bar.update(count * len(batch))
     return drawn
 
 

@@ -128,9 +128,7 @@ class Solution:
             early = f", {self.n} allowed" if self.stopped_early else ""
             votes = ", ".join(map(_vote_of, self.vote.classes[:5])) or "none"
             more = ", ..." if len(self.vote.classes) > 5 else ""
-            lines.append(
-                f"votes       {votes}{more} ({counted} of {len(self.samples)} samples give an answer{early})"
-            )
+            lines.append(f"votes       {votes}{more} ({counted} of {len(self.samples)} samples give an answer{early})")
         return "\n".join(lines)
 
 

@@ -114,9 +114,33 @@ def solve_file(
             else:
                 solved[key] = {"id": key, **row}
             if on_solution is not None:
-                with tqdm.external_write_mode(file=sys.stdout):  # the bar is cleared, so that the text has its own lines
+                with tqdm.external_write_mode(
+                    file=sys.stdout
+                ):  # the bar is cleared, so that the text has its own lines
                     on_solution(solution)
         return [{**solved[key], "gold": rows[i].get("gold")} for i, key in enumerate(keys)]
+
+
+def summary_of_answers(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Samples, answers and, where there are right ones, the accuracy of the rows of [`Solver.solve_file`], in a few lines."""
+    from ..grading import Verdict
+    from ..grading.batch import judge
+
+    drawn, allowed = sum(row["samples"] for row in rows), sum(row["n"] for row in rows)
+    tokens = sum(row["tokens"] for row in rows)
+    lines = [
+        f"samples     {drawn:,} of {allowed:,} ({1 - drawn / allowed:.0%} saved), {tokens:,} tokens",
+        f"answers     {sum(row['answer'] is not None for row in rows):,} of {len(rows):,} questions",
+    ]
+    with_gold = [row for row in rows if row["gold"] is not None]
+    if with_gold:
+        verdicts = judge([row["answer"] for row in with_gold], [row["gold"] for row in with_gold])
+        readable = sum(verdict is not Verdict.BAD_GOLD for verdict in verdicts)
+        right = sum(verdict is Verdict.CORRECT for verdict in verdicts)
+        lines.append(
+            f"accuracy    {right / max(readable, 1):.1%} ({right:,} of {readable:,} with a readable right answer)"
+        )
+    return "\n".join(lines)
 
 
 def default_output(source: str | Path) -> Path:
