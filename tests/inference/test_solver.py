@@ -11,7 +11,7 @@ from trl_dsmath.data.benchmarks import Problem
 from trl_dsmath.data.prompts import COT_EN, COT_ZH, PLAIN_PROMPT, TOOL_EN
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.inference import EvaluateConfig, SolveConfig, Solver, plan, summary_of_answers
-from trl_dsmath.inference.solver import score_steps
+from trl_dsmath.inference.solution import score_steps
 from trl_dsmath.paper import EVALUATION
 
 

@@ -1,9 +1,18 @@
 """What a [`Solver`] returns: the answer, how it came about, and how it is shown."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
+from ..generation import Prompt
 from ..grading.votes import AnswerClass, Vote
+from ..text.steps import split_steps
+from .config import Aggregation
+
+StepScores = Callable[..., Sequence[Sequence[float]]]  # scorer(prompts, steps=...), as `load_step_scorer` gives it
+
+_AGGREGATE: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "product": prod, "last": lambda row: row[-1]}
 
 
 @dataclass
@@ -141,3 +150,34 @@ def _vote_of(group: AnswerClass) -> str:
 def _colored(text: str, score: float) -> str:
     color = 32 if score >= 0.8 else 33 if score >= 0.5 else 31
     return f"\x1b[{color}m{text}\x1b[0m"
+
+
+def score_steps(
+    scorer: StepScores,
+    prompts: Sequence[Prompt],
+    samples: Sequence[SolvedSample],
+    separator: str = "\n",
+    aggregation: Aggregation = "min",
+) -> None:
+    """Cuts samples into steps and fills in their scores. A sample without a step scores 0.
+
+    Args:
+        scorer (`Callable`):
+            A step reward function.
+        prompts (`Sequence`):
+            The prompt of each sample.
+        samples (`Sequence[SolvedSample]`):
+            The samples; changed in place.
+        separator (`str`, *optional*):
+            What ends a step; see [`~text.steps.step_spans`].
+        aggregation (`str`, *optional*, defaults to `"min"`):
+            `"min"`, `"product"` or `"last"`.
+    """
+    for sample in samples:
+        sample.steps = split_steps(sample.text, separator)
+    found: Any = scorer(list(prompts), [sample.text for sample in samples], steps=[sample.steps for sample in samples])
+    for sample, row in zip(samples, found, strict=True):
+        sample.step_scores = [float(score) for score in row]
+        # A weight is what is added to a vote: between 0 and 1, also for a scorer whose scores are not.
+        score = _AGGREGATE[aggregation](sample.step_scores) if sample.step_scores else 0.0
+        sample.score = min(1.0, max(0.0, score))

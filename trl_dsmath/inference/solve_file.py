@@ -2,18 +2,14 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..data.journal import Journal, keep_settings, settings_path
 from ..errors import ConfigError, DataError
 from .solution import Solution, SolvedSample
-
-if TYPE_CHECKING:
-    from .solver import Solver
 
 
 def load_questions(
@@ -69,12 +65,14 @@ def load_questions(
 
 
 def solve_file(
-    solver: "Solver",
+    solve: Callable[..., Iterator[tuple[int, Solution]]],
+    most: int,
+    depends_on: dict[str, Any],
     questions: str | Path | Sequence[Mapping[str, Any]],
     output: str | Path | None = None,
     on_solution: Callable[[Solution], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """See [`Solver.solve_file`]."""
+    """[`Solver.solve_file`], with the `solve` of that solver, its most samples per question, and what answers depend on."""
     from tqdm.auto import tqdm
 
     rows = load_questions(questions) if isinstance(questions, str | Path) else questions
@@ -82,14 +80,13 @@ def solve_file(
         output = default_output(questions)
     keys = question_keys([row["question"] for row in rows])
     with ExitStack() as stack:
-        journal = stack.enter_context(_Answers(Path(output), _depends_on(solver))) if output is not None else None
+        journal = stack.enter_context(_Answers(Path(output), depends_on)) if output is not None else None
         solved = journal.solved if journal else {}
         left = [i for i, key in enumerate(keys) if key not in solved]
         known = {place: journal.samples.get(keys[i], []) for place, i in enumerate(left)} if journal else {}
         if journal and len(left) < len(rows):
             done = f"{len(rows) - len(left):,} questions are solved in {output}; {len(left):,} are left"
             print(f"resume      {done}", file=sys.stderr, flush=True)
-        most = solver.settings.samples
         bar = tqdm(
             total=most * len(left),
             initial=sum(map(len, known.values())),
@@ -105,7 +102,7 @@ def solve_file(
             if journal:
                 journal.add_samples(keys[left[place]], first, samples)
 
-        for place, solution in solver.solve([rows[i]["question"] for i in left], known, drawn):
+        for place, solution in solve([rows[i]["question"] for i in left], known, drawn):
             bar.update(most - len(solution.samples))
             key = keys[left[place]]
             row = {**solution.to_dict(), "gold": rows[left[place]].get("gold")}
@@ -164,15 +161,6 @@ def question_keys(questions: Sequence[str]) -> list[str]:
         seen[key] = seen.get(key, 0) + 1
         keys.append(key if seen[key] == 1 else f"{key}-{seen[key]}")
     return keys
-
-
-def _depends_on(solver: "Solver") -> dict[str, Any]:
-    """What answers depend on: model, settings and step scorer."""
-    kept = {name: value for name, value in asdict(solver.settings).items() if name != "problems_at_once"}
-    shown = [[example.question, example.solution] for example in solver.settings.examples]
-    scorer = solver.step_scorer
-    named = None if scorer is None else getattr(scorer, "__name__", type(scorer).__name__)
-    return {"model": solver.identity, "step_scorer": named, **kept, "few_shot": shown}
 
 
 class _Answers:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, overload
 
@@ -11,17 +11,14 @@ from ..errors import ConfigError, DataError
 from ..generation import Prompt, Sampler, SamplerConfig, load_sampler
 from ..generation.config import Engine
 from ..grading.votes import AnswerClasses, Vote, best_of_n
-from ..text.steps import split_steps
-from .config import Aggregation, SolveConfig
+from .config import SolveConfig
 from .draw import Completion, draw
 from .reading import stated_answer
-from .solution import Solution, SolvedSample
+from .solution import Solution, SolvedSample, StepScores, score_steps
+from .solve_file import solve_file
 from .stopping import next_round
 
-StepScores = Callable[..., Sequence[Sequence[float]]]  # scorer(prompts, steps=...), as `load_step_scorer` gives it
 OnSamples = Callable[[int, int, list[SolvedSample]], None]  # question, number of the first sample, samples
-
-_AGGREGATE: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "product": prod, "last": lambda row: row[-1]}
 
 
 class Solver:
@@ -166,9 +163,12 @@ class Solver:
             ConfigError: the file holds answers made with other settings, or another process writes to it.
             DataError: the questions cannot be read.
         """
-        from .solve_file import solve_file
-
-        return solve_file(self, questions, output, on_solution)
+        kept = {name: value for name, value in asdict(self.settings).items() if name != "problems_at_once"}
+        shown = [[example.question, example.solution] for example in self.settings.examples]
+        scorer = self.step_scorer
+        named = None if scorer is None else getattr(scorer, "__name__", type(scorer).__name__)
+        depends_on = {"model": self.identity, "step_scorer": named, **kept, "few_shot": shown}
+        return solve_file(self.solve, self.settings.samples, depends_on, questions, output, on_solution)
 
     def solve(
         self,
@@ -272,37 +272,6 @@ class _Work:
             members = vote.classes[0].members if vote.classes else ()
             chosen = max(members, key=lambda i: self.samples[i].score or 0.0, default=None)
         return Solution(self.question, answer, chosen, vote, self.samples, self._settings.samples)
-
-
-def score_steps(
-    scorer: StepScores,
-    prompts: Sequence[Prompt],
-    samples: Sequence[SolvedSample],
-    separator: str = "\n",
-    aggregation: Aggregation = "min",
-) -> None:
-    """Cuts samples into steps and fills in their scores. A sample without a step scores 0.
-
-    Args:
-        scorer (`Callable`):
-            A step reward function.
-        prompts (`Sequence`):
-            The prompt of each sample.
-        samples (`Sequence[SolvedSample]`):
-            The samples; changed in place.
-        separator (`str`, *optional*):
-            What ends a step; see [`~text.steps.step_spans`].
-        aggregation (`str`, *optional*, defaults to `"min"`):
-            `"min"`, `"product"` or `"last"`.
-    """
-    for sample in samples:
-        sample.steps = split_steps(sample.text, separator)
-    found: Any = scorer(list(prompts), [sample.text for sample in samples], steps=[sample.steps for sample in samples])
-    for sample, row in zip(samples, found, strict=True):
-        sample.step_scores = [float(score) for score in row]
-        # A weight is what is added to a vote: between 0 and 1, also for a scorer whose scores are not.
-        score = _AGGREGATE[aggregation](sample.step_scores) if sample.step_scores else 0.0
-        sample.score = min(1.0, max(0.0, score))
 
 
 def _settings_of(options: dict[str, Any]) -> SolveConfig:
