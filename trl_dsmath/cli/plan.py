@@ -27,11 +27,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--recipe", required=True, help="STAGE/NAME of a recipe (grpo/paper), or a file with --stage")
     parser.add_argument("--stage", choices=_STAGES, help="what the file is for")
-    parser.add_argument("--gpus", type=int, default=1, help="cards, one process each (default: %(default)s)")
-    parser.add_argument("--memory", type=float, required=True, help="GiB of a card: 24, 80 ...")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs, one process each (default: %(default)s)")
+    parser.add_argument("--memory", type=float, required=True, help="GiB of a GPU: 24, 80 ...")
     parser.add_argument("--accelerate_config", help="zero3, fsdp2, multi_gpu (default: the recipe's, or zero3)")
     parser.add_argument("--prompt_tokens", type=int, default=200, help="longest prompt (default: %(default)s)")
-    parser.add_argument("--model_config", type=Path, help="config.json of the model, where the hub is not at hand")
+    parser.add_argument("--model_config", type=Path, help="config.json of the model, where the hub cannot be reached")
     parser.add_argument("--scorer", help="shape of the reward model: a name or a folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -116,7 +116,7 @@ def _corpus(settings: dict[str, Any], memory: float) -> dict[str, Any]:
         "peak_gib": size / _GIB,
         "fits": size / _GIB <= memory,
         "memory_gib": memory,
-        "cards": 1,
+        "gpus": 1,
         "notes": [note],
         "advice": [],
     }
@@ -128,8 +128,7 @@ def plan_of(
     """The forecast of a stage, ready to be printed. `absent`: the shape of a model that an earlier stage makes."""
     if stage == "corpus":
         return _corpus(settings, args.memory)
-    from ..plan import advise, forecast, read_run
-    from ..plan.settings import Hardware
+    from ..plan import Hardware, advise, forecast, read_run
 
     hardware = Hardware(
         args.gpus, args.memory, args.accelerate_config, args.prompt_tokens, args.model_config, args.scorer, absent
@@ -140,7 +139,7 @@ def plan_of(
         "stage": stage,
         "model": what.model.name,
         "parameters": what.model.parameters,
-        "cards": what.cards,
+        "gpus": what.gpus,
         "memory_gib": what.memory,
         "sharding": what.sharding,
         "accumulation": what.accumulation,
@@ -163,13 +162,13 @@ def plan_of(
 def show(plan: dict[str, Any]) -> str:
     """The table of a plan."""
     if "model" in plan:
-        cards = f"{plan['cards']} x {plan['memory_gib']:g} GiB"
+        gpus = f"{plan['gpus']} x {plan['memory_gib']:g} GiB"
         how = f", {plan['sharding']}" if plan["sharding"] != "none" else ""
-        lines = [f"{plan['stage']}: {plan['model']}, {plan['parameters'] / 1e9:.2f} B parameters, {cards}{how}"]
+        lines = [f"{plan['stage']}: {plan['model']}, {plan['parameters'] / 1e9:.2f} B parameters, {gpus}{how}"]
     else:
         lines = [f"{plan['stage']}: {plan['memory_gib']:g} GiB of the machine's memory"]
     ppo = plan["ppo"]
-    lines.append(_row("GiB of a card" if "model" in plan else "GiB", "GRPO" if ppo else "", "PPO" if ppo else ""))
+    lines.append(_row("GiB per GPU" if "model" in plan else "GiB", "GRPO" if ppo else "", "PPO" if ppo else ""))
     for part in plan["parts"]:
         if part["ppo_only"] and not ppo:
             continue
