@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -130,9 +131,17 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads the flags of a command by the command's own parser, or checks that what it names is there."""
     root = Path(__file__).parents[1]
     match words:
-        case ["dsmath", ("corpus" | "solve" | "evaluate") as stage, *argv]:
+        case ["dsmath", ("solve" | "evaluate") as stage, *argv]:
+            from trl_dsmath.scripts import ScriptParser, recipe_script
+
+            script = recipe_script(stage)
+            monkeypatch.setattr(sys, "argv", [str(script)])
+            parser = ScriptParser(runpy.run_path(str(script))["ARGUMENTS"])
+            parser.add_argument("question", nargs="?")
+            parser.parse_args_and_config(argv)
+        case ["dsmath", "corpus" as stage, *argv]:
+            from trl_dsmath.cli.recipes import recipe_path
             from trl_dsmath.scripts.options import parse_light
-            from trl_dsmath.scripts.recipes import recipe_path
 
             if "--config" in argv:
                 at = argv.index("--config") + 1
@@ -140,7 +149,7 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             parse_light(import_module(f"trl_dsmath.cli.{stage}").make_parser(), argv)
         case ["dsmath", "iterate", *argv]:
             from trl_dsmath.cli.plan import runs_of
-            from trl_dsmath.scripts.recipes import recipe_path
+            from trl_dsmath.cli.recipes import recipe_path
 
             assert argv[0] == "--config"
             runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])

@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from trl_dsmath import paper
-from trl_dsmath.data.benchmark_problems import split_options
+from trl_dsmath.data.benchmarks import Problem, split_options
 from trl_dsmath.data.few_shot import EXAMPLES
-from trl_dsmath.data.prompts import COT_EN, COT_ZH, TOOL_EN
+from trl_dsmath.data.prompts import COT_EN, COT_ZH, TOOL_EN, BuiltPrompt
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.inference import BENCHMARKS, choose, load_benchmark
-from trl_dsmath.inference.evaluation_prompts import ask
+from trl_dsmath.inference import BENCHMARKS, EvaluateConfig, choose, load_benchmark, plan
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 TEN = [name for name in BENCHMARKS if not name.startswith("aime")]
@@ -61,7 +60,7 @@ def test_math_500_keeps_the_base_of_an_answer() -> None:
 def test_unknown_names_and_absent_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no benchmark 'gsm9k'"):
         load_benchmark("gsm9k", tmp_path)
-    with pytest.raises(DataError, match="--benchmarks_dir"):
+    with pytest.raises(DataError, match="benchmarks_dir"):
         load_benchmark("gsm8k", tmp_path)
     (tmp_path / "gsm8k").mkdir()
     (tmp_path / "gsm8k" / "test.jsonl").write_text('{"question": "How many?", "answer": ""}\n')
@@ -88,7 +87,7 @@ def test_the_published_numbers_of_examples() -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
 def test_no_example_repeats_a_test_set() -> None:
-    from trl_dsmath.data.benchmark_problems import benchmark_texts
+    from trl_dsmath.data.benchmarks import benchmark_texts
     from trl_dsmath.text.ngrams import NgramIndex
 
     index = NgramIndex()
@@ -101,6 +100,11 @@ def test_no_example_repeats_a_test_set() -> None:
 def test_published_figures_are_of_the_benchmarks() -> None:
     known = {benchmark.published for benchmark in BENCHMARKS.values()}
     assert {name for _, _, name in paper.RESULTS} <= known
+
+
+def ask(problem: Problem, mode: str, few_shot: bool, plain: bool) -> BuiltPrompt:
+    config = EvaluateConfig([problem.benchmark], mode=mode, few_shot=few_shot, plain_prompts=plain)
+    return plan([problem], config, "model")[0].built
 
 
 def test_zero_shot_prompts_are_the_papers(benchmarks_dir: Path) -> None:

@@ -35,7 +35,7 @@ _OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!and\b|or\b|[,，、;&(（])")  #
 _WRAPPING = re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox)|[{}$\s]+$|^[{}$\s]+|[{}$]")
 
 
-def read_answer(text: str) -> str | None:
+def read_answer(text: str, finished: bool = True) -> str | None:
     r"""Reads the final answer out of a completion.
 
     Looks for, in this order: the last balanced `\boxed{}`; the last `<answer>18</answer>`; the last `#### 18`; the last
@@ -45,13 +45,16 @@ def read_answer(text: str) -> str | None:
     Args:
         text (`str`):
             The completion.
+        finished (`bool`, *optional*, defaults to `True`):
+            Whether the completion came to its end. In one that was cut off only a complete box is an answer: "the answer is
+            1" may have been the beginning of 12.
 
     Returns:
         `str` or `None`: the answer as it was written, or `None` when the completion gives none.
     """
     text = visible_text(text)
     boxed = last_boxed(text)
-    if boxed is not None:
+    if boxed is not None or not finished:
         return boxed
     if "</answer>" in text and (found := _TAGGED.findall(text)):
         return _announced(found[-1]) or found[-1].strip() or None
