@@ -11,10 +11,7 @@ from ..errors import DsMathError
 
 COMMANDS: dict[str, tuple[str | None, str]] = {  # None: the recipe script of that name
     "quickstart": ("trl_dsmath.quickstart", "every stage of the paper on a toy task, in minutes on a CPU"),
-    "corpus": (
-        "trl_dsmath.cli.corpus",
-        "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
-    ),
+    "corpus": (None, "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)"),
     "pretrain": ("trl_dsmath.cli.pretrain", "go on training a base model on a mixture of texts (paper §2.3)"),
     "sft": ("trl_dsmath.cli.sft", "fine-tune a model on worked solutions (paper §3)"),
     "annotate": ("trl_dsmath.cli.annotate", "label the steps of solutions by roll-outs, for a reward model (§4.1.3)"),
