@@ -232,7 +232,7 @@ class Problem:
         question (`str`):
             The question, with its options below it.
         options (`tuple[str, ...]`):
-            The options without their letters; empty where it is no multiple choice.
+            The options without their letters; empty where there are none.
         gold (`str`):
             The right answer.
         kind (`str`):
@@ -280,7 +280,7 @@ def benchmark_texts(name: str, folder: str | Path | None = None) -> Iterator[tup
             As for [`load_benchmark`].
 
     Yields:
-        `tuple[str, str]`: where the text stands (`gsm8k/17/question`), and the text.
+        `tuple[str, str]`: where the text is (`gsm8k/17/question`), and the text.
     """
     benchmark = find(name)
     name = canonical(name)
@@ -303,7 +303,7 @@ def _rows(benchmark: Benchmark, folder: str | Path | None) -> list[dict[str, Any
         )
     rows, broken = read_jsonl(path)
     if broken:
-        raise DataError(f"{path}: line {broken[0]} is no JSON object; a test set must be whole.")
+        raise DataError(f"{path}: line {broken[0]} is not a JSON object; a test set must be complete.")
     return rows
 
 

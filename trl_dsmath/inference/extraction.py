@@ -4,8 +4,7 @@ import re
 
 from ..data.benchmarks import Kind
 from ..data.prompts import Form
-from ..text import read_answer, read_choice
-from ..text.boxed import last_boxed, visible_text
+from ..text import last_boxed, read_answer, read_choice, visible_text
 
 _SENTENCE = re.compile(
     r"(?:\bthe\s+(?:final\s+)?answer\s+is|答案(?:是|为))[:：]?\s*(.+?)"
