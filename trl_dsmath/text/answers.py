@@ -6,7 +6,7 @@ searches and nothing else.
 
 import re
 
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 # `\boxed 5`: TeX would take one character, people mean the word.
 _BARE = re.compile(r"\s*(-?\\[a-zA-Z]+(?:\{[^{}]*\})+|-?\\?[\w.,/^]*\w)")
@@ -19,6 +19,15 @@ _JOIN = re.compile(
 _JOIN_WORD = re.compile(r"[,;，；、和或及与]|\b(?:and|or)\b")
 _JOIN_REACH = 60
 _HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
+# "18 dollars every day at the farmers' market": a number, then words that say no more than what was counted.
+_NUMBER_AND_PROSE = re.compile(
+    r"(\\?\$?\s?[-−]?(?:\d{1,3}(?:[ ,]\d{3})+|\d+)(?:\.\d+)?\s?%?)"
+    r"(?=\s+(?=[A-Za-z])(?:(?!\b(?:or|and|not|but|less|more|least|most|than|remainder|except|if|so|plus|minus|dozen|hundred"
+    r"|thousand|million|billion)\b)[A-Za-z' ,.()-])*$)"
+)
+_GROUPED = re.compile(r"\d{1,3}(?: \d{3})+")
+_PROSE = re.compile(r"[A-Za-z']+(?:\s+[A-Za-z']+){2,}")
+_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _SENTENCE = re.compile(
     r"(?:\banswer(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
     r"[:：\s*]*(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
@@ -82,7 +91,7 @@ def _boxes_from_the_end(text: str):
     stop = len(text)
     tries = 0
     while tries < 50:  # thousands of unclosed boxes are a hostile text: each try may scan to the end
-        start = max(text.rfind("\\boxed", 0, stop), text.rfind("\\fbox", 0, stop))
+        start = max(text.rfind(command, 0, stop) for command in ("\\boxed", "\\fbox", "\\framebox"))
         if start < 0:
             return
         stop = start
@@ -95,7 +104,7 @@ def _boxes_from_the_end(text: str):
 
 
 def last_boxed(text: str) -> str | None:
-    r"""Returns the content of the last balanced, non-empty `\boxed{}` or `\fbox{}`.
+    r"""Returns the content of the last balanced, non-empty `\boxed{}`, `\fbox{}` or `\framebox{}`.
 
     Boxes that stand next to each other with nothing but commas, "and", "or" or `y =` between them form one answer and
     are joined by commas; when they repeat the same content it is given once.
@@ -143,9 +152,9 @@ def last_boxed(text: str) -> str | None:
 def read_answer(text: str, finished: bool = True) -> str | None:
     r"""Reads the final answer out of a completion.
 
-    Looks for, in this order: the last balanced `\boxed{}`; the last `#### 18`; the last sentence of the form "the
-    answer is ...", "答案是...". Text before `</think>`, in an unfinished `<think>`, in Python code and in the output of
-    an interpreter does not count.
+    Looks for, in this order: the last balanced `\boxed{}`; the last `<answer>18</answer>`; the last `#### 18`; the last
+    sentence of the form "the answer is ...", "答案是...". Text before `</think>`, in an unfinished `<think>`, in Python code and
+    in the output of an interpreter does not count.
 
     Args:
         text (`str`):
@@ -161,10 +170,21 @@ def read_answer(text: str, finished: bool = True) -> str | None:
     boxed = last_boxed(text)
     if boxed is not None or not finished:
         return boxed
+    if "</answer>" in text and (found := _TAGGED.findall(text)):
+        return _announced(found[-1]) or found[-1].strip() or None
     if "####" in text and (found := _HASHES.findall(text)):
-        return found[-1].strip()
+        return _without_prose(found[-1].strip())
     announced = _announced(text[-2000:])
     return announced or None
+
+
+def _without_prose(answer: str) -> str:
+    """The number of `18 dollars every day at the farmers' market`; a unit of one or two words stays."""
+    found = _NUMBER_AND_PROSE.match(answer)
+    if found is None:
+        return answer
+    grouped = _GROUPED.search(found[1])
+    return found[1].strip() if grouped or _PROSE.search(answer, found.end()) else answer
 
 
 def _announced(text: str) -> str:
