@@ -11,8 +11,9 @@ from replay import ReplaySampler
 
 from trl_dsmath.data.journal import Journal
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.generation.config import fingerprint
 from trl_dsmath.inference import Settings, load_benchmark, load_plan, plan, run, score
-from trl_dsmath.inference.run import SAMPLE_KEY, SAMPLES, fingerprint, read_samples
+from trl_dsmath.inference.run import SAMPLE_KEY, SAMPLES, read_samples
 
 KILLED = Path(__file__).with_name("killed.py")
 

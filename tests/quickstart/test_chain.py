@@ -174,7 +174,7 @@ def test_saved_models_are_asked_as_they_were_trained(short: Path) -> None:
     """`Solver` sends messages; what the model reads must be the prompt of the training, to the token."""
     from transformers import AutoTokenizer
 
-    from trl_dsmath.generation.encoding import encode_prompt
+    from trl_dsmath.generation.protocol import encode_prompt
     from trl_dsmath.inference.solve_prompts import prompt_for
     from trl_dsmath.quickstart.task import Problem
 

@@ -252,27 +252,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def fingerprint(name_or_path: str, extra: str = "") -> str:
-    """
-    Identity of a model: its name, and for a local folder what stands in its files.
-
-    A model that was trained further in the same folder is another model, and a copy is the same. Of each weight file the
-    size and 64 pieces are read, not the whole.
-    """
-    path = Path(name_or_path)
-    if not path.is_dir():
-        return f"{name_or_path} {extra}".strip()
-    digest = hashlib.blake2b(digest_size=12)
-    for file in sorted(path.iterdir()):
-        if file.is_file() and (file.suffix in {".safetensors", ".bin", ".json", ".jinja", ".model"}):
-            size = file.stat().st_size
-            digest.update(f"{file.name}/{size}/".encode())
-            with file.open("rb") as opened:
-                for piece in range(64):
-                    opened.seek(piece * max(0, size - 65536) // 63)
-                    digest.update(opened.read(65536))
-                    if size <= 65536:
-                        break
-    return f"{path.name} {digest.hexdigest()} {extra}".strip()
