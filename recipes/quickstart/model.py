@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from task import ANSWER, ASK, NAMES, Problem
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast, set_seed
 
 from trl_dsmath.data.prompts import COT_EN
 from trl_dsmath.rewards import boxed_accuracy_reward

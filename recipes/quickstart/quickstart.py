@@ -30,7 +30,17 @@ from datasets import Dataset
 from model import CHAT_TEMPLATE, MAX_NEW_TOKENS, complete, judge, make_model, make_tokenizer
 from progress import quiet_libraries
 from run import POLICIES, STAGES, Result, Run, Settings, disk_trouble, seconds
-from task import Problem, SloppyAuthor, documents, labels_of, make_problems, read_rows, steps_right, write_pages, write_rows
+from task import (
+    Problem,
+    SloppyAuthor,
+    documents,
+    labels_of,
+    make_problems,
+    read_rows,
+    steps_right,
+    write_pages,
+    write_rows,
+)
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import TrlParser
@@ -52,8 +62,7 @@ from trl_dsmath import (
 from trl_dsmath.corpus.loop import run_loop
 from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.generation import Decoding, TransformersSampler
-from trl_dsmath.generation.loading import Loading, load_policy
+from trl_dsmath.generation import Decoding, SamplerConfig, TransformersSampler, load_policy
 from trl_dsmath.generation.memory import GIB, model_memory
 from trl_dsmath.grading.metrics import maj_at_k, pass_at_k, wilson
 from trl_dsmath.inference import Solution
@@ -222,9 +231,7 @@ def sft(run: Run) -> Result:
         logging_steps=10,
     )
     model, tokenizer = load(run, "pretrain")
-    trainer = MathSFTTrainer(
-        model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
-    )
+    trainer = MathSFTTrainer(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
     return train_policy(run, "sft", trainer, f"{len(rows):,} questions, solved by the sloppy author")
 
 
@@ -463,7 +470,7 @@ def quantize(run: Run) -> Result:
     total = len(run.held_out)
     metrics: dict[str, Any] = {"problems": total}
     for number, (bits, form) in enumerate(forms.items(), start=1):
-        model, tokenizer = load_policy(Loading(run.model("step_grpo"), use_cpu=True, **form))
+        model, tokenizer = load_policy(SamplerConfig(run.model("step_grpo"), use_cpu=True, **form))
         began = time.monotonic()
         right = sum(judge(run.held_out, complete(model, tokenizer, run.held_out)))
         took = time.monotonic() - began
@@ -584,4 +591,4 @@ def train_policy(run: Run, stage: str, trainer: Any, data: str, watch: bool = Fa
 
 
 if __name__ == "__main__":
-    run_script(main)
+    main()

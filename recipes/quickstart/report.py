@@ -72,7 +72,9 @@ def make_page(run: Run) -> Page:
     """The report of the stages that are finished."""
     results = {stage: result for stage in STAGES if (result := run.result(stage)) is not None}
     versions = list(results.values())[-1]["versions"] if results else {}
-    sections = [Section(plots=plots(results)) if find_spec("matplotlib") else Section(note=f"{NO_PLOT} Then run again.")]
+    sections = [
+        Section(plots=plots(results)) if find_spec("matplotlib") else Section(note=f"{NO_PLOT} Then run again.")
+    ]
     if "solve" in results:
         note = (
             "Samples of the SFT model for held-out problems. The number and the color of a step are the PRM's score, from "
@@ -97,7 +99,9 @@ def headline(results: Results) -> str:
     """The result in a sentence."""
     if not {"sft", "grpo"} <= set(results):
         return f"Finished so far: {', '.join(results) or 'nothing'}."
-    share = {stage: results[stage]["right"]["greedy"] / results[stage]["problems"] for stage in ARMS if stage in results}
+    share = {
+        stage: results[stage]["right"]["greedy"] / results[stage]["problems"] for stage in ARMS if stage in results
+    }
     sft, total = results["sft"]["right"]["greedy"] / results["sft"]["problems"], results["grpo"]["problems"]
     text = (
         f"GRPO took greedy accuracy from {sft:.1%} to {share['grpo']:.1%} ({100 * (share['grpo'] - sft):+.1f} points) on "
@@ -121,7 +125,9 @@ def tiles(results: Results) -> list[tuple[str, str, str]]:
         majority, weighted = (100 * results["solve"]["sft"][vote][-1] for vote in ("majority", "weighted"))
         found.append((f"SFT, vote of {K}", f"{majority:.0f} → {weighted:.0f} %", "majority → weighted by the PRM"))
     if "quantize" in results:
-        share = {bits: results["quantize"][bits]["right"] / results["quantize"]["problems"] for bits in ("32", "8", "4")}
+        share = {
+            bits: results["quantize"][bits]["right"] / results["quantize"]["problems"] for bits in ("32", "8", "4")
+        }
         found.append(("In 4 bits, greedy", f"{share['4']:.1%}", f"{share['8']:.1%} in 8, {share['32']:.1%} in 32"))
     wall, cpu = (sum(result["seconds"][kind] for result in results.values()) for kind in ("wall", "cpu"))
     return [*found, ("All stages", f"{wall:.0f} s", f"{cpu:.0f} CPU seconds")]
@@ -254,7 +260,10 @@ def paper_table(results: Results) -> list[list[str]]:
             f"RL, {votes} on MATH: {RESULTS['rl', votes, 'math']} % (abstract); RL lifts maj@K, not pass@K (§5.2.2)",
             f"{EVALUATION.votes} samples per problem: `dsmath solve`, `dsmath evaluate`",
         ),
-        "quantize": (f"not in the paper; weights of a 7B of its shape: {memory}", "a GPU with memory for one of these"),
+        "quantize": (
+            f"not in the paper; weights of a 7B of its shape: {memory}",
+            "a GPU with memory for one of these",
+        ),
     }
     return [["stage", "here", "DeepSeekMath 7B", "what that takes"], *([s, here(s), *theirs[s]] for s in STAGES)]
 
@@ -305,7 +314,11 @@ def plots(results: Results) -> dict[str, str]:
         found[caption] = lines("roc", series, "wrong steps let through, %", "right steps let through, %")
     if "solve" in results:
         solve, series = results["solve"], []
-        for vote, color, label in (("pass", GREY, "pass@k"), ("weighted", ORANGE, "vote by PRM"), ("majority", BLUE, "maj@k")):
+        for vote, color, label in (
+            ("pass", GREY, "pass@k"),
+            ("weighted", ORANGE, "vote by PRM"),
+            ("majority", BLUE, "maj@k"),
+        ):
             series.append(Series(label, solve["grpo"][vote], color, solve["k"], marker="o"))
             series.append(Series("", solve["sft"][vote], color, solve["k"], style="--", marker="o"))
         series += [Series("after GRPO", [], GREY), Series("before", [], GREY, style="--")]

@@ -167,7 +167,9 @@ class Run:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
         result = {"stage": stage, "data": done.data, "line": done.line, **done.metrics}
         result |= {"seconds": spent, "peak_mb": peak, "versions": _versions()}
-        write_whole(self.folder(stage) / "result.json", json.dumps(result, indent=1))  # last: it marks the stage as done
+        write_whole(
+            self.folder(stage) / "result.json", json.dumps(result, indent=1)
+        )  # last: it marks the stage as done
         for checkpoint in self.folder(stage).glob("checkpoint-*"):
             shutil.rmtree(checkpoint)
         self.progress.finish(done.line)

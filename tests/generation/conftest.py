@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from trl_dsmath.quickstart.model import make_model, make_tokenizer
+from model import make_model, make_tokenizer
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from .. import __version__
 from ..errors import DsMathError
 
 COMMANDS = {
-    "quickstart": ("trl_dsmath.quickstart", "every stage of the paper on a toy task, in minutes on a CPU"),
+    "quickstart": ("trl_dsmath.cli.quickstart", "every stage of the paper on a toy task, in minutes on a CPU"),
     "corpus": (
         "trl_dsmath.cli.corpus",
         "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
