@@ -38,8 +38,8 @@ from trl_dsmath.text.steps import split_steps
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes" / "quickstart"))
 import task
 from model import MAX_NEW_TOKENS, complete, judge
-from progress import quiet_libraries
 from quickstart import GRPO_GROUP, GRPO_PROMPTS, run_stages
+from quiet import be_quiet
 from run import Run, Settings
 
 K = 16
@@ -68,7 +68,7 @@ class Seed:
         """Makes and writes the figures of a part, unless it is finished."""
         path = self.folder / f"{name}.json"
         if not path.exists():
-            quiet_libraries()
+            be_quiet()
             figures = make()
             write_whole(path, json.dumps(figures, indent=1))
             print(f"seed {self.seed} {name}: {json.dumps(figures)}", flush=True)

@@ -1,26 +1,11 @@
-"""What the terminal shows while the quickstart runs: stage, time left, the metric so far; and nothing of the libraries."""
+"""What the terminal shows while the quickstart runs: stage, time left, the metric so far."""
 
-import logging
 import shutil
 import sys
 import textwrap
 import time
-import warnings
-
-import datasets
-import transformers
 
 BAR = 10  # with it everything on a line fits into 80 columns
-
-
-def quiet_libraries() -> None:
-    """Turns off warnings, progress bars and log lines of torch, transformers, datasets and TRL: they are about choices that
-    the quickstart makes on purpose, and would bury the few lines that a reader wants."""
-    warnings.simplefilter("ignore")
-    datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-    for name in ("transformers", "datasets", "trl", "accelerate", "torch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def in_words(seconds: float) -> str:

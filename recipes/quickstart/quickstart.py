@@ -8,27 +8,24 @@ each stage and writes a report. Stopped and started again, it goes on where it w
 SFT, 100.0 % after GRPO; docs/quickstart.md has five seeds and how to read them.
 
 The files beside this one: `task.py` (problems, the sloppy author, the crawl), `model.py` (tokenizer, model, measuring),
-`run.py` (settings and folder), `progress.py` (terminal), `report.py`.
+`run.py` (settings and folder), `progress.py` and `quiet.py` (terminal), `report.py`.
 """
 
 import gzip
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched; without it each trainer sends telemetry
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import quiet  # isort: split
 
 import numpy as np
 import report
 import torch
 from datasets import Dataset
 from model import CHAT_TEMPLATE, MAX_NEW_TOKENS, complete, judge, make_model, make_tokenizer
-from progress import quiet_libraries
 from run import POLICIES, STAGES, Result, Run, Settings, disk_trouble, seconds
 from task import (
     Problem,
@@ -43,7 +40,6 @@ from task import (
 )
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
-from trl import TrlParser
 
 from trl_dsmath import (
     DeepSeekMathGRPOConfig,
@@ -69,6 +65,7 @@ from trl_dsmath.inference import Solution
 from trl_dsmath.paper import EVALUATION, MODEL
 from trl_dsmath.prm.metrics import auroc
 from trl_dsmath.rewards import boxed_accuracy_reward
+from trl_dsmath.scripts import ScriptParser, run_script
 from trl_dsmath.scripts.checkpoints import find_resume
 from trl_dsmath.shepherd import annotate, to_dataset
 from trl_dsmath.text.steps import split_steps
@@ -97,7 +94,10 @@ class Arguments:
 
 def main() -> None:
     """Runs the stages that are asked for and writes the report."""
-    settings, arguments = TrlParser((Settings, Arguments)).parse_args_and_config()
+    parser = ScriptParser(
+        (Settings, Arguments), description="All stages of DeepSeekMath on a toy task, in minutes on a CPU."
+    )
+    settings, arguments = parser.parse_args_and_config()
     asked = [name.strip() for name in arguments.stages.split(",") if name.strip()]
     if not asked or set(asked) - set(STAGES):
         raise ConfigError(f"--stages {arguments.stages}: name stages out of {','.join(STAGES)}, with commas.")
@@ -107,7 +107,7 @@ def main() -> None:
 
 def run_stages(run: Run, stages: list[str]) -> None:
     """Runs stages, in order, and writes the report."""
-    quiet_libraries()
+    quiet.be_quiet()
     torch.set_num_threads(1)  # more gain nothing at this size, lose a lot on a busy machine, and change the metrics
     work = (corpus, pretrain, sft, annotate_steps, prm, grpo, step_grpo, solve, quantize)
     run.stages(stages, dict(zip(STAGES, work, strict=True)))
@@ -591,4 +591,4 @@ def train_policy(run: Run, stage: str, trainer: Any, data: str, watch: bool = Fa
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

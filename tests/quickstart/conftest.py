@@ -10,6 +10,9 @@ import datasets
 import pytest
 import transformers
 
+with pytest.MonkeyPatch.context() as environment:
+    environment.setenv("HF_HUB_OFFLINE", "1")  # which the script sets too, for a process of its own
+    import quickstart
 SCRIPT = Path(__file__).parents[2] / "recipes" / "quickstart" / "quickstart.py"
 
 SHORT = {
@@ -54,7 +57,6 @@ def short(tmp_path_factory: pytest.TempPathFactory, argv: list[str]) -> Path:
 @pytest.fixture
 def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Runs the script in this process with the arguments that it is called with; the libraries speak again afterwards."""
-    import quickstart
 
     def call(*argv: object) -> None:
         monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, argv)])
