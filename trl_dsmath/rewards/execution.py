@@ -67,7 +67,7 @@ def code_execution_reward(
 
     Raises:
         DataError: no column holds the gold.
-        SandboxError: this machine has no wall in which a program could run.
+        SandboxError: this machine has no isolation backend.
 
     Source: program-of-thought and tool-integrated solutions, §3.1 of the paper; `solution()` and `answer` are the
     conventions of the authors' evaluation harness.
