@@ -17,6 +17,8 @@ import run
 from run import POLICIES, STAGES
 from task import Problem
 
+from trl_dsmath.scripts import run_script
+
 pytestmark = pytest.mark.slow
 Main = Callable[..., None]
 STOPPED_AT = 12  # a GRPO step behind the checkpoint of step 10
@@ -97,9 +99,10 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(
     until = ["--stages", ",".join(STAGES[:7])]
     with monkeypatch.context() as patch:
         patch.setattr(quickstart.StageCallback, "on_step_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            main("--output_dir", folder, *argv, *until)
-    capsys.readouterr()
+        patch.setattr(sys, "argv", ["quickstart.py", "--output_dir", str(folder), *argv, *until])
+        with pytest.raises(SystemExit, match="130"):
+            run_script(quickstart.main)
+    assert "The same command goes on from here" in capsys.readouterr().err
     assert (folder / "step_grpo" / "checkpoint-10").is_dir()
     # a checkpoint that a kill left half-written
     shutil.copytree(folder / "step_grpo" / "checkpoint-10", folder / "step_grpo" / "checkpoint-11")

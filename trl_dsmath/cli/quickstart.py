@@ -1,18 +1,27 @@
-"""`dsmath quickstart`: starts the recipe script."""
+"""`dsmath quickstart` starts `recipes/quickstart/quickstart.py`; to go when the command line finds recipe scripts by itself."""
 
+import os
 import runpy
 import sys
-from pathlib import Path
 
-import trl_dsmath
+from ..scripts import recipe_script
 
 
-def main(argv: list[str]) -> int:
-    """Runs `recipes/quickstart/quickstart.py`, of the checkout or of the installed package."""
-    package = Path(trl_dsmath.__file__).parent
-    homes = (package / "recipes", package.parent / "recipes")
-    script = next(path for home in homes if (path := home / "quickstart" / "quickstart.py").is_file())
-    sys.path.insert(0, str(script.parent))
-    sys.argv = [str(script), *argv]
-    runpy.run_path(str(script), run_name="__main__")
+def main(argv: list[str] | None = None) -> int:
+    """Runs the recipe script in this process and returns its exit code."""
+    script = str(recipe_script("quickstart"))
+    sys.path.insert(0, str(recipe_script("quickstart").parent))  # it imports the files beside it
+    before, sys.argv = sys.argv, [script, *(sys.argv[1:] if argv is None else argv)]
+    os.environ["TRL_DSMATH_COMMAND"] = "dsmath quickstart"
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        sys.argv = before
+        del os.environ["TRL_DSMATH_COMMAND"]
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
