@@ -64,26 +64,27 @@ def plain_labels(
     """Plain annotation, written out here: no sharing, no stopping. Returns labels and the roll-outs drawn."""
     from trl_dsmath.grading import Verdict
     from trl_dsmath.grading.batch import judge
-    from trl_dsmath.shepherd.problems import answer_of
+    from trl_dsmath.text import read_answer
 
     jobs = []  # (key, step, ids of the prefix, of the solution's part)
     for key, row in rows.items():
         prompt = sampler.encode_prompt(row["prompt"])
         ids = sampler.encode("".join(row["completions"]))
-        for step in range(1, len(row["completions"])):
+        for step in range(1, len(row["completions"]) + (not row["finished"])):  # the last step has the answer
             text = "".join(row["completions"][:step])
             end = next(m for m in range(len(ids) + 1) if sampler.decode(ids[:m]).startswith(text))
             jobs.append((key, step, prompt + ids[:end], ids[:end]))
     labels = {key: [False] * len(row["labels"]) for key, row in rows.items()}
     for key, row in rows.items():
-        labels[key][-1] = row["labels"][-1]
+        if row["finished"]:
+            labels[key][-1] = row["labels"][-1]
     drawn = 0
     for begin in range(0, len(jobs), 64):
         part = jobs[begin : begin + 64]
         samples = sampler.sample([job[2] for job in part], decoding, n=rollouts)
         drawn += sum(map(len, samples))
         answers = [
-            answer_of(sampler.decode([*job[3], *one.ids]), one.finished)
+            read_answer(sampler.decode([*job[3], *one.ids]), one.finished)
             for job, of in zip(part, samples, strict=True)
             for one in of
         ]
