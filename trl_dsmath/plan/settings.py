@@ -7,6 +7,7 @@ from typing import Any
 from ..data.batch import accumulation_steps
 from ..errors import ConfigError
 from ..generation.memory import Quantization
+from ..paper import GRPO_STAGE
 from .run import Run, Sampling
 from .shapes import Shape, shape_of
 
@@ -205,7 +206,10 @@ def _accumulation(stage: str, settings: dict[str, Any], rows: int, cards: int) -
                 f"({settings['global_batch_tokens']:,}): lower per_device_train_batch_size or the number of cards."
             )
         return steps
-    group = int(settings["num_generations"]) if stage == "grpo" else 1
+    group = 1
+    if stage == "grpo":
+        settings["num_generations"] = settings["num_generations"] or GRPO_STAGE.group_size
+        group = int(settings["num_generations"])
     return accumulation_steps(settings.get("global_batch_size"), rows, cards, given, group)
 
 

@@ -45,7 +45,7 @@ def _make_pretrain(context: Context, model: Any, tokenizer: Any, folder: Path) -
         max_steps=context.settings.pretrain_steps,
         train_tokens=None,
         per_device_train_batch_size=PRETRAIN_ROWS,
-        global_batch_tokens=None,
+        global_batch_tokens=PRETRAIN_ROWS * PRETRAIN_LENGTH,
         max_length=PRETRAIN_LENGTH,
         packing=False,
         logging_steps=10,
