@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForTokenClassification
 from trl_dsmath import PRMConfig, PRMTrainer, load_step_scorer
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.paper import REWARD_MODEL
-from trl_dsmath.prm.batch import NO_LABEL
+from trl_dsmath.prm.encoding import NO_LABEL
 
 FORMS = ["token_classification", "causal", "likelihood"]
 
@@ -32,7 +32,7 @@ def test_the_papers_learning_rate(tmp_path: Path) -> None:
     assert args.learning_rate == REWARD_MODEL.learning_rate == 2e-5
     assert args.bf16
     assert args.layout == "newline"
-    with pytest.raises(ConfigError, match="prm_type 'orm' is none of"):
+    with pytest.raises(ConfigError, match="prm_type 'orm' is not one of"):
         PRMConfig(str(tmp_path), prm_type="orm")
 
 
@@ -115,6 +115,30 @@ def test_the_loss_is_the_mean_over_labelled_steps(classifier: Path, small: dict)
     (first, _, third), (fourth,) = score(rows["prompt"], steps=rows["completions"])
     by_hand = -(math.log(first) + 0.25 * math.log(third) + 0.75 * math.log(1 - third) + math.log(1 - fourth)) / 3
     assert trainer.evaluate()["eval_loss"] == pytest.approx(by_hand, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_evaluation_loss_does_not_depend_on_the_batch(
+    form: str, causal: Path, classifier: Path, toy: Dataset, small: dict
+) -> None:
+    """Rows have 1 to 4 steps, and some labels are absent: a mean of batch means would be another number each time."""
+    rows = toy.select(range(11)).to_list()
+    rows[0]["labels"][1:] = [None] * (len(rows[0]["labels"]) - 1)
+    data = Dataset.from_list(rows)
+    losses = []
+    for size in (1, 2, 4, 16):
+        settings = small | {"prm_type": form, "per_device_eval_batch_size": size, "likelihood_bias": 25.0}
+        trainer = PRMTrainer(_base(form, causal, classifier), PRMConfig(**settings), eval_dataset=data)
+        losses.append(trainer.evaluate()["eval_loss"])
+    assert losses[1:] == [pytest.approx(losses[0], rel=1e-5)] * 3
+    predicted = trainer.predict(trainer.eval_dataset)
+    by_hand = [
+        math.log1p(math.exp(-logit if label else logit))
+        for logits, labels in zip(predicted.predictions.tolist(), [row["labels"] for row in rows], strict=True)
+        for logit, label in zip(logits, labels, strict=False)
+        if label is not None
+    ]
+    assert losses[0] == pytest.approx(sum(by_hand) / len(by_hand), rel=1e-5)
 
 
 @pytest.mark.parametrize("form", FORMS)

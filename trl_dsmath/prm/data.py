@@ -115,7 +115,7 @@ def prepare(
     if NOTHING_LABELLED in dropped:
         numbers = dropped[NOTHING_LABELLED]
         raise DataError(
-            f"{len(numbers):,} rows of the {name} data have no label ({_name_rows(numbers)}): nothing would be learnt "
+            f"{len(numbers):,} rows of the {name} data have no label ({_name_rows(numbers)}): nothing would be learned "
             "from them. Label at least one step of each or leave those rows out."
         )
     good = [number for number, problem in enumerate(encoded["problem"]) if not problem]

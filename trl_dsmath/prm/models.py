@@ -1,35 +1,23 @@
 """Loading the model of a layout, and what a saved model says about itself."""
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTokenClassification
+from transformers import AutoConfig
 
+from .._upstream import quiet_loading
 from ..errors import ConfigError, MissingDependencyError
-from .heads import Qwen2ForProcessRewardModel, SkyworkPRM, StepBias
 from .layouts import LAYOUTS
+from .readout import StepBias
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-CONFIG_KEY = "dsmath_prm"  # in config.json: layout, separator and, where they apply, bias and base model
+logger = logging.getLogger(__name__)
 
-_MODEL_CLASS: dict[str, Any] = {
-    "newline": AutoModelForTokenClassification,
-    "math_shepherd": AutoModelForCausalLM,
-    "qwen": Qwen2ForProcessRewardModel,
-    "rlhflow": AutoModelForCausalLM,
-    "skywork": SkyworkPRM,
-    "likelihood": AutoModelForCausalLM,
-}
-# Released models, by the last part of their name: these say nothing about themselves in their config.
-_RELEASED = {
-    r"math-shepherd.*prm": "math_shepherd",
-    r"llama3\.1-8b-prm": "rlhflow",
-    r"skywork-o1.*prm": "skywork",
-    r"qwen2\.5-math.*prm": "qwen",
-}
+CONFIG_KEY = "dsmath_prm"  # in config.json: layout, separator and, where they apply, bias and base model
 
 
 def detect_layout(name_or_path: str, config: "PreTrainedConfig") -> str:
@@ -41,15 +29,14 @@ def detect_layout(name_or_path: str, config: "PreTrainedConfig") -> str:
     saved = getattr(config, CONFIG_KEY, None)
     if saved:
         return saved["layout"]
-    architectures = config.architectures or []
-    if "Qwen2ForProcessRewardModel" in architectures:
-        return "qwen"
-    if any(name.endswith("ForTokenClassification") for name in architectures) and config.num_labels == 2:
-        return "newline"
     short = str(name_or_path).rstrip("/").split("/")[-1].lower()
-    for pattern, layout in _RELEASED.items():
-        if re.search(pattern, short):
-            return layout
+    for name, layout in LAYOUTS.items():
+        known = layout.architecture and any(re.fullmatch(layout.architecture, a) for a in config.architectures or [])
+        if known and all(getattr(config, key, value) == value for key, value in layout.model_kwargs.items()):
+            return name
+    for name, layout in LAYOUTS.items():
+        if layout.released and re.search(layout.released, short):
+            return name
     raise ConfigError(
         f"{name_or_path}: neither its config nor its name says how its scores are read. Give layout=, one of: "
         f"{', '.join(LAYOUTS)} (docs/prm.md shows which released model has which)."
@@ -104,13 +91,21 @@ def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any)
     base = saved.get("adapter_of")
     if base:
         kwargs.pop("revision", None)  # the adapter's, not its base model's
-    extra = {"num_labels": 2} if layout == "newline" else {}
+    chosen = LAYOUTS[layout]
+    kwargs |= chosen.model_kwargs
     try:
-        model = _MODEL_CLASS[layout].from_pretrained(base or name_or_path, **extra, **kwargs)
+        if saved:  # what the base class lacks is restored below: only what else is missing is worth a word
+            with quiet_loading():
+                model, found = chosen.model_class.from_pretrained(
+                    base or name_or_path, output_loading_info=True, **kwargs
+                )
+            _check_weights(found, base or name_or_path, chosen.new_module)
+        else:
+            model = chosen.model_class.from_pretrained(name_or_path, **kwargs)
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"The model {base or name_or_path} cannot be loaded: {reason}") from error
-    if LAYOUTS[layout].head == "likelihood":
+    if chosen.head == "likelihood":
         attach_bias(model, saved.get("bias", bias))
     if base:
         try:
@@ -119,6 +114,14 @@ def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any)
             raise MissingDependencyError("An adapter needs peft: pip install 'trl-dsmath[peft]'") from error
         model = PeftModel.from_pretrained(model, name_or_path)
     return model
+
+
+def _check_weights(found: dict[str, Any], name: str, new_module: str | None) -> None:
+    """Warns of weights that are missing or left over: a layout's own module and a classifier's `lm_head` do not count."""
+    keys = {key for kind in ("missing_keys", "unexpected_keys") for key in found[kind]}
+    other = sorted(key for key in keys if key.split(".")[0] not in {new_module, "lm_head"})
+    if other:
+        logger.warning("%s: weights that are missing or left over: %s", name, ", ".join(other))
 
 
 def attach_bias(model: Any, value: float) -> None:

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedModel, Trainer
+from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel, Trainer
 
 from ..errors import ConfigError, MissingDependencyError
-from .batch import NO_LABEL, collate, pad_token_of
 from .card import write_card
 from .config import PRMConfig
 from .data import Prepared, prepare
-from .heads import step_logits
+from .encoding import NO_LABEL, collate, pad_token_of
 from .layouts import LAYOUTS, StepEncoder, sign_ids
 from .metrics import step_metrics
 from .models import CONFIG_KEY, attach_bias, describe, load_model
+from .readout import step_logits
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import PeftConfig
+    from torch.utils.data import DataLoader
     from transformers import EvalPrediction, PreTrainedTokenizerBase, TrainerCallback
+    from transformers.trainer_utils import EvalLoopOutput
 
 
 def compute_step_metrics(prediction: "EvalPrediction") -> dict[str, float]:
@@ -81,7 +83,7 @@ class PRMTrainer(Trainer):
         processing_class: "PreTrainedTokenizerBase | None" = None,
         compute_metrics: "Callable[[EvalPrediction], dict] | None" = compute_step_metrics,
         callbacks: "list[TrainerCallback] | None" = None,
-        optimizers: tuple[Any, Any] = (None, None),
+        optimizers: tuple[torch.optim.Optimizer | None, torch.optim.lr_scheduler.LambdaLR | None] = (None, None),
         peft_config: "PeftConfig | None" = None,
     ) -> None:
         name = model if isinstance(model, str) else model.config._name_or_path
@@ -129,6 +131,11 @@ class PRMTrainer(Trainer):
             callbacks=callbacks,
             optimizers=optimizers,
         )
+        if self.is_fsdp_enabled and LAYOUTS[self.layout].head == "likelihood":
+            raise ConfigError(
+                "The bias of prm_type='likelihood' is used outside the model's forward pass, where FSDP does not gather it: "
+                "train with DDP or DeepSpeed, or another prm_type."
+            )
         # Asks for the number of labelled steps of an update (get_batch_samples), in older transformers too.
         self.model_accepts_loss_kwargs = True
         if hasattr(net, "add_model_tags"):
@@ -158,7 +165,7 @@ class PRMTrainer(Trainer):
             - logits, labels: (B, S)
         """
         bias = getattr(self.accelerator.unwrap_model(model), "step_bias", None)
-        logits_BS = step_logits(model, self.layout, inputs, self.signs, bias)
+        logits_BS = step_logits(model, LAYOUTS[self.layout].head, inputs, self.signs, bias)
         labels_BS = inputs["labels"]
         labelled_BS = labels_BS != NO_LABEL
         losses = nn.functional.binary_cross_entropy_with_logits(
@@ -187,6 +194,22 @@ class PRMTrainer(Trainer):
         logits_BS = outputs["logits"].masked_fill(inputs["positions"] < 0, NO_LABEL)
         return loss.detach(), logits_BS, inputs["labels"]
 
+    def evaluation_loop(
+        self,
+        dataloader: "DataLoader",
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> "EvalLoopOutput":
+        """As in [`~transformers.Trainer`]; the loss is the mean over the labelled steps of the whole set, not of batches."""
+        output = super().evaluation_loop(dataloader, description, False, ignore_keys, metric_key_prefix)
+        if output.predictions is not None and output.label_ids is not None:
+            loss = _mean_loss(np.asarray(output.predictions), np.asarray(output.label_ids))
+            if output.metrics is not None and loss is not None:
+                output.metrics[f"{metric_key_prefix}_loss"] = loss
+        return output
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Saves the model; its config says how its scores are read, so that [`load_step_scorer`] needs no flags."""
         model = self.accelerator.unwrap_model(self.model)
@@ -204,6 +227,15 @@ class PRMTrainer(Trainer):
             figures = next((log for log in reversed(self.state.log_history) if "eval_loss" in log), {})
             all_tags = [*self._tag_names, *(tag for tag in tags or [] if tag not in self._tag_names)]
             write_card(Path(str(self.args.output_dir)), model_name, dataset_name, all_tags, self.args, figures)
+
+
+def _mean_loss(logits_NS: np.ndarray, labels_NS: np.ndarray) -> float | None:
+    """Cross-entropy between labels and logits, the mean over labelled steps; None without any."""
+    known = labels_NS != NO_LABEL
+    if not known.any():
+        return None
+    logits, labels = logits_NS[known].astype(np.float64), labels_NS[known]
+    return float((np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))).mean())
 
 
 def _as_dict(value: Any) -> dict[str, Any]:
@@ -236,11 +268,13 @@ def _add_adapter(model: Any, peft_config: "PeftConfig", layout: str, args: PRMCo
         from peft import get_peft_model, prepare_model_for_kbit_training
     except ImportError as error:
         raise MissingDependencyError("peft_config needs peft: pip install 'trl-dsmath[peft]'") from error
-    # A new head or bias is no part of the base model: without this it would be neither trained nor saved.
-    new = {"newline": "score", "likelihood": "step_bias"}.get(layout)
+    # Without this, a new head or bias would be neither trained nor saved.
+    new = LAYOUTS[layout].new_module
     if new and hasattr(model, new) and new not in (getattr(peft_config, "modules_to_save", None) or []):
         peft_config.modules_to_save = [*(peft_config.modules_to_save or []), new]  # type: ignore[attr-defined]
-    if layout == "newline":  # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates
+    if (
+        LAYOUTS[layout].model_class is AutoModelForTokenClassification
+    ):  # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates
         peft_config.task_type = "TOKEN_CLS"
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=args.gradient_checkpointing)
