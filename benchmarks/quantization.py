@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
 
-from trl_dsmath.generation.loading import Loading, load_policy
+from trl_dsmath.generation import SamplerConfig, load_policy
 from trl_dsmath.generation.memory import GIB, ModelMemory, Quantization, model_memory
 from trl_dsmath.paper import MODEL
 from trl_dsmath.scripts.tiny_model import make_tiny_model
@@ -31,7 +31,7 @@ from trl_dsmath.scripts.tiny_model import make_tiny_model
 FORMS: dict[str, dict[str, bool]] = {
     "bf16": {},
     "8-bit": {"load_in_8bit": True},
-    "4-bit (nf4)": {"load_in_4bit": True, "double_quantization": False},
+    "4-bit (nf4)": {"load_in_4bit": True, "use_bnb_nested_quant": False},
     "4-bit, double": {"load_in_4bit": True},
 }
 KINDS: dict[str, Quantization | None] = {
@@ -82,7 +82,7 @@ def compare(folder: str, config: Any) -> list[str]:
     reference: Any = None
     whole = 0
     for name, flags in FORMS.items():
-        model, tokenizer = load_policy(Loading(folder, dtype="bfloat16", **flags))  # type: ignore[arg-type]
+        model, tokenizer = load_policy(SamplerConfig(folder, dtype="bfloat16", **flags))  # type: ignore[arg-type]
         ids = torch.tensor([tokenizer(TEXT * 2)["input_ids"][:96]], device=model.device)
         with torch.no_grad():
             logits = model(ids).logits[0].float().cpu()
@@ -209,7 +209,7 @@ def gpu(new_tokens: int) -> list[str]:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
             start = time.perf_counter()
-            model, tokenizer = load_policy(Loading(folder, dtype="bfloat16", **flags))  # type: ignore[arg-type]
+            model, tokenizer = load_policy(SamplerConfig(folder, dtype="bfloat16", **flags))  # type: ignore[arg-type]
             tokenizer.eos_token = None
             model.generation_config.eos_token_id = None
             loaded = time.perf_counter() - start

@@ -97,7 +97,7 @@ def main() -> None:
             start = time.process_time()
             their_verdicts = accuracy_reward(messages, dollars)
             theirs.append(time.process_time() - start)
-            gold._read_gold_text.cache_clear()  # each round reads its golds anew, as a first step does
+            gold.parse_gold.cache_clear()  # each round reads its golds anew, as a first step does
             start, children = time.process_time(), _children()
             our_verdicts = boxed_accuracy_reward(messages, golds)
             ours.append(time.process_time() - start + _children() - children)

@@ -11,10 +11,10 @@ pytest.importorskip("fasttext", reason="fastText is not installed")
 
 from trl_dsmath import paper
 from trl_dsmath.cli import corpus
+from trl_dsmath.cli.recipes import named_recipe
 from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.scripts.options import parse_light
-from trl_dsmath.scripts.recipes import named_recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
 import small_crawl

@@ -13,14 +13,14 @@ import yaml
 
 from trl_dsmath.cli import answers
 from trl_dsmath.cli.questions import few_shot_pairs
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.cli.solve import main, settings_of
 from trl_dsmath.cli.solve_options import bare_switches, make_parser
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.generation.engines import loading_of
+from trl_dsmath.generation import SamplerConfig
 from trl_dsmath.grading.votes import vote
 from trl_dsmath.inference import Solution, SolvedSample
 from trl_dsmath.inference.stopping import next_round
-from trl_dsmath.scripts.recipes import recipe_path
 
 RUN = [sys.executable, "-c", "import sys; from trl_dsmath.cli.solve import main; sys.exit(main(sys.argv[1:]))"]
 
@@ -110,7 +110,7 @@ def test_both_spellings_and_bare_switches() -> None:
         args = parser.parse_args(bare_switches(parser, [spelling, "What is 1+1?", "--top-p", "0.5", "--model=m"]))
         assert args.question == "What is 1+1?" and args.load_in_4bit is True and args.top_p == 0.5
     args = parser.parse_args(bare_switches(parser, ["--load_in_4bit", "false", "--model", "m"]))
-    assert not loading_of(args).load_in_4bit
+    assert not args.load_in_4bit
 
 
 def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
         (["?", *flags, "--vote", "all"], ConfigError, "majority, weighted, best_of_n"),
         (["?", *flags, "--input", "x"], ConfigError, "exclude"),
         (["?", *flags, "--engine", "vllm", "--load-in-4bit"], ConfigError, "vllm"),
-        ([str(questions), *flags], DataError, "--question_column"),
+        ([str(questions), *flags], DataError, "question_column"),
         (["?", *flags, "--few_shot", "nothing"], ConfigError, "gsm8k"),
         (["?", *flags, "--config", "nothing"], ConfigError, "cpu"),
     ]:
@@ -158,7 +158,8 @@ def test_recipes_hold_known_keys_and_values(name: str) -> None:
     args = make_parser().parse_args(["?"])
     assert set(recipe) <= set(vars(args))
     vars(args).update(recipe)
-    settings, loading = settings_of(args), loading_of(args)
+    loading = SamplerConfig(**{name: getattr(args, name) for name in SamplerConfig.names()})
+    settings = settings_of(args)
     assert loading.quantization == {"8bit": "8bit", "4bit": "4bit-double"}.get(name)
     if name == "paper":
         assert (settings.n, settings.adaptive) == (64, "off")

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from trl_dsmath.generation.reserved import ROOM, ReservedLayer, repeated
+from trl_dsmath.generation.transformers_hooks import ROOM, ReservedLayer, repeated
 
 
 def _prompt_cache(model: Any, ids: torch.Tensor) -> DynamicCache:

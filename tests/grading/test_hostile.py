@@ -120,13 +120,13 @@ def test_a_dead_worker_and_a_dead_zygote_are_replaced() -> None:
     pool = WorkerPool()
     pair = [(r"\int_0^1 2t\,dt", r"\int_0^1 2x\,dx")]
     try:
-        assert pool.judge(pair, PATIENCE) == [True]
+        assert pool.run(pair, PATIENCE) == [True]
         os.kill(pool._idle[0].pid, signal.SIGKILL)
-        assert pool.judge(pair, PATIENCE) == [True]
+        assert pool.run(pair, PATIENCE) == [True]
         assert pool._zygote
         pool._zygote.kill()
         pool._zygote.wait()
-        assert pool.judge(pair, PATIENCE) == [True]
+        assert pool.run(pair, PATIENCE) == [True]
     finally:
         pool.close()
 

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trl_dsmath.grading.answer import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
 from trl_dsmath.grading.equality import equal, proportional
-from trl_dsmath.grading.evaluate import value
-from trl_dsmath.grading.quantities import parse_expression
-from trl_dsmath.grading.tree import TooLarge, Undefined, Unsupported, symbols
-from trl_dsmath.grading.units import resolve
+from trl_dsmath.grading.expressions import TooLarge, Undefined, Unsupported, symbols, value
+from trl_dsmath.grading.latex import parse_expression
+from trl_dsmath.grading.shapes import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
+from trl_dsmath.grading.tokens import resolve
 from trl_dsmath.text import normalize
 
 

@@ -10,9 +10,9 @@ from trl_dsmath.errors import DsMathError
 from trl_dsmath.generation import ToolSampler
 from trl_dsmath.grading import Verdict, grade
 from trl_dsmath.inference import Settings, load_benchmark, plan, run, score
-from trl_dsmath.inference.evaluation_journal import read_samples
 from trl_dsmath.inference.evaluation_programs import with_output
 from trl_dsmath.inference.extraction import strict_answer
+from trl_dsmath.inference.run import read_samples
 
 
 @pytest.fixture(scope="module", autouse=True)

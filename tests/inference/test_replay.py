@@ -7,7 +7,7 @@ from replay import ReplaySampler
 
 from trl_dsmath.grading.metrics import maj_at_k
 from trl_dsmath.inference import Settings, load_benchmark, plan, run, score
-from trl_dsmath.inference.evaluation_journal import read_samples
+from trl_dsmath.inference.run import read_samples
 
 # By benchmark and problem: completions with the label of a careful reader, and whether the answer is right in the box.
 RECORDED: dict[str, list[list[tuple[str, bool, bool]]]] = {

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from replay import ReplaySampler
 
+from trl_dsmath.data.journal import Journal
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.generation.config import fingerprint
 from trl_dsmath.inference import Settings, load_benchmark, load_plan, plan, run, score
-from trl_dsmath.inference.evaluation_journal import Journal, read_samples
-from trl_dsmath.inference.run import fingerprint
+from trl_dsmath.inference.run import SAMPLE_KEY, SAMPLES, read_samples
 
 KILLED = Path(__file__).with_name("killed.py")
 
@@ -97,11 +98,11 @@ def test_problems_without_all_samples_are_left_out_and_told(benchmarks_dir: Path
 
 
 def test_two_processes_do_not_write_to_one_folder(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path / SAMPLES, SAMPLE_KEY)
     with pytest.raises(ConfigError, match="another process"):
-        Journal(tmp_path)
+        Journal(tmp_path / SAMPLES, SAMPLE_KEY)
     journal.close()
-    Journal(tmp_path).close()
+    Journal(tmp_path / SAMPLES, SAMPLE_KEY).close()
 
 
 def test_settings_that_cannot_work() -> None:

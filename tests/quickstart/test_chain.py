@@ -148,10 +148,10 @@ def test_without_optional_packages(
     argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     """The loop is left out visibly, on the terminal and in the report, and pretraining says what it reads instead."""
-    from trl_dsmath.quickstart import run
+    from trl_dsmath.quickstart import settings
 
-    find_spec = run.find_spec
-    monkeypatch.setattr(run, "find_spec", lambda name: None if name == "fasttext" else find_spec(name))
+    find_spec = settings.find_spec
+    monkeypatch.setattr(settings, "find_spec", lambda name: None if name == "fasttext" else find_spec(name))
     folder = tmp_path / "run"
     assert main(["--output_dir", str(folder), *argv, "--stages", "corpus,pretrain"]) == 0
     assert "left out: fasttext is not installed (pip install 'trl-dsmath[corpus]')" in capsys.readouterr().out
@@ -174,7 +174,7 @@ def test_saved_models_are_asked_as_they_were_trained(short: Path) -> None:
     """`Solver` sends messages; what the model reads must be the prompt of the training, to the token."""
     from transformers import AutoTokenizer
 
-    from trl_dsmath.generation.encoding import encode_prompt
+    from trl_dsmath.generation.protocol import encode_prompt
     from trl_dsmath.inference.solve_prompts import prompt_for
     from trl_dsmath.quickstart.task import Problem
 

@@ -9,15 +9,14 @@ import torch
 
 from trl_dsmath.data.prompts import CHAT_TEMPLATE
 from trl_dsmath.errors import ConfigError, MissingDependencyError
-from trl_dsmath.generation import memory
-from trl_dsmath.generation.loading import Loading, load_policy
+from trl_dsmath.generation import SamplerConfig, load_policy, memory
 from trl_dsmath.inference import Solver
 
 
 def test_number_formats(tiny: Path) -> None:
-    assert load_policy(Loading(str(tiny)))[0].dtype == torch.float32  # as it was saved
-    assert load_policy(Loading(str(tiny), dtype="bf16"))[0].dtype == torch.bfloat16
-    assert load_policy(Loading(str(tiny), dtype="float16"))[0].dtype == torch.float16
+    assert load_policy(SamplerConfig(str(tiny)))[0].dtype == torch.float32  # as it was saved
+    assert load_policy(SamplerConfig(str(tiny), dtype="bf16"))[0].dtype == torch.bfloat16
+    assert load_policy(SamplerConfig(str(tiny), dtype="float16"))[0].dtype == torch.float16
 
 
 @pytest.mark.parametrize("flag", ["load_in_8bit", "load_in_4bit"])
@@ -33,14 +32,14 @@ def test_a_tokenizer_without_a_template_gets_the_papers(tiny: Path, tmp_path: Pa
     folder = tmp_path / "bare"
     shutil.copytree(tiny, folder)
     (folder / "chat_template.jinja").unlink()
-    assert load_policy(Loading(str(folder)))[1].chat_template == CHAT_TEMPLATE
+    assert load_policy(SamplerConfig(str(folder)))[1].chat_template == CHAT_TEMPLATE
 
 
 @pytest.fixture
 def adapter(tiny: Path, tmp_path: Path) -> Path:
     from peft import LoraConfig, get_peft_model
 
-    model, _ = load_policy(Loading(str(tiny)))
+    model, _ = load_policy(SamplerConfig(str(tiny)))
     lora = get_peft_model(model, LoraConfig(target_modules=["q_proj"], r=2, init_lora_weights=False))
     lora.save_pretrained(tmp_path / "adapter")
     return tmp_path / "adapter"
@@ -48,9 +47,9 @@ def adapter(tiny: Path, tmp_path: Path) -> Path:
 
 def test_adapters(tiny: Path, adapter: Path) -> None:
     ids = torch.tensor([[5, 6, 7]])
-    by_folder, _ = load_policy(Loading(str(adapter)))
-    by_flag, _ = load_policy(Loading(str(tiny), adapter=str(adapter)))
-    plain, _ = load_policy(Loading(str(tiny)))
+    by_folder, _ = load_policy(SamplerConfig(str(adapter)))
+    by_flag, _ = load_policy(SamplerConfig(str(tiny), adapter=str(adapter)))
+    plain, _ = load_policy(SamplerConfig(str(tiny)))
     with torch.no_grad():
         assert torch.equal(by_folder(ids).logits, by_flag(ids).logits)
         assert not torch.allclose(by_folder(ids).logits, plain(ids).logits)
@@ -60,35 +59,35 @@ def test_an_adapter_that_does_not_fit(tiny: Path, adapter: Path) -> None:
     config = json.loads((adapter / "adapter_config.json").read_text())
     (adapter / "adapter_config.json").write_text(json.dumps({**config, "target_modules": ["nowhere"]}))
     with pytest.raises(ConfigError, match="does not fit"):
-        load_policy(Loading(str(tiny), adapter=str(adapter)))
+        load_policy(SamplerConfig(str(tiny), adapter=str(adapter)))
     with pytest.raises(ConfigError, match=r"no adapter_config\.json"):
-        load_policy(Loading(str(tiny), adapter=str(tiny)))
+        load_policy(SamplerConfig(str(tiny), adapter=str(tiny)))
 
 
 def test_memory_is_told_before_loading(tiny: Path) -> None:
     said: list[str] = []
-    load_policy(Loading(str(tiny)), tokens=100, rows=64, say=said.append)
+    load_policy(SamplerConfig(str(tiny)), tokens=100, rows=64, notify=said.append)
     assert "64 sequences of 100 tokens" in said[0] and "GiB free in memory" in said[0]
 
 
 def test_too_little_memory(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda device: 10_000)
-    with pytest.raises(ConfigError, match=r"--load_in_8bit takes .*--load_in_4bit takes"):
-        load_policy(Loading(str(tiny)))
+    with pytest.raises(ConfigError, match=r"load_in_8bit takes .*load_in_4bit takes"):
+        load_policy(SamplerConfig(str(tiny)))
 
 
 def test_settings_that_cannot_work(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="exclude each other"):
-        Loading("m", load_in_4bit=True, load_in_8bit=True)
+        SamplerConfig("m", load_in_4bit=True, load_in_8bit=True)
     with pytest.raises(ConfigError, match="dtype must"):
-        Loading("m", dtype="int7")
+        SamplerConfig("m", dtype="int7")
     with pytest.raises(ConfigError, match="no-such-folder cannot be loaded"):
-        load_policy(Loading("./no-such-folder"))
+        load_policy(SamplerConfig("./no-such-folder"))
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="needs a GPU"):
-            load_policy(Loading(str(tiny), device_map="cuda:0"))
+            load_policy(SamplerConfig(str(tiny), device_map="cuda:0"))
         with pytest.raises(ConfigError, match="sdpa"):
-            load_policy(Loading(str(tiny), attn_implementation="flash_attention_2"))
+            load_policy(SamplerConfig(str(tiny), attn_implementation="flash_attention_2"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"trl-dsmath\[quantization\]"):
-        load_policy(Loading(str(tiny), load_in_4bit=True))
+        load_policy(SamplerConfig(str(tiny), load_in_4bit=True))

@@ -56,10 +56,10 @@ def test_the_published_7b() -> None:
 @pytest.mark.parametrize("quantization", ["8bit", "4bit", "4bit-double"])
 def test_what_is_predicted_is_what_is_loaded(tiny: Path, quantization: str) -> None:
     pytest.importorskip("bitsandbytes")
-    from trl_dsmath.generation.loading import Loading, load_policy
+    from trl_dsmath.generation import SamplerConfig, load_policy
 
     flags = {"load_in_8bit": quantization == "8bit", "load_in_4bit": quantization != "8bit"}
-    model, _ = load_policy(Loading(str(tiny), double_quantization=quantization == "4bit-double", **flags))
+    model, _ = load_policy(SamplerConfig(str(tiny), use_bnb_nested_quant=quantization == "4bit-double", **flags))
     held = sum(p.numel() * p.element_size() for p in model.parameters())
     for parameter in model.parameters():
         state = getattr(parameter, "quant_state", None)

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ConfigError
-from ..generation.engines import SERVER_URL, check_engine
+from ..generation import SamplerConfig, load_sampler
 from ..scripts.hub import make_repository
 from . import run
 from .launch import parse, stage_parser
 
 if TYPE_CHECKING:
     from trl import ModelConfig, TrlParser
-
-    from ..generation import Sampler
 
 
 @dataclass
@@ -101,7 +99,9 @@ class AnnotateArguments:
     engine: Literal["transformers", "vllm", "server"] = field(
         default="transformers", metadata={"help": "What samples: server is vLLM, elsewhere."}
     )
-    vllm_server_base_url: str = field(default=SERVER_URL, metadata={"help": "Where the server listens."})
+    vllm_server_base_url: str = field(
+        default=SamplerConfig().vllm_server_base_url, metadata={"help": "Where the server listens."}
+    )
     batch_size: int | None = field(default=None, metadata={"help": "Samples at a time; by memory when left out."})
     use_cpu: bool = field(default=False, metadata={"help": "Stay on the CPU where there is a GPU."})
     trust_remote_code: bool = field(default=False, metadata={"help": "A model on the hub may bring its own code."})
@@ -151,13 +151,12 @@ def main(argv: list[str] | None = None) -> int:
     # Checked before a model is loaded.
     Settings(args.mode, args.num_rollouts, args.num_solutions, decoding, args.wave, args.problems_at_once)
     training.check_extras(args, model_args)
-    adapter = Path(str(model_args.model_name_or_path), "adapter_config.json").exists()
-    check_engine(args.engine, model_args.load_in_8bit or model_args.load_in_4bit or adapter)
+    completer = sampler_config(args, model_args)
     if args.hub_dataset_id:
         make_repository(args.hub_dataset_id, "--hub_dataset_id", "dataset", args.hub_private)
     rows = load_rows(args)
     output = Path(args.output_dir) / "train.jsonl"
-    sampler = load_sampler(args, model_args)
+    sampler = load_sampler(completer)
     print(f"model       {sampler.name}")
     print(f"labels      {args.mode}, at most {args.num_rollouts} roll-outs a prefix, temperature {args.temperature:g}")
     print(f"output      {output}", flush=True)
@@ -198,48 +197,14 @@ def load_rows(args: AnnotateArguments) -> list[dict[str, Any]]:
     return dataset.to_list()
 
 
-def load_sampler(args: AnnotateArguments, model_args: "ModelConfig") -> "Sampler":
-    """Loads the completer into the engine that was asked for.
+def sampler_config(args: AnnotateArguments, model_args: "ModelConfig") -> SamplerConfig:
+    """The completer: which model, in what form, by which engine.
 
     Raises:
-        ConfigError: no model is named, or it cannot be loaded.
-        MissingDependencyError: the engine is not installed.
+        ConfigError: an engine that takes whole models only.
     """
-    from ..scripts import training
-
-    tokenizer = training.load_tokenizer(model_args, args, args.plain_prompts, print)
-    assert model_args.model_name_or_path is not None  # load_tokenizer has asked for it
-    if args.engine == "server":
-        from ..generation import ServerSampler
-
-        return ServerSampler(args.vllm_server_base_url, tokenizer, model=model_args.model_name_or_path)
-    if args.engine == "vllm":
-        from ..generation import VLLMSampler
-
-        options = {"dtype": model_args.dtype, "revision": model_args.model_revision}
-        return VLLMSampler(
-            model_args.model_name_or_path, tokenizer, trust_remote_code=args.trust_remote_code, **options
-        )
-
-    import torch
-    from transformers import AutoModelForCausalLM
-    from trl import get_quantization_config
-
-    from ..generation import TransformersSampler
-    from ..generation.loading import model_errors
-
-    on_gpu = torch.cuda.is_available() and not args.use_cpu
-    with model_errors(model_args.model_name_or_path):
-        model = AutoModelForCausalLM.from_pretrained(
-            model_args.model_name_or_path,
-            revision=model_args.model_revision,
-            trust_remote_code=args.trust_remote_code,
-            attn_implementation=model_args.attn_implementation,
-            dtype=model_args.dtype,
-            quantization_config=get_quantization_config(model_args),
-            device_map="auto" if on_gpu else None,
-        )
-    return TransformersSampler(model, tokenizer, batch_size=args.batch_size)
+    given = {**vars(model_args), **vars(args)}
+    return SamplerConfig(**{name: given[name] for name in SamplerConfig.names() if name in given})
 
 
 if __name__ == "__main__":

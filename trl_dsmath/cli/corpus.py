@@ -8,7 +8,7 @@ from ..corpus.loop import run_loop
 from ..corpus.settings import LoopSettings
 from ..errors import ConfigError
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
+from .recipes import named_recipe
 
 _HELP = {
     "pages": "folder of cleaned pages (.jsonl, .jsonl.gz), or one such file: url and text in each line",

@@ -5,12 +5,12 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..data.benchmarks import canonical
 from ..data.journal import write_whole
 from ..errors import ConfigError
-from ..generation.engines import ENGINES, SERVER_URL, load_sampler, loading_of
+from ..generation import SamplerConfig, load_sampler
 from ..grading.batch import TIME_LIMIT
 from ..inference import (
     BENCHMARKS,
@@ -24,16 +24,12 @@ from ..inference import (
     run,
     score,
 )
-from ..inference.evaluation_journal import SAMPLES, read_samples
 from ..inference.extraction import Form
 from ..inference.recordings import agreement
-from ..inference.report import table_text, write
-from ..inference.run import Task, fingerprint, save_plan
+from ..inference.report import metrics_text, write
+from ..inference.run import SAMPLES, Task, read_samples, save_plan
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
-
-if TYPE_CHECKING:
-    from ..generation import Sampler
+from .recipes import named_recipe
 
 _TEN = [name for name in BENCHMARKS if not name.startswith("aime")]
 
@@ -95,10 +91,15 @@ def make_parser() -> argparse.ArgumentParser:
     switch("trust_remote_code", "a model may bring its own code", to=model)
     switch("use_cpu", "stay on the CPU where there is a GPU", to=model)
     model.add_argument(
-        "--engine", choices=ENGINES, default="transformers", help="vllm: in this process; server: vLLM, elsewhere"
+        "--engine",
+        choices=("transformers", "vllm", "server"),
+        default="transformers",
+        help="vllm: in this process; server: vLLM, elsewhere",
     )
     model.add_argument(
-        "--vllm_server_base_url", default=SERVER_URL, help="where --engine server finds it (default: %(default)s)"
+        "--vllm_server_base_url",
+        default=SamplerConfig().vllm_server_base_url,
+        help="where --engine server finds it (default: %(default)s)",
     )
     model.add_argument("--batch_size", type=int, help="samples computed at a time; by memory when left out")
     return parser
@@ -140,10 +141,10 @@ def main(argv: list[str] | None = None) -> int:
         raise ConfigError("Which model? Give --model_name_or_path: a folder, or a name on the hub.")
     problems = _load(names, args.benchmarks_dir)
     plan(problems, settings, "")  # refuses what cannot be asked before a model is loaded
-    sampler, config = load_sampler(args, loading_of(args))
-    context = getattr(config.get_text_config(), "max_position_embeddings", None)
-    identity = _identity(args, sampler)
-    tasks = plan(problems, settings, identity, sampler.encode_prompt, context)
+    loading = SamplerConfig(**{name: getattr(args, name) for name in SamplerConfig.names() if hasattr(args, name)})
+    sampler = load_sampler(loading, args.mode == "tool")
+    identity = loading.identity(args.mode == "tool")
+    tasks = plan(problems, settings, identity, sampler.encode_prompt, sampler.context_length)
     print(f"model       {identity}")
     print(f"problems    {len({(t.problem.benchmark, t.problem.index) for t in tasks}):,} of {', '.join(names)}")
     print(f"samples     {sum(task.samples for task in tasks):,}, mode {args.mode}{', few-shot' * args.few_shot}")
@@ -172,14 +173,6 @@ def _load(names: list[str], folder: str | None) -> list[Problem]:
     return [problem for name in names for problem in load_benchmark(name, folder)]
 
 
-def _identity(args: argparse.Namespace, sampler: "Sampler") -> str:
-    """What samples depend on besides prompt and decoding: weights, number format, adapter, engine."""
-    form = [args.dtype, "8bit" if args.load_in_8bit else "4bit" if args.load_in_4bit else None, args.model_revision]
-    engine = sampler.name.split(":")[0] + (" with tools" if args.mode == "tool" else "")
-    adapter = f"adapter {fingerprint(args.adapter)}" if args.adapter else None
-    return fingerprint(args.model_name_or_path, ", ".join(str(part) for part in [*form, adapter, engine] if part))
-
-
 def _recorded(args: argparse.Namespace, names: list[str]) -> int:
     """Judges a file of recorded completions."""
     problems = _load(names, args.benchmarks_dir)
@@ -200,9 +193,9 @@ def _finish(
 ) -> int:
     """Judges, writes the report, and says what came out."""
     scores = score(tasks, samples, args.time_limit)
-    content = write(folder, tasks, scores, record)
-    print(table_text(content))
-    for warning in content.warnings:
+    report = write(folder, tasks, scores, record)
+    print(metrics_text(report.metrics))
+    for warning in report.warnings:
         print(f"note        {warning.replace('**', '')}")
     _say_agreement(folder, tasks, samples, scores)
     print(f"report      {folder / 'report.html'} (and report.md, report.json, scores.jsonl)")

@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import ConfigError
 from ..paper import GRPO_STAGE
 from ..scripts.options import parse_light
-from ..scripts.recipes import take_config
 from . import run
+from .recipes import take_config
 
 _SECTIONS = ("grpo", "annotate", "prm")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, MissingDependencyError
-from ..scripts.recipes import read_recipe, take_config
+from .recipes import read_recipe, take_config
 
 if TYPE_CHECKING:
     from trl import TrlParser

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..generation.engines import load_sampler, loading_of
+from ..generation import SamplerConfig, load_sampler
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
 from .answers import show, summarize
 from .questions import few_shot_pairs, is_file, questions_of_stdin, read_questions, say
+from .recipes import named_recipe
 from .solve_options import bare_switches, make_parser
 
 if TYPE_CHECKING:
-    from ..generation.loading import Loading
     from ..inference import Solver, SolveSettings
 
 
@@ -31,7 +30,7 @@ def main(argv: list[str]) -> int:
     if not args.model_name_or_path:
         raise ConfigError("Which model? Give --model: a folder or a name on the hub.")
     settings = settings_of(args)
-    loading = loading_of(args, double_quantization=args.use_bnb_nested_quant, device_map=args.device_map)
+    loading = SamplerConfig(**{name: getattr(args, name) for name in SamplerConfig.names()})
     if args.vote != "majority" and not args.step_scorer:
         raise ConfigError(f"--vote {args.vote} needs scores: give --step_scorer MODEL.")
     rows = (
@@ -68,7 +67,7 @@ def settings_of(args: argparse.Namespace) -> "SolveSettings":
     )
 
 
-def load_solver(args: argparse.Namespace, settings: "SolveSettings", loading: "Loading") -> "Solver":
+def load_solver(args: argparse.Namespace, settings: "SolveSettings", loading: SamplerConfig) -> "Solver":
     """Loads model, tokenizer and step scorer.
 
     Raises:
@@ -82,8 +81,8 @@ def load_solver(args: argparse.Namespace, settings: "SolveSettings", loading: "L
         from ..prm import load_step_scorer
 
         scorer = load_step_scorer(args.step_scorer, device="cpu" if args.use_cpu else None)
-    sampler, _ = load_sampler(
-        args, loading, settings.max_new_tokens, settings.samples, lambda line: say("memory", line)
+    sampler = load_sampler(
+        loading, args.mode == "tool", settings.max_new_tokens, settings.samples, lambda line: say("memory", line)
     )
     solver = Solver(sampler, settings, scorer)
     how = "greedy" if settings.samples == 1 and settings.temperature == 0 else f"{settings.vote} of {settings.samples}"

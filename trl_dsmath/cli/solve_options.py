@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from ..generation.engines import SERVER_URL
+from ..generation import SamplerConfig
 
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -47,7 +47,12 @@ def make_parser() -> argparse.ArgumentParser:
     _option(
         group, "engine", "transformers, vllm (in this process) or server (vLLM, elsewhere)", default="transformers"
     )
-    _option(group, "vllm_server_base_url", "where the server of --engine server listens", default=SERVER_URL)
+    _option(
+        group,
+        "vllm_server_base_url",
+        "where the server of --engine server listens",
+        default=SamplerConfig().vllm_server_base_url,
+    )
     _option(group, "batch_size", "samples computed at a time; by the memory when left out", type=int)
 
     group = parser.add_argument_group("solving")

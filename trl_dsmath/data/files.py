@@ -55,6 +55,28 @@ def read_jsonl(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
     return rows, broken
 
 
+def read_rows(path: str | Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """Reads a `.jsonl` or `.parquet` file, or a folder of parquet files, as TRL's `log_completions` writes it.
+
+    Returns:
+        `tuple`: the rows, and the numbers (from 1) of the lines that hold no JSON object.
+
+    Raises:
+        DataError: nothing is there, or nothing can be read.
+    """
+    path = Path(path)
+    if path.is_dir() or path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not files or not all(file.is_file() for file in files):
+            raise DataError(f"{path}: there is no .parquet file.")
+        return [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()], []
+    if not path.is_file():
+        raise DataError(f"There is no file or folder {path}.")
+    return read_jsonl(path)
+
+
 def to_dataset(rows: list[dict[str, Any]]) -> "Dataset":
     """Rows as a data set. A cell that is missing is None; numbers that stand beside strings in one column, or in its
     lists, become strings, since a column has one type."""

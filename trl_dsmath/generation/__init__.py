@@ -1,14 +1,18 @@
 """Engines that continue prompts: one protocol; transformers, vLLM, a vLLM server. The engines are loaded on first use.
 
-[`ToolSampler`] wraps any of them and runs the programs that the samples ask for.
+[`load_sampler`] is the one place that chooses an engine. [`ToolSampler`] wraps any of them and runs the programs that the
+samples ask for.
 
-What is covered: exact continuation of token ids, a random stream of its own for every sample, the shared prompt computed
-once. What is not: bit-equal samples across engines, number formats or GPUs; see [`Sampler`].
+What is covered: exact continuation of token ids, an own random stream for every sample, the shared prompt computed once.
+What is not: bit-equal samples across engines, number formats or GPUs; see [`Sampler`].
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .config import SamplerConfig
+from .loading import load_policy, load_sampler, load_tokenizer
+from .programs import run_completions
 from .protocol import Decoding, Program, Prompt, Sample, Sampler
 from .tools import ToolSampler
 
@@ -22,7 +26,20 @@ _ENGINES = {
     "TransformersSampler": "transformers_engine",
     "VLLMSampler": "vllm_engine",
 }
-__all__ = ["Decoding", "Program", "Prompt", "Sample", "Sampler", "ToolSampler", *_ENGINES]
+__all__ = [
+    "Decoding",
+    "Program",
+    "Prompt",
+    "Sample",
+    "Sampler",
+    "SamplerConfig",
+    "ToolSampler",
+    "load_policy",
+    "load_sampler",
+    "load_tokenizer",
+    "run_completions",
+    *_ENGINES,
+]
 
 
 def __getattr__(name: str) -> object:

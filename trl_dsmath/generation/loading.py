@@ -1,101 +1,107 @@
-"""A policy for inference: number format, 8 or 4 bits, adapters; what cannot work is said before weights are read."""
+"""Loading what samples: one function chooses the engine; what cannot work is refused before weights are read."""
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..data.prompts import CHAT_TEMPLATE
 from ..errors import ConfigError, need
+from .config import SHORT_DTYPES, SamplerConfig
+from .protocol import Sampler
+from .tools import ToolSampler
 
-DType = Literal["bfloat16", "float16", "float32"]
-_SHORT: dict[str, DType] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
-@dataclass(frozen=True)
-class Loading:
+def load_sampler(
+    config: SamplerConfig,
+    tools: bool = False,
+    tokens: int | None = None,
+    rows: int = 1,
+    notify: Callable[[str], None] | None = None,
+) -> Sampler:
     """
-    Which model, and in what form.
+    Loads a model into the engine that the configuration names. No other place chooses an engine.
 
     Args:
-        model (`str`):
-            Folder or name on the hub. A folder with a LoRA adapter loads its base model too.
-        adapter (`str`, *optional*):
-            LoRA adapter to put on the model.
-        dtype (`str`, *optional*):
-            `"bfloat16"`, `"float16"`, `"float32"` (or `"bf16"`, `"fp16"`, `"fp32"`). If `None`, bfloat16 on a GPU or when
-            quantised, else the format that the model was saved in.
-        load_in_8bit (`bool`, *optional*, defaults to `False`):
-            Whether to load linear layers as int8.
-        load_in_4bit (`bool`, *optional*, defaults to `False`):
-            Whether to load linear layers as nf4.
-        double_quantization (`bool`, *optional*, defaults to `True`):
-            Whether to quantise the scales of 4-bit weights too: 0.4 bits less a weight.
-        device_map (`str`, *optional*):
-            As in transformers. If `None`, `"auto"` on GPUs.
-        use_cpu (`bool`, *optional*, defaults to `False`):
-            Whether to stay on the CPU where there is a GPU.
-        revision (`str`, *optional*):
-            Revision of a model on the hub.
-        trust_remote_code (`bool`, *optional*, defaults to `False`):
-            Whether a model may bring its own code.
-        attn_implementation (`str`, *optional*):
-            As in transformers: `"sdpa"`, `"flash_attention_2"`, `"eager"`.
+        config ([`SamplerConfig`]):
+            Which model, in what form, by which engine.
+        tools (`bool`, *optional*, defaults to `False`):
+            Whether samples may run programs ([`ToolSampler`]).
+        tokens (`int`, *optional*):
+            Length of a sequence for which the cache is counted. transformers only, as the next two.
+        rows (`int`, *optional*, defaults to `1`):
+            Sequences for which the cache is counted.
+        notify (`Callable`, *optional*):
+            Called with a line about memory before the weights are read.
+
+    Returns:
+        [`Sampler`]
 
     Raises:
-        ConfigError: 8 and 4 bits at once, or an unknown number format.
+        ConfigError: the model cannot be loaded, or no server answers.
+        MissingDependencyError: the engine, bitsandbytes or peft is absent.
+
+    Example:
+    ```python
+    from trl_dsmath.generation import Decoding, SamplerConfig, load_sampler
+
+    sampler = load_sampler(SamplerConfig("deepseek-ai/deepseek-math-7b-rl", load_in_4bit=True))
+    samples = sampler.sample(["1 + 1 ="], Decoding(max_new_tokens=16), n=4)[0]
+    ```
     """
+    if config.engine == "transformers":
+        from .transformers_engine import TransformersSampler
 
-    model: str
-    adapter: str | None = None
-    dtype: str | None = None
-    load_in_8bit: bool = False
-    load_in_4bit: bool = False
-    double_quantization: bool = True
-    device_map: str | None = None
-    use_cpu: bool = False
-    revision: str | None = None
-    trust_remote_code: bool = False
-    attn_implementation: str | None = None
+        model, tokenizer = load_policy(config, tokens, rows, notify)
+        sampler: Sampler = TransformersSampler(model, tokenizer, batch_size=config.batch_size)
+    else:
+        sampler = _load_vllm(config)
+    return ToolSampler(sampler) if tools else sampler
 
-    def __post_init__(self) -> None:
-        if self.load_in_8bit and self.load_in_4bit:
-            raise ConfigError("load_in_8bit and load_in_4bit exclude each other: choose one.")
-        if self.dtype not in (None, "auto", *_SHORT, *_SHORT.values()):
-            raise ConfigError(f"dtype must be bfloat16, float16 or float32, not {self.dtype!r}.")
 
-    @classmethod
-    def names(cls) -> set[str]:
-        """The settings besides the model."""
-        return {field.name for field in fields(cls)} - {"model"}
+def _load_vllm(config: SamplerConfig) -> Sampler:
+    """vLLM in this process, or the client of a server."""
+    from transformers import AutoConfig
 
-    @property
-    def quantization(self) -> Literal["8bit", "4bit", "4bit-double"] | None:
-        """The kind of quantisation, as `solve.memory` names it."""
-        if self.load_in_8bit:
-            return "8bit"
-        return ("4bit-double" if self.double_quantization else "4bit") if self.load_in_4bit else None
+    hub: dict[str, Any] = {"revision": config.model_revision, "trust_remote_code": config.trust_remote_code}
+    with model_errors(config.model):
+        shape = AutoConfig.from_pretrained(config.model, **hub)
+    tokenizer = load_tokenizer(config.model, **hub)
+    if config.engine == "server":
+        from .server_engine import ServerSampler
+
+        server = ServerSampler(config.vllm_server_base_url, tokenizer, model=config.model)
+        server.context_length = server.context_length or _context_length(shape)
+        return server
+    from .vllm_engine import VLLMSampler
+
+    dtype = SHORT_DTYPES.get(config.dtype or "", config.dtype) or "auto"
+    vllm = VLLMSampler(config.model, tokenizer, dtype=dtype, **hub)
+    vllm.context_length = _context_length(shape)
+    return vllm
+
+
+def _context_length(config: "PreTrainedConfig") -> int | None:
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 def load_policy(
-    loading: Loading, tokens: int | None = None, rows: int = 1, say: Callable[[str], None] | None = None
-) -> tuple[Any, Any]:
-    """Loads model and tokenizer.
+    config: SamplerConfig, tokens: int | None = None, rows: int = 1, notify: Callable[[str], None] | None = None
+) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """Loads model and tokenizer with transformers.
 
     Args:
-        loading ([`Loading`]):
+        config ([`SamplerConfig`]):
             Which model, and in what form.
-        tokens (`int`, *optional*):
-            Length of a sequence to count the cache for.
-        rows (`int`, *optional*, defaults to `1`):
-            Sequences to count the cache for.
-        say (`Callable`, *optional*):
-            Prints a line about memory before the weights are read.
+        tokens (`int`, *optional*), rows (`int`, *optional*, defaults to `1`), notify (`Callable`, *optional*):
+            As in [`load_sampler`].
 
     Returns:
-        `tuple`: model, in evaluation mode, and tokenizer. A tokenizer without a chat template gets DeepSeekMath's.
+        `tuple`: model, in evaluation mode, and tokenizer.
 
     Raises:
         ConfigError: there is no such model, an adapter that does not fit, or not enough memory; the message says what
@@ -105,23 +111,22 @@ def load_policy(
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    base, adapter = _base_and_adapter(loading)
-    _check_machine(loading, torch.cuda.is_available())
-    on_gpu = torch.cuda.is_available() and not loading.use_cpu
-    hub = {"revision": loading.revision, "trust_remote_code": loading.trust_remote_code}
+    base, adapter = _base_and_adapter(config)
+    on_gpu = torch.cuda.is_available() and not config.use_cpu
+    _check_machine(config, on_gpu)
+    hub: dict[str, Any] = {"revision": config.model_revision, "trust_remote_code": config.trust_remote_code}
     with model_errors(base):
-        config = AutoConfig.from_pretrained(base, **hub)
-    dtype = _dtype(loading, config, on_gpu)
-    _check_memory(loading, config, dtype, "cuda" if on_gpu else "cpu", tokens, rows, say)
-    tokenizer = _load_tokenizer(adapter, base, hub)
-    settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": loading.attn_implementation, **hub}
-    if loading.quantization is not None:
-        settings["quantization_config"] = _quantization_config(loading, dtype)
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns at every call of every layer
-    if loading.device_map or on_gpu:
-        settings["device_map"] = loading.device_map or "auto"
-    elif loading.quantization is not None:
+        shape = AutoConfig.from_pretrained(base, **hub)
+    dtype = _dtype(config, shape, on_gpu)
+    _check_memory(config, shape, dtype, "cuda" if on_gpu else "cpu", tokens, rows, notify)
+    tokenizer = load_tokenizer(base, adapter, **hub)
+    settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": config.attn_implementation, **hub}
+    if config.quantization is not None:
+        settings["quantization_config"] = _quantization_config(config, dtype)
         settings["device_map"] = "cpu"
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns at every call of every layer
+    if config.device_map or on_gpu:
+        settings["device_map"] = config.device_map or "auto"
     with model_errors(base):
         model: Any = AutoModelForCausalLM.from_pretrained(base, **settings)
     if adapter is not None:
@@ -129,20 +134,53 @@ def load_policy(
     return model.eval(), tokenizer
 
 
-def _base_and_adapter(loading: Loading) -> tuple[str, str | None]:
+def load_tokenizer(
+    model: str,
+    adapter: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    chat_template: bool = True,
+) -> "PreTrainedTokenizerBase":
+    """Loads a model's tokenizer, padding and truncating on the left, as generation needs it.
+
+    Args:
+        model (`str`):
+            Folder or name on the hub.
+        adapter (`str`, *optional*):
+            LoRA adapter, whose own tokenizer is taken where it brings one: it may have new tokens.
+        revision (`str`, *optional*), trust_remote_code (`bool`, *optional*, defaults to `False`):
+            As in transformers.
+        chat_template (`bool`, *optional*, defaults to `True`):
+            Whether a tokenizer without a chat template gets DeepSeekMath's (`trl_dsmath.data.CHAT_TEMPLATE`).
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    from transformers import AutoTokenizer
+
+    own = adapter is not None and (Path(adapter) / "tokenizer_config.json").is_file()
+    hub: dict[str, Any] = {} if own else {"revision": revision, "trust_remote_code": trust_remote_code}
+    with model_errors(model):
+        tokenizer = AutoTokenizer.from_pretrained(
+            adapter if own else model, padding_side="left", truncation_side="left", **hub
+        )
+    if chat_template and tokenizer.chat_template is None:
+        tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def _base_and_adapter(config: SamplerConfig) -> tuple[str, str | None]:
     """The base model and the adapter, which may be what was named as the model."""
-    adapter = loading.adapter
-    folder = Path(loading.model)
-    base = loading.model
-    if adapter is None and (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        adapter = loading.model
+    base, adapter = config.model, config.adapter
+    if adapter is None and config.names_adapter:
+        adapter = base
         need("peft", "LoRA adapters", "peft")
         from peft import PeftConfig
 
         base = str(PeftConfig.from_pretrained(adapter).base_model_name_or_path or "")
         if not base:
             raise ConfigError(
-                f"{adapter} is an adapter that does not name its base model: give --model and --adapter."
+                f"{adapter} is an adapter that does not name its base model: give model_name_or_path and adapter."
             )
     if adapter is not None:
         need("peft", "LoRA adapters", "peft")
@@ -151,98 +189,82 @@ def _base_and_adapter(loading: Loading) -> tuple[str, str | None]:
     return base, adapter
 
 
-def _check_machine(loading: Loading, cuda: bool) -> None:
+def _check_machine(config: SamplerConfig, on_gpu: bool) -> None:
     """Raises for settings that this machine cannot serve."""
-    if loading.quantization is not None:
+    if config.quantization is not None:
         need("bitsandbytes", "8-bit and 4-bit weights", "quantization")
-    if cuda and not loading.use_cpu:
+    if on_gpu:
         return
-    if loading.device_map and loading.device_map.startswith(("cuda", "balanced", "sequential")):
+    if (config.device_map or "").startswith(("cuda", "balanced", "sequential")):
         raise ConfigError(
-            f"device_map {loading.device_map!r} needs a GPU, and torch sees none: leave it out to use the CPU."
+            f"device_map {config.device_map!r} needs a GPU, and torch sees none: leave it out to use the CPU."
         )
-    if (loading.attn_implementation or "").startswith("flash_attention"):
+    if (config.attn_implementation or "").startswith("flash_attention"):
         raise ConfigError(
-            f"{loading.attn_implementation} needs a GPU, and torch sees none: use --attn_implementation sdpa."
+            f"{config.attn_implementation} needs a GPU, and torch sees none: set attn_implementation to sdpa."
         )
 
 
-def _dtype(loading: Loading, config: Any, on_gpu: bool) -> Any:
+def _dtype(config: SamplerConfig, shape: "PreTrainedConfig", on_gpu: bool) -> Any:
     import torch
 
-    name = _SHORT.get(loading.dtype or "", loading.dtype)
-    if name is None and (on_gpu or loading.quantization is not None):
+    name = SHORT_DTYPES.get(config.dtype or "", config.dtype)
+    if name is None and (on_gpu or config.quantization is not None):
         name = "bfloat16"
     if name in (None, "auto"):
-        return getattr(config, "dtype", None) or torch.float32
+        return getattr(shape, "dtype", None) or torch.float32
     return getattr(torch, str(name))
 
 
 def _check_memory(
-    loading: Loading,
-    config: Any,
+    config: SamplerConfig,
+    shape: "PreTrainedConfig",
     dtype: Any,
     device: str,
     tokens: int | None,
     rows: int,
-    say: Callable[[str], None] | None,
+    notify: Callable[[str], None] | None,
 ) -> None:
     """Says what the model takes; raises when the weights alone do not fit."""
     from .memory import GIB, Quantization, free_memory, model_memory
 
-    if loading.quantization is None and getattr(config, "quantization_config", None):
-        return  # saved quantised, in one of many forms: its size is not known from the shape
-    counted = model_memory(config, dtype, loading.quantization, loading.trust_remote_code)
+    if config.quantization is None and getattr(shape, "quantization_config", None):
+        return  # saved quantized, in one of many forms: its size is not known from the shape
+    counted = model_memory(shape, dtype, config.quantization, config.trust_remote_code)
     free = free_memory(device)
     where = "on the GPU" if device == "cuda" else "in memory"
-    if say is not None:
+    if notify is not None:
         line = counted.report(tokens, rows) if tokens else counted.report(1, 1).split(", 0.00")[0]
-        say(f"{line}; {free / GIB:.1f} GiB free {where}")
+        notify(f"{line}; {free / GIB:.1f} GiB free {where}")
         if tokens and counted.weight_bytes < free < counted.weight_bytes + counted.cache_bytes(tokens, rows):
             fit = counted.rows_that_fit(free, tokens)
-            say(f"all {rows} sequences do not fit at once: about {max(1, fit)} at a time (--batch_size sets it)")
-    if counted.weight_bytes > free and loading.device_map is None:
+            notify(f"all {rows} sequences do not fit at once: about {max(1, fit)} at a time (batch_size sets it)")
+    if counted.weight_bytes > free and config.device_map is None:
         kinds: dict[str, Quantization] = {"load_in_8bit": "8bit", "load_in_4bit": "4bit-double"}
-        sizes = {flag: model_memory(config, dtype, kind, loading.trust_remote_code) for flag, kind in kinds.items()}
+        sizes = {flag: model_memory(shape, dtype, kind, config.trust_remote_code) for flag, kind in kinds.items()}
         smaller = [
-            f"--{flag} takes {size.weight_bytes / GIB:.1f} GiB"
+            f"{flag} takes {size.weight_bytes / GIB:.1f} GiB"
             for flag, size in sizes.items()
             if size.weight_bytes < counted.weight_bytes
         ]
         raise ConfigError(
-            f"The weights of {loading.model} take {counted.weight_bytes / GIB:.1f} GiB and {free / GIB:.1f} GiB are free "
-            f"{where}. {'; '.join([*smaller, 'or choose a smaller model'])}; --device_map auto spreads it over GPUs, "
+            f"The weights of {config.model} take {counted.weight_bytes / GIB:.1f} GiB and {free / GIB:.1f} GiB are free "
+            f"{where}. {'; '.join([*smaller, 'or choose a smaller model'])}; device_map auto spreads it over GPUs, "
             "memory and disk, slowly."
         )
 
 
-def _quantization_config(loading: Loading, dtype: Any) -> Any:
+def _quantization_config(config: SamplerConfig, dtype: Any) -> Any:
     from transformers import BitsAndBytesConfig
 
-    if loading.load_in_8bit:
+    if config.load_in_8bit:
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=loading.double_quantization,
+        bnb_4bit_use_double_quant=config.use_bnb_nested_quant,
         bnb_4bit_compute_dtype=dtype,
     )
-
-
-def _load_tokenizer(adapter: str | None, base: str, hub: dict[str, Any]) -> Any:
-    """The adapter's tokenizer where it brings one, which may have been given tokens of its own; else the model's."""
-    from transformers import AutoTokenizer
-
-    own = adapter is not None and (Path(adapter) / "tokenizer_config.json").is_file()
-    with model_errors(base):
-        tokenizer = (
-            AutoTokenizer.from_pretrained(adapter, padding_side="left")
-            if own
-            else AutoTokenizer.from_pretrained(base, padding_side="left", **hub)
-        )
-    if tokenizer.chat_template is None:
-        tokenizer.chat_template = CHAT_TEMPLATE
-    return tokenizer
 
 
 def _put_on(model: Any, adapter: str, base: str) -> Any:

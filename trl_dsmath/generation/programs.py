@@ -1,4 +1,4 @@
-r"""The text of tool use: programs in a solution, and the block that their output is shown in. Nothing is run here.
+r"""Programs in completions: joining the blocks, running them in the sandbox, and the block that their output is shown in.
 
     ```python
     print(6 * 7)
@@ -12,6 +12,14 @@ Source: the form of DeepSeekMath-Instruct and -RL with tools (github.com/deepsee
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..paper import TOOL_USE
+from ..text.programs import prints, programs, showing_result
+from .protocol import Program
+
+if TYPE_CHECKING:
+    from ..sandbox import ExecutionResult
 
 REQUEST = "```output"  # what a model writes when it wants the output of its program
 
@@ -27,6 +35,59 @@ for block in blocks:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(BaseException):
         exec(block, scope)
 """
+
+
+def program_of(completion: str) -> str | None:
+    """The program of a completion: its last block, made to print its result, with the variables of the blocks before it.
+
+    A last block that is not closed counts: a model that stops at the closing fence leaves one.
+
+    Args:
+        completion (`str`):
+            Text with ```` ```python ```` blocks.
+
+    Returns:
+        `str` or `None`: a program that runs alone; `None` when there is no block, or nothing in the last one.
+    """
+    blocks = programs(completion, cut_off=True)
+    if not blocks or not blocks[-1].strip():
+        return None
+    return with_state(blocks[:-1], blocks[-1] if prints(blocks[-1]) else showing_result(blocks[-1]))
+
+
+def run_completions(completions: Sequence[str]) -> list[Program | None]:
+    """
+    Runs the program of each completion in the sandbox; [`Program.answer`] is what it says.
+
+    Args:
+        completions (`Sequence[str]`):
+            Texts with ```` ```python ```` blocks.
+
+    Returns:
+        `list[Program | None]`: what became of each program; `None` where there is none.
+
+    Raises:
+        SandboxError: this machine has no isolation backend to run programs in.
+    """
+    codes = [program_of(completion) for completion in completions]
+    results = iter(run_sandboxed([code for code in codes if code is not None]))
+    found: list[Program | None] = []
+    for code in codes:
+        if code is None:
+            found.append(None)
+            continue
+        result = next(results)
+        found.append(Program(code, result.stdout, result.error, result.timed_out))
+    return found
+
+
+def run_sandboxed(
+    codes: Sequence[str], timeout: float = TOOL_USE.timeout, memory_mb: int = 512
+) -> "Sequence[ExecutionResult]":
+    """Runs programs in the sandbox, which is imported on first use."""
+    from ..sandbox import run_many
+
+    return run_many(codes, timeout=timeout, memory_mb=memory_mb)
 
 
 def program_spans(text: str) -> list[tuple[int, int]]:

@@ -1,12 +1,16 @@
-"""What every engine promises: prompts in, samples out, each sample from a random stream of its own."""
+"""What every engine promises: prompts in, samples out, each sample from its own random stream."""
 
 import hashlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
+from ..text.programs import last_line
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Text, messages for the chat template, or token ids. Ids are continued exactly as they are.
 Prompt = str | Sequence[dict[str, Any]] | Sequence[int]
@@ -76,6 +80,11 @@ class Program:
     error: str | None = None
     timed_out: bool = False
 
+    @property
+    def answer(self) -> str | None:
+        """The last line that it printed; `None` when it printed nothing, failed, or was stopped."""
+        return None if self.error or self.timed_out else last_line(self.stdout)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -121,6 +130,10 @@ class Sampler(Protocol):
     def name(self) -> str:
         """Engine and model, for records."""
 
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the model can read, prompt and sample together; `None` where that is not known."""
+
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         """The ids that the model reads for a prompt."""
 
@@ -133,7 +146,28 @@ class Sampler(Protocol):
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
     ) -> list[list[Sample]]:
-        """Draws samples `first` to `first + n - 1` of each prompt (`first` may differ from prompt to prompt)."""
+        """
+        Draws samples of prompts.
+
+        Args:
+            prompts (`Sequence[Prompt]`):
+                Texts, lists of messages, or lists of token ids. Ids are continued exactly as they are.
+            decoding ([`Decoding`]):
+                Length, temperature, top-p, stop strings and seed, the same for all prompts.
+            n (`int`, *optional*, defaults to `1`):
+                Samples per prompt. When nothing is random (`decoding.greedy`), one is computed and returned `n` times.
+            first (`int` or `Sequence[int]`, *optional*, defaults to `0`):
+                Number of the first sample: `first` to `first + n - 1` are drawn. One number for all prompts, or one per
+                prompt; with it, a later call goes on where an earlier one ended.
+
+        Returns:
+            `list[list[Sample]]`: one list per prompt in the order of `prompts`, each with `n` samples in the order of
+            their numbers.
+
+        Raises:
+            ConfigError: messages, and the tokenizer has no chat template; or a server that refuses the request.
+            DataError: an empty prompt, or one that leaves no room for a token.
+        """
 
 
 def stream_key(seed: int, ids: Sequence[int], index: int) -> int:
@@ -144,5 +178,54 @@ def stream_key(seed: int, ids: Sequence[int], index: int) -> int:
 
 
 def first_of(first: int | Sequence[int], prompts: int) -> list[int]:
-    """`first` as one number a prompt."""
+    """`first` as one number per prompt."""
     return [first] * prompts if isinstance(first, int) else list(first)
+
+
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> list[int]:
+    """The ids that a model reads for a prompt.
+
+    Args:
+        tokenizer ([`~transformers.PreTrainedTokenizerBase`]):
+            The model's tokenizer.
+        prompt (`str`, `list[dict]` or `list[int]`):
+            Text gets the tokenizer's special tokens, as TRL does it, unless it begins with one already; messages go
+            through the chat template with the generation prompt; ids stay as they are.
+
+    Raises:
+        ConfigError: messages, and the tokenizer has no chat template.
+        DataError: the prompt is empty.
+    """
+    if isinstance(prompt, str):
+        begun = tokenizer.bos_token is not None and prompt.startswith(str(tokenizer.bos_token))
+        ids = tokenizer(prompt, add_special_tokens=not begun)["input_ids"]
+    elif prompt and isinstance(prompt[0], dict):
+        if tokenizer.chat_template is None:
+            raise ConfigError(
+                "The prompt is a list of messages and the tokenizer has no chat template: give strings, or set "
+                "tokenizer.chat_template = trl_dsmath.data.CHAT_TEMPLATE."
+            )
+        ids = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]  # type: ignore[call-overload,arg-type,index]
+    else:
+        ids = prompt
+    if not len(ids):
+        raise DataError("A prompt has no token: nothing can be continued. Give it some text.")
+    return list(ids)
+
+
+class TokenizerMixin:
+    """What engines that hold a tokenizer have in common; they set `_tokenizer`, and `context_length` where it is known."""
+
+    _tokenizer: Any
+    context_length: int | None = None
+
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        return encode_prompt(self._tokenizer, prompt)
+
+    def encode(self, text: str) -> list[int]:
+        # No special tokens, not even where the text has their names in it.
+        return list(self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        # Nothing is tidied up, so that the text of a prefix of the ids is a prefix of the text.
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

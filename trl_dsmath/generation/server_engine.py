@@ -14,19 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError
-from .encoding import Encoding
-from .protocol import Decoding, Prompt, Sample, first_of, stream_key
+from .protocol import Decoding, Prompt, Sample, TokenizerMixin, first_of, stream_key
 
 _TRIES = 3
 _TRY_AGAIN = (500, 502, 503)
 
 
-class ServerSampler(Encoding):
+class ServerSampler(TokenizerMixin):
     """
     Draws samples from `trl vllm-serve --model MODEL`, or `vllm serve MODEL`, which is the same server since TRL 1.14.
 
     A request holds one prompt, as token ids, and asks for its `n` samples; the server computes the prompt once. Sample
-    `i` gets the seed `seed + i` there, as with [`VLLMSampler`], so waves and resumed runs ask for the samples that are
+    `i` gets the seed `seed + i` there, as with [`VLLMSampler`], so batches and resumed runs ask for the samples that are
     missing. What does not hold: the samples are not those of the other engines, and a server with other requests beside
     these, another batch size or another GPU computes probabilities that differ in the last bits, so samples can differ
     from run to run. Not run against a real server where this was written: no GPU, no vLLM.
@@ -62,14 +61,16 @@ class ServerSampler(Encoding):
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}.")
         if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"The server's address is {url!r}: begin it with http:// or https://.")
+            raise ConfigError(
+                f"The server's address is {url!r}: vllm_server_base_url must begin with http:// or https://."
+            )
         self._url = url.rstrip("/")
         self._concurrency = concurrency
         self._timeout = timeout
         self._generation_kwargs = dict(generation_kwargs or {})
         try:
             served = self._ask("/v1/models")["data"][0]
-            self._model, self._longest = str(served["id"]), served.get("max_model_len")
+            self._model, self.context_length = str(served["id"]), served.get("max_model_len")
         except (KeyError, IndexError, TypeError) as error:
             raise ConfigError(f"{self._url} is no vLLM server: {_HOW_TO_START}") from error
         root = str(served.get("root") or self._model)
@@ -90,7 +91,7 @@ class ServerSampler(Encoding):
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
     ) -> list[list[Sample]]:
-        """Draws samples; see [`Sampler`].
+        """Draws samples; see [`Sampler.sample`].
 
         Raises:
             ConfigError: the server is gone, refuses the request, or is too old.
@@ -109,11 +110,11 @@ class ServerSampler(Encoding):
 
     def _body(self, ids: list[int], start: int, n: int, decoding: Decoding) -> dict[str, Any]:
         room = decoding.max_new_tokens
-        if self._longest:  # a longer request is refused as a whole
-            room = min(room, self._longest - len(ids))
+        if self.context_length:  # a longer request is refused as a whole
+            room = min(room, self.context_length - len(ids))
         if room < 1:
             raise DataError(
-                f"A prompt has {len(ids)} tokens, and the server reads {self._longest}: shorten it, or start the server "
+                f"A prompt has {len(ids)} tokens, and the server reads {self.context_length}: shorten it, or start the server "
                 "with a larger --max_model_len."
             )
         return {

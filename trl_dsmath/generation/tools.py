@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 from ..paper import TOOL_USE
 from ..text.programs import programs
-from .programs import REQUEST, clipped, looks_like_output, output_block, with_state
+from .programs import REQUEST, clipped, looks_like_output, output_block, run_sandboxed, with_state
 from .protocol import Decoding, Program, Prompt, Sample, Sampler, first_of
 
 if TYPE_CHECKING:
@@ -84,15 +84,17 @@ class ToolSampler:
             raise ConfigError(f"timeout must be above 0 seconds, not {timeout}. The authors' is {TOOL_USE.timeout}.")
         self._sampler = sampler
         self._rounds = rounds
-        self._timeout = timeout
         self._output_chars = output_chars
         self._error_tokens = error_tokens
-        self._memory_mb = memory_mb
-        self._run = run or self._run_in_sandbox
+        self._run = run or (lambda codes: run_sandboxed(codes, timeout, memory_mb))
 
     @property
     def name(self) -> str:
         return f"{self._sampler.name} with tools"
+
+    @property
+    def context_length(self) -> int | None:
+        return self._sampler.context_length
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         return self._sampler.encode_prompt(prompt)
@@ -106,8 +108,8 @@ class ToolSampler:
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
     ) -> list[list[Sample]]:
-        """Draws samples with tools; see [`Sampler`]. A continuation has a random stream of its own: its prompt is all
-        that stands before it, its number that of the sample."""
+        """Draws samples with tools; see [`Sampler`]. A continuation has its own random stream: its prompt is all
+        that precedes it, its number that of the sample."""
         ids = [self.encode_prompt(prompt) for prompt in prompts]
         starts = first_of(first, len(ids))
         draws = 1 if decoding.greedy else n
@@ -166,11 +168,6 @@ class ToolSampler:
         if result.error:
             return self.decode(self.encode(result.error.strip())[: self._error_tokens])
         return clipped(result.stdout.rstrip(), self._output_chars)
-
-    def _run_in_sandbox(self, codes: Sequence[str]) -> "Sequence[ExecutionResult]":
-        from ..sandbox import run_many
-
-        return run_many(codes, timeout=self._timeout, memory_mb=self._memory_mb)
 
 
 class _Draft:

@@ -9,10 +9,8 @@ from transformers import DynamicCache, GenerationConfig, GenerationMixin, Logits
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from ..errors import ConfigError
-from .choice import SeededChoice, StopStrings
-from .encoding import Encoding
-from .protocol import Decoding, Prompt, Sample, first_of, stream_key
-from .reserved import repeated
+from .protocol import Decoding, Prompt, Sample, TokenizerMixin, first_of, stream_key
+from .transformers_hooks import SeededChoice, StopStrings, repeated
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -28,7 +26,7 @@ _OUR_OWN = (
 )
 
 
-class TransformersSampler(Encoding):
+class TransformersSampler(TokenizerMixin):
     """
     Draws samples with `generate`, without a server.
 
@@ -66,6 +64,7 @@ class TransformersSampler(Encoding):
             {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(base.forward).parameters else {}
         )
         self._share_prompt = share_prompt
+        self.context_length = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         ends = model.generation_config.eos_token_id if model.generation_config is not None else None
         ends = ends if isinstance(ends, list) else [ends]
         self._ends = sorted({end for end in [*ends, tokenizer.eos_token_id] if end is not None})
@@ -79,21 +78,7 @@ class TransformersSampler(Encoding):
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
     ) -> list[list[Sample]]:
-        """Draws samples; see [`Sampler`].
-
-        Args:
-            prompts (`Sequence`):
-                Text, messages or token ids.
-            decoding ([`Decoding`]):
-                Length, temperature, seed.
-            n (`int`, *optional*, defaults to `1`):
-                Samples a prompt.
-            first (`int` or `Sequence[int]`, *optional*, defaults to `0`):
-                Number of the first of them, for all prompts or one a prompt.
-
-        Returns:
-            `list[list[Sample]]`: `n` samples for each prompt, in order.
-        """
+        """Draws samples; see [`Sampler.sample`]."""
         ids = [self.encode_prompt(prompt) for prompt in prompts]
         starts = first_of(first, len(ids))
         draws = 1 if decoding.greedy else n

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MissingDependencyError
-from .encoding import Encoding
-from .protocol import Decoding, Prompt, Sample, first_of, stream_key
+from .protocol import Decoding, Prompt, Sample, TokenizerMixin, first_of, stream_key
 
 
-class VLLMSampler(Encoding):
+class VLLMSampler(TokenizerMixin):
     """
     Draws samples with vLLM in this process.
 
@@ -44,7 +43,7 @@ class VLLMSampler(Encoding):
     def sample(
         self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
     ) -> list[list[Sample]]:
-        """Draws samples; see [`Sampler`]."""
+        """Draws samples; see [`Sampler.sample`]."""
         ids = [self.encode_prompt(prompt) for prompt in prompts]
         draws = 1 if decoding.greedy else n  # vLLM refuses several greedy samples
         params = [

@@ -1,33 +1,40 @@
 """Grading many answers at once: golds read once, equal pairs judged once, hard pairs sent to the workers together."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from enum import StrEnum
 
 from ..errors import DataError
 from ..text import normalize, read_answer, read_choice
-from .answer import Answer, Words, parse_answer
 from .compare import same_answer
-from .evaluate import too_large
-from .forms import rewrite
-from .gold import INTEGER, Gold, one_value, read_gold, squeeze
+from .expressions import too_large
+from .gold import INTEGER, Gold, computable, gold_text, parse_gold, squeeze
 from .pool import WorkerPool
-from .verdict import Verdict
-from .words import same_text
+from .rewrite import rewrite
+from .shapes import Answer, parse_answer
+from .values import same_text
 
 TIME_LIMIT = 5.0  # seconds for one hard pair
 MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
 _POOL = WorkerPool()
 
 
-@dataclass(frozen=True)
-class GoldReport:
-    """How one gold is read; `ok` is False when answers cannot be verified against it."""
+class Verdict(StrEnum):
+    """The outcome of one (answer, gold) pair.
 
-    gold: object
-    ok: bool
-    read_as: str | None
-    note: str
+    Only `CORRECT` is worth a reward; `BAD_GOLD` says nothing about the answer, so a reward function returns `None` for
+    it and TRL leaves the completion out of that reward.
+    """
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    NO_ANSWER = "no_answer"
+    BAD_GOLD = "bad_gold"
+    TIMEOUT = "timeout"
+
+    @property
+    def reward(self) -> float | None:
+        """1.0 for a right answer, `None` for an unreadable gold, else 0.0."""
+        return 1.0 if self is Verdict.CORRECT else None if self is Verdict.BAD_GOLD else 0.0
 
 
 def grade(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
@@ -65,9 +72,9 @@ def _read(text: str) -> str | None:
 
 def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
     """[`grade`] for answers that have been read already: `None` where a completion gives none."""
-    pairs = list(zip(map(one_value, golds), answers, strict=True))
-    verdicts: dict[tuple[object, str | None], Verdict] = {}
-    hard: dict[tuple[object, str | None], tuple[str, str]] = {}
+    pairs = list(zip(map(gold_text, golds), answers, strict=True))
+    verdicts: dict[tuple[str | None, str | None], Verdict] = {}
+    hard: dict[tuple[str | None, str | None], tuple[str, str]] = {}
     for pair in dict.fromkeys(pairs):
         verdict = _judge(*pair)
         if isinstance(verdict, tuple):
@@ -75,14 +82,14 @@ def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: fl
         else:
             verdicts[pair] = verdict
     if hard:
-        for pair, found in zip(hard, _POOL.judge(list(hard.values()), time_limit), strict=True):
+        for pair, found in zip(hard, _POOL.run(list(hard.values()), time_limit), strict=True):
             verdicts[pair] = Verdict.TIMEOUT if found is None else Verdict.CORRECT if found else Verdict.WRONG
     return [verdicts[pair] for pair in pairs]
 
 
-def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
+def _judge(gold: str | None, answer: str | None) -> Verdict | tuple[str, str]:
     """A verdict, or the two formulas to send to a worker."""
-    reference = read_gold(gold)
+    reference = parse_gold(gold)
     if reference is None:
         return Verdict.BAD_GOLD
     if not isinstance(answer, str) or not answer or len(answer) > MAX_ANSWER + len(reference.text):
@@ -109,7 +116,7 @@ def _judge(gold: object, answer: str | None) -> Verdict | tuple[str, str]:
         hopeless = found is None and (too_large(parsed) or too_large(reference.answer))
     except RecursionError:  # the caller's stack is nearly full, or a form of nesting that no limit above foresees
         return Verdict.WRONG
-    if found is None and not hopeless and _computable(reference.text) and _computable(text):
+    if found is None and not hopeless and computable(reference.text) and computable(text):
         return reference.text, text
     return Verdict.CORRECT if found else Verdict.WRONG
 
@@ -120,43 +127,3 @@ def _second_reading(gold: Gold, text: str, parsed: Answer) -> bool | None:
     if other != parsed and same_answer(gold.answer, other):
         return True
     return gold.other is not None and same_answer(gold.other, parsed)
-
-
-def _computable(text: str) -> bool:
-    """Worth a worker's time: mathematics, not prose, and of a size that a person would write."""
-    if len(text) > 400 or not re.search(r"[\\\d^=]", text) or re.search(r"\d{60}", text):
-        return False
-    if text.count("{") != text.count("}") or "{}" in text or text.count("^") > 30:
-        return False
-    words = re.findall(r"(?<!\\)\b[A-Za-z]{4,}", re.sub(r"\\(?:begin|end)\{[a-z]+\}", "", text))
-    return len(words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)
-
-
-def check_golds(golds: Sequence[object]) -> list[GoldReport]:
-    r"""Says of each gold of a data set, before training, whether answers can be verified against it.
-
-    A gold passes when a verbatim copy of it in a box would be judged right for the right reason: it is read as
-    mathematics, as a choice, or as a few words. Long prose, empty cells, `nan` and unclosed boxes do not pass.
-
-    Args:
-        golds (`Sequence`):
-            Golds as stored.
-
-    Returns:
-        `list[GoldReport]`: one report a gold, in order.
-    """
-    return [_report(gold) for gold in golds]
-
-
-def _report(gold: object) -> GoldReport:
-    reference = read_gold(gold)
-    if reference is None:
-        return GoldReport(gold, False, None, "no answer in it: empty, a solution without a marked answer, or not text")
-    if reference.choice is not None:
-        return GoldReport(gold, True, reference.choice, "choice")
-    if isinstance(reference.answer, Words):
-        bare = re.sub(r"\\text\s*\{[^{}]*\}", "", reference.text)
-        if _computable(reference.text) and "\\" in bare:
-            return GoldReport(gold, True, reference.text, "left to math-verify")
-        return GoldReport(gold, True, reference.text, "words: only the same words are right")
-    return GoldReport(gold, True, reference.text, type(reference.answer).__name__.lower())

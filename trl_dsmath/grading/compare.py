@@ -3,16 +3,12 @@
 from collections import Counter
 from fractions import Fraction
 
-from .answer import Answer, Group, Items, Matrix, Relation, Union, Value, Words
-from .equations import same_equation
-from .evaluate import value
-from .labels import FUNCTION_CALL, bare, compatible_labels, is_label
+from .equality import proportional, solves
+from .expressions import Node, TooLarge, Undefined, Unsupported, symbols, value
 from .ranges import as_ranges, same_ranges
-from .ratios import congruent, ratio_as_fraction, same_ratio
-from .simplify import unwrap
-from .tree import TooLarge, Undefined, Unsupported, symbols
-from .values import same_value
-from .words import same_words
+from .shapes import Answer, Group, Items, Matrix, Relation, Union, Value, Words
+from .values import ratio_as_fraction, same_ratio, same_value, same_words
+from .wrapping import FUNCTION_CALL, bare, compatible_labels, is_label, unwrap
 
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
 
@@ -240,3 +236,57 @@ def _long(items, other, sets: bool) -> bool:
     if sum(one.values()) != len(items) or sum(two.values()) != len(other):
         return False
     return set(one) == set(two) if sets else one == two
+
+
+def same_equation(gold: Relation, answer: Relation) -> bool | None:
+    """Compares two equations or inequalities of two sides each: the same up to a factor, or one solved for a variable."""
+    (a, b), (c, d) = gold.parts, answer.parts
+    assert isinstance(a, Value) and isinstance(b, Value) and isinstance(c, Value) and isinstance(d, Value)
+    sign, other = gold.signs[0], answer.signs[0]
+    left = _difference(a.node, b.node, sign)
+    right = _difference(c.node, d.node, other)
+    sign, other = sign.replace(">", "<"), other.replace(">", "<")
+    if sign != other:
+        return False
+    try:
+        if proportional(left, right, positive=sign in ("<", "<=")):
+            return True
+    except TooLarge:
+        return left == right
+    except Unsupported:
+        return None
+    if sign == "=" and is_label(a) and is_label(c):
+        functions = [part.text == "y" or bool(FUNCTION_CALL.match(part.text)) for part in (a, c)]
+        if a.node == c.node or all(functions):
+            return same_value(b, d)
+    if sign == "=" and _is_constant_name(b) and _is_constant_name(d):
+        return same_value(a, c)  # a family of curves
+    if sign == "=":
+        return solves(a.node, b.node, right) or solves(c.node, d.node, left)
+    return False
+
+
+def _is_constant_name(side: Value) -> bool:
+    return side.node[0] == "sym" and side.node[1] in ("C", "c", "K", "k", "C_1", "c_1")
+
+
+def _difference(left: Node, right: Node, sign: str) -> Node:
+    return ("add", right, ("neg", left)) if ">" in sign else ("add", left, ("neg", right))
+
+
+def congruent(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool | None:
+    """Compares residues with their modulus: `19 \\pmod{12}` with `7 \\pmod{12}`."""
+    if not (isinstance(gold[1], Value) and isinstance(answer[1], Value) and same_value(gold[1], answer[1])):
+        return False
+    residues = []
+    for side in (gold[0], answer[0]):
+        parts = unwrap(side)
+        try:
+            values = {
+                value(x.node) for x in (parts.items if isinstance(parts, Items) else (parts,)) if isinstance(x, Value)
+            }
+            modulus = value(gold[1].node) if isinstance(gold[1], Value) else Fraction(1)
+            residues.append({x % modulus for x in values if isinstance(x, Fraction)})
+        except (TooLarge, Undefined, Unsupported, ZeroDivisionError):
+            return None
+    return bool(residues[0]) and residues[0] == residues[1]

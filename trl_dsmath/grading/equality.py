@@ -2,8 +2,23 @@
 
 from fractions import Fraction
 
-from .evaluate import DIGITS, POINTS, Evaluator, Number, as_float, close, context, value
-from .tree import Node, TooLarge, Undefined, Unsupported, contains, has_fractional_power, symbols
+from .expressions import (
+    DIGITS,
+    POINTS,
+    Evaluator,
+    Node,
+    Number,
+    TooLarge,
+    Undefined,
+    Unsupported,
+    as_float,
+    close,
+    contains,
+    context,
+    has_fractional_power,
+    symbols,
+    value,
+)
 
 
 def _equal_at(a: Node, b: Node, point: int, log10: bool) -> bool:

@@ -3,13 +3,15 @@
 import math
 import numbers
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ..text import normalize, read_answer, read_choice
-from .answer import Answer, parse_answer
-from .forms import rewrite
+from .rewrite import rewrite
+from .shapes import Answer, Words, parse_answer
 
+MAX_GOLD = 100_000  # characters
 _PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a solution without one
 _BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*[A-J])+")
 _CHOICE_AND_TEXT = re.compile(r"[(（]?[A-J][)）.:]\s*(?=\S)")
@@ -41,18 +43,36 @@ def squeeze(text: str) -> str:
     return text
 
 
-def one_value(gold: object) -> object:
-    """A list of golds stands for one answer with several parts; other things than text and numbers are unreadable."""
+def gold_text(gold: object) -> str | None:
+    """The text of a gold of any type that data sets use; `None` where there is none.
+
+    A list holds the parts of one answer.
+    """
     if isinstance(gold, str):
         return gold
     if isinstance(gold, list | tuple) and gold and all(isinstance(part, str | int | float) for part in gold):
         return str(gold[0]) if len(gold) == 1 else ", ".join(map(str, gold))
-    return str(gold) if isinstance(gold, bool) else gold if isinstance(gold, numbers.Real) else None
+    if isinstance(gold, bool):
+        return str(gold)
+    if isinstance(gold, numbers.Rational):
+        return str(gold)
+    if not isinstance(gold, numbers.Real) or not math.isfinite(float(gold)):
+        return None
+    return str(int(float(gold))) if float(gold).is_integer() and abs(float(gold)) < 1e16 else repr(float(gold))
 
 
 @lru_cache(maxsize=100_000)
-def _read_gold_text(gold: str) -> Gold | None:
-    text = gold.strip()
+def parse_gold(text: str | None) -> Gold | None:
+    """Reads a gold answer from its text (see [`gold_text`]); `None` when there is none in it."""
+    if text is None or len(text) >= MAX_GOLD:
+        return None
+    try:
+        return _parse(text.strip())
+    except RecursionError:  # nested beyond every limit: nothing that a person wrote
+        return None
+
+
+def _parse(text: str) -> Gold | None:
     if items := _PYTHON_LIST.match(text):  # "['3', '4']", a list that was stored as its repr
         text = ", ".join((a or b).replace("\\\\", "\\") for a, b in _PYTHON_STRING.findall(items[1]))
     text = _SENTENCE.sub("", text)
@@ -78,21 +98,51 @@ def _read_gold_text(gold: str) -> Gold | None:
     return Gold(normal, squeeze(normal), squeeze(formula), choice, integer, answer, other if other != answer else None)
 
 
-def read_gold(gold: object) -> Gold | None:
-    """Reads a gold answer of any type that data sets use; `None` when there is none in it."""
-    if isinstance(gold, str):
-        try:
-            return _read_gold_text(gold) if len(gold) < 100_000 else None
-        except RecursionError:  # nested beyond every limit: nothing that a person wrote
-            return None
-    if isinstance(gold, numbers.Real) and not isinstance(gold, bool):
-        number = float(gold) if not isinstance(gold, numbers.Rational) else 0.0
-        return None if math.isnan(number) or math.isinf(number) else _read_gold_text(_plain_number(gold))
-    part = one_value(gold)
-    return _read_gold_text(part) if isinstance(part, str) else None
+def computable(text: str) -> bool:
+    """Worth a worker's time: mathematics, not prose, and of a size that a person would write."""
+    if len(text) > 400 or not re.search(r"[\\\d^=]", text) or re.search(r"\d{60}", text):
+        return False
+    if text.count("{") != text.count("}") or "{}" in text or text.count("^") > 30:
+        return False
+    words = re.findall(r"(?<!\\)\b[A-Za-z]{4,}", re.sub(r"\\(?:begin|end)\{[a-z]+\}", "", text))
+    return len(words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)
 
 
-def _plain_number(number: numbers.Real) -> str:
-    if isinstance(number, numbers.Rational):
-        return str(number)
-    return str(int(float(number))) if float(number).is_integer() and abs(float(number)) < 1e16 else repr(float(number))
+@dataclass(frozen=True)
+class GoldReport:
+    """How one gold is read; `ok` is False when answers cannot be verified against it."""
+
+    gold: object
+    ok: bool
+    read_as: str | None
+    note: str
+
+
+def check_golds(golds: Sequence[object]) -> list[GoldReport]:
+    r"""Says of each gold of a data set, before training, whether answers can be verified against it.
+
+    A gold passes when a verbatim copy of it in a box would be judged right for the right reason: it is read as
+    mathematics, as a choice, or as a few words. Long prose, empty cells, `nan` and unclosed boxes do not pass.
+
+    Args:
+        golds (`Sequence`):
+            Golds as stored.
+
+    Returns:
+        `list[GoldReport]`: one report a gold, in order.
+    """
+    return [_report(gold) for gold in golds]
+
+
+def _report(gold: object) -> GoldReport:
+    reference = parse_gold(gold_text(gold))
+    if reference is None:
+        return GoldReport(gold, False, None, "no answer in it: empty, a solution without a marked answer, or not text")
+    if reference.choice is not None:
+        return GoldReport(gold, True, reference.choice, "choice")
+    if isinstance(reference.answer, Words):
+        bare = re.sub(r"\\text\s*\{[^{}]*\}", "", reference.text)
+        if computable(reference.text) and "\\" in bare:
+            return GoldReport(gold, True, reference.text, "left to math-verify")
+        return GoldReport(gold, True, reference.text, "words: only the same words are right")
+    return GoldReport(gold, True, reference.text, type(reference.answer).__name__.lower())

@@ -1,34 +1,23 @@
-r"""A small parser from canonical LaTeX (see `text.normalize`) to expression trees (see `tree`).
+r"""A small parser from canonical LaTeX (see `text.normalize`) to expression trees (see `expressions`), with a unit.
 
-It reads what stands in answers: numbers, radicals, powers, fractions, functions, sums and products with numeric
-bounds. Anything else raises [`Unsupported`] and is left to math-verify. Nothing is evaluated here, and no text is ever
-handed to Python's own parser.
+It reads what occurs in answers: numbers, radicals, powers, fractions, functions, sums and products with numeric
+bounds, and a unit behind them: `3\sqrt{2}\text{ cm}^2`, `\$6.50`, `12个`, `2 hours 30 minutes`. Anything else raises
+[`Unsupported`] and is left to math-verify. Nothing is evaluated here, and no text is ever handed to Python's own parser.
 """
 
 import re
 from fractions import Fraction
 
-from .tokens import FUNCTIONS, Token
-from .tree import Node, Unsupported
+from .expressions import Node, Unsupported
+from .tokens import FUNCTIONS, PREFIXES, STOP_WORDS, Token, resolve, tokenize
 
 MAX_DEPTH = 25
 MAX_CHAIN = 60  # divisions, signs or factorials in a row: each one nests the tree
 MAX_DIGITS = 4000  # longer integers are compared as text; Python's int() is quadratic
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _ACCENTS = {
-    "vec",
-    "hat",
-    "widehat",
-    "bar",
-    "tilde",
-    "dot",
-    "ddot",
-    "overrightarrow",
-    "overleftarrow",
-    "overline",
-    "angle",
-    "triangle",
-}
+    "vec", "hat", "widehat", "bar", "tilde", "dot", "ddot", "overrightarrow", "overleftarrow", "overline", "angle", "triangle",
+}  # fmt: skip
 
 
 def _flat(kind: str, node: Node, more: Node) -> Node:
@@ -37,6 +26,22 @@ def _flat(kind: str, node: Node, more: Node) -> Node:
 
 
 class Parser:
+    r"""Recursive descent over tokens: sum > product > sign > power > postfix > atom, one method each.
+
+    A method reads as much as belongs to its level, leaves `at` behind it and returns a tree; what follows (a unit) is
+    the caller's. Nesting and chains are bounded, so the parser never meets Python's recursion limit.
+
+    Attributes:
+        at (`int`):
+            Number of the token to be read next.
+        depth (`int`):
+            Nesting of sums and signs so far, at most `MAX_DEPTH`.
+        bars (`int`):
+            Open absolute values: inside one, the next `|` closes it and opens no factor.
+        angles (`int`):
+            Open arguments of functions: inside one, `40^\circ` is an angle and no unit.
+    """
+
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.at = 0
@@ -45,9 +50,11 @@ class Parser:
         self.angles = 0
 
     def peek(self) -> Token:
+        """The next token, `("end", "")` behind the last."""
         return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
 
     def take(self, value: str | None = None) -> Token:
+        """The next token, which is consumed; it must be `value` if one is given."""
         token = self.peek()
         if token[0] == "end" or (value is not None and token[1] != value):
             raise Unsupported(f"expected {value or 'more'}")
@@ -55,6 +62,7 @@ class Parser:
         return token
 
     def sum(self) -> Node:
+        r"""`a + b - c \pm d`: the entry point, also for the inside of brackets."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise Unsupported("too deeply nested")
@@ -85,11 +93,13 @@ class Parser:
 
     @staticmethod
     def count(chain: int) -> int:
+        """One link more of a chain that nests the tree."""
         if chain == MAX_CHAIN:
             raise Unsupported("too long a chain")
         return chain + 1
 
     def product(self) -> Node:
+        r"""`a \cdot b`, `a / b`, and factors side by side (`2x`, `3\sqrt2`)."""
         node = self.signed()
         chain = 0
         while True:
@@ -111,6 +121,7 @@ class Parser:
                 return node
 
     def _starts_factor(self) -> bool:
+        """Whether the next token begins a factor of a product that is written without a sign."""
         kind, value = self.peek()
         if kind in ("num", "rep", "sym", "fn"):
             return True
@@ -119,6 +130,7 @@ class Parser:
         return (kind == "op" and value in ("(", "[", "{")) or (value == "|" and not self.bars)
 
     def signed(self) -> Node:
+        r"""A factor with its signs: the second one of `2 \cdot -3`."""
         kind, value = self.peek()
         if kind == "op" and value in "+-":
             self.depth += 1
@@ -131,6 +143,7 @@ class Parser:
         return self.power()
 
     def power(self) -> Node:
+        r"""`a^b`; `a^\circ` is left for the unit, except inside the argument of a function."""
         node = self.postfix(self.atom())
         if self.peek() == ("op", "^"):
             following = self.tokens[self.at + 1 : self.at + 3]
@@ -146,6 +159,7 @@ class Parser:
         return node
 
     def postfix(self, node: Node) -> Node:
+        """Factorials and percent signs behind an atom."""
         chain = MAX_CHAIN - 3
         while self.peek() in (("op", "!"), ("op", "%")):
             chain = self.count(chain)
@@ -153,7 +167,7 @@ class Parser:
         return node
 
     def argument(self) -> Node:
-        """What follows `^`, `\\sqrt` or `\\frac`: a group, or one token (a whole number counts as one)."""
+        r"""What follows `^`, `\sqrt` or `\frac`: a group, or one token (a whole number counts as one)."""
         kind, value = self.peek()
         if value == "{" and kind == "op":
             return self.group("{", "}")
@@ -172,6 +186,7 @@ class Parser:
         return self.argument()
 
     def group(self, opening: str, closing: str) -> Node:
+        """A sum in brackets; bars outside do not close inside."""
         self.take(opening)
         bars, self.bars = self.bars, 0
         node = self.sum()
@@ -180,6 +195,7 @@ class Parser:
         return node
 
     def symbol(self, name: str) -> Node:
+        """A variable with its indices and primes (`x_1`, `f'`); `y(0)` is one variable, the value of a function."""
         following = self.tokens[self.at : self.at + 3]
         if (
             name not in ("e", "i")
@@ -187,10 +203,7 @@ class Parser:
             and following[0][1] + following[2][1] == "()"
         ):
             self.at += 3
-            return (
-                "sym",
-                f"{name}({following[1][1]})",
-            )  # the value of a function, as in y(0) e^{-t}: never a product with 0
+            return ("sym", f"{name}({following[1][1]})")  # as in y(0) e^{-t}: never a product with 0
         while True:
             if self.peek() == ("op", "_"):
                 self.at += 1
@@ -209,6 +222,7 @@ class Parser:
                 return ("sym", name)
 
     def atom(self) -> Node:
+        """A number, a variable, a function with its argument, a bracket, an absolute value, or a command."""
         kind, value = self.take()
         if kind == "num":
             return self._number(value)
@@ -233,6 +247,7 @@ class Parser:
         raise Unsupported(f"cannot read {value!r}")
 
     def _number(self, digits: str) -> Node:
+        """A number: with a base behind it (`204_5`), as part of a mixed number, or plain."""
         if len(digits) > MAX_DIGITS:
             raise Unsupported("number too long")
         mantissa, _, exponent = digits.lower().partition("e")
@@ -266,6 +281,7 @@ class Parser:
         return ("num", whole + Fraction(int(top), int(bottom)))
 
     def _function(self, name: str) -> Node:
+        r"""`\sin^2 2x`, `\log_2(8)`, `\tan^{-1} 1`: index and exponent, then the argument with or without brackets."""
         base: Node | None = None
         exponent: Node | None = None
         while self.peek() in (("op", "_"), ("op", "^")):
@@ -297,7 +313,7 @@ class Parser:
             if name not in FUNCTIONS:
                 raise Unsupported(name)
         if name in ("log", "lg", "ln"):
-            # a bare \\log is natural or decimal, as the comparison needs; \\ln and \\lg are what they say
+            # a bare \log is natural or decimal, as the comparison needs; \ln and \lg are what they say
             usual = {"ln": ("sym", "e"), "lg": ("num", Fraction(10))}
             node: Node = ("log", base if base is not None else usual.get(name), argument)
         else:
@@ -305,9 +321,11 @@ class Parser:
         return node if exponent is None else ("pow", node, exponent)
 
     def frac(self) -> Node:
+        r"""`\frac{a}{b}`."""
         return ("div", self.fraction_part(), self.fraction_part())
 
     def sqrt(self) -> Node:
+        r"""`\sqrt[n]{a}`, `sqrt(a)`."""
         degree: Node = ("num", Fraction(2))
         if self.peek() == ("op", "["):
             degree = self.group("[", "]")
@@ -316,9 +334,11 @@ class Parser:
         return ("root", degree, self.fraction_part())
 
     def binom(self) -> Node:
+        r"""`\binom{n}{k}`."""
         return ("binom", self.fraction_part(), self.fraction_part())
 
     def accent(self) -> Node:
+        r"""`\vec{v}`, `\angle ABC`: one variable, whatever is under the accent."""
         name = self.tokens[self.at - 1][1]
         if self.peek() == ("op", "{"):
             self.at += 1
@@ -330,12 +350,14 @@ class Parser:
         return self.symbol(name)
 
     def floor(self) -> Node:
+        r"""`\lfloor a \rfloor`, `\lceil a \rceil`."""
         name = self.tokens[self.at - 1][1]
         node = self.sum()
         self.take("rfloor" if name == "lfloor" else "rceil")
         return ("fn", "floor" if name == "lfloor" else "ceil", node)
 
     def series(self) -> Node:
+        r"""`\sum_{k=1}^{n} a`, `\prod_{k=1}^{n} a`; the body reaches as far as a product does."""
         name = self.tokens[self.at - 1][1]
         low = high = variable = None
         while self.peek() in (("op", "_"), ("op", "^")):
@@ -367,3 +389,95 @@ def _repeating(text: str) -> Fraction:
     period = "".join(re.findall(r"\d+", rest[len(fixed) :]))
     scale = 10 ** len(fixed)
     return int(whole or 0) + Fraction(int(fixed or 0), scale) + Fraction(int(period), scale * (10 ** len(period) - 1))
+
+
+MAX_LENGTH = 2000
+_RATE = re.compile(
+    r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}(\^\d|\^\{\d\})?\s*\}"
+)  # \frac{\text{miles}}{\text{hour}}
+_PARENTHESISED_UNIT = re.compile(
+    r"(?<=[\d}])\s*\(\s*([\u4e00-\u9fff]+|\\text\s*\{[^{}]*\}|[A-Za-z ]{3,})\s*\)$"
+)  # "15(个)"
+_NOT_A_PREFIX = re.compile(
+    r"[不非或大小少多足超余第没无]"
+)  # Chinese words that change what the number after them means
+
+
+def parse_expression(text: str) -> tuple[Node, str]:
+    r"""Parses one expression with an optional unit.
+
+    Args:
+        text (`str`):
+            Canonical LaTeX, e.g. `"3\\sqrt{2}\\text{ cm}^2"`.
+
+    Returns:
+        `tuple`: the tree and the unit as text (`"cm^2"`, `"degree"`, `""`).
+
+    Raises:
+        Unsupported: the text is something else.
+    """
+    if len(text) > MAX_LENGTH and not text.isdigit():
+        raise Unsupported("too long")
+    text = _PARENTHESISED_UNIT.sub(r" \1", text)
+    tokens = tokenize(_RATE.sub(r"\\text{\1/\2}\3", text))
+    prefix = ""
+    while tokens and _is_prefix(tokens[0]):
+        prefix = "dollar" if tokens[0][1] == "\\$" else prefix
+        tokens = tokens[1:]
+    if len(tokens) > 1 and tokens[0] == ("op", "-") and tokens[1] == ("op", "\\$"):
+        prefix, tokens = "dollar", [tokens[0], *tokens[2:]]
+    tokens = [token for token in tokens if token != ("op", "\\$")]
+    if not tokens:
+        raise Unsupported("empty")
+    if compound := _compound(tokens):
+        return compound
+    parser = Parser(tokens)
+    node = parser.sum()
+    unit = _unit(tokens[parser.at :])
+    return node, unit or prefix
+
+
+def _compound(tokens: list[Token]) -> tuple[Node, str] | None:
+    """`2 hours 30 minutes`, `5 ft 6 in`, `3小时20分`: one quantity in the first unit."""
+    if len(tokens) < 4 or [kind for kind, _ in tokens] != ["num", "text"] * (len(tokens) // 2):
+        return None
+    sizes = [resolve(value) for _, value in tokens[1::2]]
+    if any(size is None or size[0] != sizes[0][0] for size in sizes if sizes[0]) or sizes[0] is None:
+        return None
+    amounts = [Fraction(value) for _, value in tokens[::2]]
+    total = sum(amount * size[1] for amount, size in zip(amounts, sizes, strict=True) if size)
+    return ("num", total / sizes[0][1]), tokens[1][1]
+
+
+def _is_prefix(token: Token) -> bool:
+    kind, value = token
+    if kind == "text":
+        return value.lower().strip(" .") in PREFIXES or (not value.isascii() and not _NOT_A_PREFIX.search(value))
+    return token == ("op", "\\$")
+
+
+def _unit(tokens: list[Token]) -> str:
+    unit = ""
+    for kind, value in tokens:
+        if kind == "text":
+            words = re.findall(r"[a-z]+|[\u4e00-\u9fff]", value.lower())
+            if any(word in STOP_WORDS for word in words) or re.search(r"(?<!\^)(?<!\^-)\d", value):
+                raise Unsupported("words that are no unit")
+            unit += " " + value if unit and unit[-1].isalnum() else value
+        elif (kind, value) in (("cmd", "circ"),):
+            unit += "degree"
+        elif (
+            (kind == "op" and value in "^/{}().")
+            or (kind == "num" and value in ("1", "2", "3"))
+            or (value == "-" and unit.endswith(("^", "^{")))
+        ):
+            unit += value
+        elif kind == "sym" and value in ("C", "F") and unit.endswith("degree"):
+            unit = unit[: -len("degree")] + "°" + value
+        elif kind == "sym" and unit:  # "5 m/s" after a unit, "30^\circ N"
+            unit += value
+        elif kind == "cmd" and value in ("cdot", "times") and unit:
+            unit += " "
+        else:
+            raise Unsupported(f"cannot read {value!r}")
+    return unit.replace("^degree", "degree").replace("^°", "°").strip(" {}")

@@ -58,7 +58,7 @@ class _Child:
 class WorkerPool:
     """Workers forked from one preloaded process; started at the first hard pair, shared by all threads.
 
-    Each call to [`judge`] runs its own event loop in the caller's thread, so no background thread exists, and a
+    Each call to [`run`] runs its own event loop in the caller's thread, so no background thread exists, and a
     process forked from the caller starts a pool of its own.
     """
 
@@ -69,7 +69,7 @@ class WorkerPool:
         self._control: socket.socket | None = None
         self._idle: list[_Child] = []
 
-    def judge(self, pairs: Sequence[tuple[str, str]], limit: float) -> list[bool | None]:
+    def run(self, pairs: Sequence[tuple[str, str]], limit: float) -> list[bool | None]:
         """Judges pairs of formulas with math-verify.
 
         Args:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import pairwise
 
-from .answer import Answer, Group, Items, Relation, Union, Value, Words, parse_answer
 from .equality import equal
-from .evaluate import as_float, close, value
-from .tree import Node, TooLarge, Undefined, Unsupported, symbols
+from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, close, symbols, value
+from .shapes import Answer, Group, Items, Relation, Union, Value, Words, parse_answer
 
 _INFINITY: Node = ("inf",)
 _MINUS_INFINITY: Node = ("neg", ("inf",))

@@ -1,35 +1,23 @@
-"""Is one value the other? Units, percentages, bases, roundings and names of constants, on top of exact equality."""
+"""Are two leaves the same? Values with units, percentages, bases and roundings; words; ratios and times of day."""
 
 import re
 from fractions import Fraction
 from itertools import permutations
 
-from .answer import Items, Value
+from ..text import chinese_number
 from .equality import equal
-from .evaluate import as_float, value
-from .quantities import parse_expression
-from .tree import Node, TooLarge, Undefined, Unsupported, contains, symbols
-from .units import resolve
+from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, symbols, value
+from .latex import parse_expression
+from .shapes import Answer, Group, Items, Value, Words
+from .tokens import resolve
 
 _DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
 _BARE_UNIT = re.compile(r"-?[\d.,]+(?:\\times 10\^\{?-?\d+\}?)?\s*(?=[A-Za-z])")
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
 _PARAMETER = re.compile(r"[kmn]$")
 _DIRECTIONS = {
-    "north",
-    "south",
-    "east",
-    "west",
-    "left",
-    "right",
-    "up",
-    "down",
-    "above",
-    "below",
-    "profit",
-    "loss",
-    "gain",
-}
+    "north", "south", "east", "west", "left", "right", "up", "down", "above", "below", "profit", "loss", "gain",
+}  # fmt: skip
 _CONSTANT = re.compile(r"[CcKkAB](?:_?\d)?$")  # names people give to constants of integration
 
 
@@ -196,3 +184,109 @@ def _rename(node: object, names: dict[str, str]):
     if node[0] == "sym":
         return ("sym", names.get(node[1], node[1]))
     return tuple(_rename(part, names) for part in node)
+
+
+_SYNONYMS = {
+    "dne": "doesnotexist", "noexist": "doesnotexist", "nosolutions": "nosolution", "norealsolutions": "nosolution",
+    "norealsolution": "nosolution", "emptyset": "nosolution", "infinity": "infty", "infinite": "infty",
+    "converges": "convergent", "diverges": "divergent", "无解": "nosolution", "没有解": "nosolution", "无实数解": "nosolution", "不存在": "doesnotexist",
+    "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
+}  # fmt: skip
+_SPOKEN = re.compile(r"(?<!\\)\b[A-Za-z]{3,}|[\u4e00-\u9fff]{2}")
+_NUMBER_WORDS = dict(
+    zip(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"],
+        map(str, range(13)),
+        strict=True,
+    )
+)
+_COUNTERS = re.compile(r"[个元只人本支条张次岁年天块米克度]+$")
+
+
+def plain_words(text: str) -> str:
+    r"""`\text{ The Monday. }` -> `monday`."""
+    text = re.sub(r"\\text|[{}$\\]", " ", text).lower()
+    text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|^\s*(?:the limit|limit|it|there (?:is|are))\b", "", text)
+    if re.search(r"\d", text):
+        return re.sub(r"\s+|(?<=[\u4e00-\u9fff])[为是](?=-?\d)", "", text)
+    text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_\s]+|(?<=[a-z])-(?=[a-z])", "", text)
+    return _SYNONYMS.get(text, text)
+
+
+def same_text(gold: str, answer: str) -> bool:
+    r"""Whether two answers are the same words and numbers, up to case, blanks and `\text{}`; no formulas."""
+    if re.search(r"\\(?!text|\$)|[\^_+*/=<>|]", gold + answer) or not all(map(_SPOKEN.search, (gold, answer))):
+        return False
+    return plain_words(gold) == plain_words(answer) != ""
+
+
+def same_words(gold: Answer, answer: Answer) -> bool | None:
+    one, other = (plain_words(side.text) if isinstance(side, Words | Value) else None for side in (gold, answer))
+    formula = any(re.search(r"\\(?!text)", getattr(side, "text", "")) for side in (gold, answer))
+    if one is not None and other is not None:
+        if one and one == other and not (formula and re.search(r"\d", one)):
+            return True
+        numbers = chinese_number(_COUNTERS.sub("", one)), chinese_number(_COUNTERS.sub("", other))
+        for number, side in zip(numbers, (answer, gold), strict=True):
+            if number is not None and isinstance(side, Value):
+                return same_value(side, Value(("num", number)))
+        if (one in _NUMBER_WORDS) != (other in _NUMBER_WORDS):
+            return _NUMBER_WORDS.get(one, one) == _NUMBER_WORDS.get(other, other) or None
+    return None
+
+
+def same_ratio(gold: Answer, answer: Answer) -> bool | None:
+    """Compares two ratios, `6:8` with `3:4`, or two times of day."""
+    assert isinstance(gold, Group) and isinstance(answer, Group)
+    if gold.closing or answer.closing:
+        bare = [side for side in (gold, answer) if not side.closing]
+        if not bare or _clock(bare[0]) is None or (_clock(bare[0]) or 0) >= 13 * 60:
+            return _clock(gold) == _clock(answer) is not None
+    same = _same_parts(gold, answer)
+    if same or len(gold.items) != len(answer.items):
+        return same and (not gold.closing or not answer.closing or gold.closing == answer.closing)
+    if (
+        gold.closing
+        or answer.closing
+        or any(len(getattr(group.items[1], "text", "")) > 1 and len(group.items) == 2 for group in (gold, answer))
+    ):
+        return False  # a time of day: 3:45 is not 1:15
+    numbers = [[value(x.node) for x in group.items if isinstance(x, Value)] for group in (gold, answer)]
+    return (
+        all(a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True))
+        if all(n[0] for n in numbers)
+        else False
+    )
+
+
+def _clock(time: Group) -> Fraction | None:
+    """Minutes since midnight; a time without a.m. or p.m. is taken as it stands."""
+    try:
+        hours, minutes, *_ = (
+            value(x.node) for x in (*time.items, Value(("num", Fraction(0)))) if isinstance(x, Value)
+        )
+    except (TooLarge, Undefined, Unsupported):
+        return None
+    return (hours % 12 + 12 * (time.closing == "pm") if time.closing in ("am", "pm") else hours) * 60 + minutes
+
+
+def ratio_as_fraction(gold: Answer, answer: Answer) -> bool | None:
+    """`3:4` against `\\frac{3}{4}`."""
+    ratio, other = (gold, answer) if isinstance(gold, Group) else (answer, gold)
+    if (
+        isinstance(ratio, Group)
+        and ratio.opening == ":"
+        and not ratio.closing
+        and len(ratio.items) == 2
+        and isinstance(other, Value)
+    ):
+        top, bottom = ratio.items
+        if isinstance(top, Value) and isinstance(bottom, Value):
+            return same_value(other, Value(("div", top.node, bottom.node)))
+    return False
+
+
+def _same_parts(gold: Group, answer: Group) -> bool:
+    pairs = zip(gold.items, answer.items, strict=False)
+    same = [isinstance(a, Value) and isinstance(b, Value) and same_value(a, b) is True for a, b in pairs]
+    return len(gold.items) == len(answer.items) and all(same)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .batch import TIME_LIMIT, judge
-from .gold import read_gold
-from .verdict import Verdict
+from .batch import TIME_LIMIT, Verdict, judge
+from .gold import parse_gold
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class AnswerClasses:
 
     def _sort_in(self, texts: list[str]) -> None:
         """Finds the class of texts that were not seen before, with one batch of comparisons."""
-        readable = [text for text in texts if text.strip() and read_gold(text) is not None]
+        readable = [text for text in texts if text.strip() and parse_gold(text) is not None]
         self._class_of.update(dict.fromkeys(texts))
         # With the classes that are there, and with each new text before it, which may become one.
         rivals = [*self.representatives, *readable]
@@ -162,6 +161,6 @@ def vote(
 def best_of_n(answers: Sequence[str | None], scores: Sequence[float]) -> int | None:
     """Number of the best-scored answer that can be read, the first of equals; `None` when none can be read."""
     readable = [
-        i for i, text in enumerate(answers) if text is not None and text.strip() and read_gold(text) is not None
+        i for i, text in enumerate(answers) if text is not None and text.strip() and parse_gold(text) is not None
     ]
     return max(readable, key=lambda i: scores[i], default=None)

@@ -62,11 +62,11 @@ def _serve(connection: socket.socket) -> None:
             used = resource.getrusage(resource.RUSAGE_SELF)
             ceiling = int(used.ru_utime + used.ru_stime + limit) + 2
             resource.setrlimit(resource.RLIMIT_CPU, (ceiling, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-            stream.write(json.dumps(judge(gold, answer)) + "\n")
+            stream.write(json.dumps(same_formula(gold, answer)) + "\n")
             stream.flush()
 
 
-def judge(gold: str, answer: str) -> bool:
+def same_formula(gold: str, answer: str) -> bool:
     """Whether math-verify takes two formulas for equal.
 
     A formula that it reads only in part (it stops at what it does not know) counts as unread: every number in the text

@@ -1,30 +1,66 @@
-"""The report of an evaluation: `report.md`, `report.json`, and `report.html` in one file with its pictures."""
+"""The report of an evaluation: `report.md`, `report.json`, and `report.html` in one file with its plots."""
 
-import html
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..data.benchmarks import BENCHMARKS
 from ..data.journal import write_whole
-from ..report.page import document, figures, inline, markdown_table, table
-from .report_content import Content, Example, collect, percent, title_of
+from ..paper import RESULTS
+from ..report import Example, Page, Section
+from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
+from .report_differences import differences, title_of
 from .run import Task
-from .score import Scores
+from .score import Figure, Graded, Scores
 
-NO_PLOT = "No pictures: matplotlib is not installed. `pip install 'trl-dsmath[report]'`, then `dsmath evaluate --rescore` on this folder."
+MODELS = {"base": "Base", "instruct": "Instruct", "rl": "RL"}
+PLOTTED_FROM = 30  # problems; with fewer an interval spans most of the axis, and a plot shows less than the table
+_MARKERS = {"base": ("D", GREY), "instruct": ("s", ORANGE), "rl": ("^", GREEN)}
 _LONGEST = 1500  # characters of an example
+_ASKED_FOR = {
+    "box": "in the box",
+    "sentence": "in the closing sentence of the examples",
+    "program": "what the program printed",
+}
 
-_STYLE = """
-.warn { border-left: 3px solid var(--bad); padding: .1rem .8rem; } body > figure { max-width: 36rem; margin: 1rem auto; }
-.card p { white-space: pre-wrap; } pre { margin: .3rem 0; white-space: pre-wrap; max-height: 18rem; overflow-y: auto; }
-"""
+
+@dataclass(frozen=True)
+class Published:
+    """A published metric beside which a benchmark is put: whose, in which mode, and in percent."""
+
+    model: str
+    mode: str
+    percent: float
 
 
-def write(folder: str | Path, tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -> Content:
+@dataclass(frozen=True)
+class Report:
+    """What is written about an evaluation.
+
+    Attributes:
+        metrics (`list[Figure]`):
+            All metrics.
+        published (`dict[str, list[Published]]`):
+            By benchmark, the published metrics of the same mode.
+        warnings (`list[str]`):
+            What is missing or was cut off.
+        differences (`list[str]`):
+            How this differs from the published protocol.
+        page ([`~trl_dsmath.report.Page`]):
+            The report for people.
+    """
+
+    metrics: list[Figure]
+    published: dict[str, list[Published]]
+    warnings: list[str]
+    differences: list[str]
+    page: Page
+
+
+def write(folder: str | Path, tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -> Report:
     """
     Writes `report.md`, `report.html`, `report.json` and `scores.jsonl` into the folder of an evaluation.
 
@@ -36,96 +72,268 @@ def write(folder: str | Path, tasks: Sequence[Task], scores: Scores, record: dic
         scores ([`Scores`]):
             How it was answered.
         record (`dict`):
-            What stands in `run.json`.
+            The contents of `run.json`.
 
     Returns:
-        [`Content`]: what the report says.
+        [`Report`]
     """
     folder = Path(folder)
-    content = collect(tasks, scores, record)
-    write_whole(folder / "scores.jsonl", "".join(_score_line(one) for one in _lines(tasks, scores)))
-    write_whole(
-        folder / "report.json", json.dumps(_record(content, scores, record), ensure_ascii=False, indent=2) + "\n"
-    )
-    write_whole(folder / "report.md", markdown(content))
-    write_whole(folder / "report.html", page(content, _pictures(content)))
-    return content
-
-
-def _lines(tasks: Sequence[Task], scores: Scores) -> list[dict[str, Any]]:
-    by_key = {task.key: task for task in tasks}
-    return [
-        {
-            "benchmark": by_key[one.key].problem.benchmark,
-            "problem": by_key[one.key].problem.index,
-            "way": by_key[one.key].way,
-            "sample": one.sample,
-            "gold": by_key[one.key].problem.gold,
-            "flexible": one.answers["flexible"],
-            "flexible_verdict": str(one.verdicts["flexible"]),
-            "strict": one.answers["strict"],
-            "strict_verdict": str(one.verdicts["strict"]),
-        }
-        for one in scores.graded
-    ]
-
-
-def _score_line(line: dict[str, Any]) -> str:
-    return json.dumps(line, ensure_ascii=False) + "\n"
-
-
-def _record(content: Content, scores: Scores, record: dict[str, Any]) -> dict[str, Any]:
-    return {
+    report = make_report(tasks, scores, record)
+    tasks_by_key = {task.key: task for task in tasks}
+    score_lines = (json.dumps(_score_line(tasks_by_key[one.key], one), ensure_ascii=False) for one in scores.graded)
+    write_whole(folder / "scores.jsonl", "".join(line + "\n" for line in score_lines))
+    whole_record = {
         **record,
         "complete": scores.whole,
-        "figures": [figure.record() for figure in content.figures],
-        "published_percent": {name: [asdict(one) for one in found] for name, found in content.published.items()},
-        "differences": content.differences,
-        "warnings": content.warnings,
+        "figures": [metric.record() for metric in report.metrics],
+        "published_percent": {name: [asdict(one) for one in found] for name, found in report.published.items()},
+        "differences": report.differences,
+        "warnings": report.warnings,
         "missing_samples": scores.missing,
         "too_long_problems": scores.too_long,
         "unreadable_golds": scores.bad_golds,
         "cut_off_samples": scores.cut_off,
     }
+    write_whole(folder / "report.json", json.dumps(whole_record, ensure_ascii=False, indent=2) + "\n")
+    write_whole(folder / "report.md", report.page.markdown())
+    write_whole(folder / "report.html", report.page.html())
+    return report
 
 
-def _pictures(content: Content) -> dict[str, str] | None:
-    """The pictures by their captions; None when matplotlib is not there."""
-    if find_spec("matplotlib") is None:
-        return None
-    from . import report_plot as plot
-
-    pictures = {}
-    if content.figures:
-        caption = "Accuracy by benchmark. Band: 95 % interval over the problems."
-        pictures[caption] = plot.overview(content.figures, content.published)
-    for name in dict.fromkeys(one.benchmark for one in content.figures if one.name.startswith("maj@")):
-        caption = f"{title_of(name)}: several samples a problem, flexible reading."
-        pictures[caption] = plot.curves(content.figures, name)
-    return pictures
-
-
-def markdown(content: Content) -> str:
-    """The report as Markdown, without pictures."""
-    parts = [f"# Evaluation of {content.model}", *(f"> {text}" for text in content.warnings)]
-    for caption, rows in content.tables:
-        parts += [markdown_table(rows), caption]
-    parts += ["## What differs from the published protocol", "\n".join(f"* {text}" for text in content.differences)]
-    parts += ["## Examples", *(_markdown_example(example) for example in content.examples)]
-    parts += ["## Settings and versions", content.versions]
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown_example(example: Example) -> str:
-    fence = "`" * max(4, 1 + max((len(run) for run in re.findall(r"`+", example.completion)), default=0))
-    return "\n\n".join(
+def make_report(tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -> Report:
+    """The report of an evaluation, without writing it. The arguments are those of [`write`]."""
+    names = list(dict.fromkeys(task.problem.benchmark for task in tasks))
+    mode = tasks[0].mode if tasks else "cot"
+    published = {name: _published(name, mode) for name in names}
+    warnings = _warnings(scores)
+    different = differences(tasks, [name for name in names if not published[name]])
+    sections = [_single(tasks, names, scores.figures, published)]
+    if any(metric.name.startswith("maj@") for metric in scores.figures):
+        sections.append(_many(names, scores.figures))
+    settings = record.get("settings") or {}
+    line = ", ".join(f"{key} {value}" for key, value in settings.items() if value not in (None, False, [], ()))
+    installed = ", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items())
+    page = Page(
+        f"Evaluation of {record.get('model') or record.get('engine') or 'recorded completions'}",
         [
-            f"### {example.title}",
-            f"{fence}\n{_cut(example.question)}\n{fence}",
-            f"{fence}\n{_cut(example.completion)}\n{fence}",
-            f"Right: `{example.gold}`; flexible: `{example.answers['flexible']}`; strict: `{example.answers['strict']}`",
-        ]
+            *sections,
+            *_plots(names, scores.figures, published),
+            Section("What differs from the published protocol", bullets=different),
+            Section("Examples", examples=_examples(tasks, scores.graded)),
+            Section(
+                "Settings and versions",
+                note=f"Settings: {line}. Versions: {installed}." if line else f"Versions: {installed}.",
+            ),
+        ],
+        warnings=warnings,
     )
+    return Report(scores.figures, published, warnings, different, page)
+
+
+def metrics_text(metrics: Sequence[Figure]) -> str:
+    """The main metrics for a terminal, one line per benchmark and decoding."""
+    of_all_samples = {f"{kind}@{one.name[4:]}" for one in metrics if one.name.startswith("avg@") for kind in ("avg", "maj", "pass")}  # fmt: skip
+    width = max((len(title_of(metric.benchmark)) for metric in metrics), default=0)
+    strict = {(one.benchmark, one.name): one for one in metrics if one.reading == "strict"}
+    return "\n".join(
+        f"{title_of(one.benchmark):<{width}}  {one.name:<8} {_percent(one):>20}   strict "
+        f"{100 * strict[one.benchmark, one.name].value:5.1f}   n {one.problems:,}"
+        for one in metrics
+        if one.reading == "flexible" and (one.name in ("greedy", "recorded") or one.name in of_all_samples)
+    )
+
+
+def _score_line(task: Task, graded: Graded) -> dict[str, Any]:
+    return {
+        "benchmark": task.problem.benchmark,
+        "problem": task.problem.index,
+        "way": task.way,
+        "sample": graded.sample,
+        "gold": task.problem.gold,
+        "flexible": graded.answers["flexible"],
+        "flexible_verdict": str(graded.verdicts["flexible"]),
+        "strict": graded.answers["strict"],
+        "strict_verdict": str(graded.verdicts["strict"]),
+    }
+
+
+def _published(name: str, mode: str) -> list[Published]:
+    known = BENCHMARKS[name].published if name in BENCHMARKS else None
+    if known is None:
+        return []
+    found = [
+        Published(model, mode, RESULTS[model, mode, known]) for model in MODELS if (model, mode, known) in RESULTS
+    ]
+    votes = RESULTS.get(("rl", "maj@64", known))
+    return [*found, *([Published("rl", "maj@64", votes)] if votes is not None and mode == "cot" else [])]
+
+
+def _percent(metric: Figure | None) -> str:
+    """`43.2 (40.1 – 46.3)`."""
+    return "" if metric is None else f"{100 * metric.value:.1f} ({100 * metric.low:.1f} – {100 * metric.high:.1f})"
+
+
+def _main_metric(metrics: Sequence[Figure], name: str, reading: str = "flexible") -> Figure | None:
+    """The metric of a benchmark that is compared with the published ones: greedy, or else the mean of the samples."""
+    own = [metric for metric in metrics if metric.benchmark == name and metric.reading == reading]
+    return next((one for one in own if one.name in ("greedy", "recorded")), next(iter(own), None))
+
+
+def _single(
+    tasks: Sequence[Task], names: list[str], metrics: list[Figure], published: dict[str, list[Published]]
+) -> Section:
+    header = ["Benchmark", "Problems", "What", "Flexible, %", "Strict, %"]
+    rows = [[*header, *(f"{title}, published" for title in MODELS.values())]]
+    for name in names:
+        flexible, strict = _main_metric(metrics, name), _main_metric(metrics, name, "strict")
+        size = BENCHMARKS[name].size if name in BENCHMARKS else None
+        count = "0" if flexible is None else f"{flexible.problems:,}"
+        beside = {one.model: f"{one.percent:.1f}" for one in published[name] if not one.mode.startswith("maj")}
+        rows.append(
+            [
+                title_of(name),
+                count if size is None or count == f"{size:,}" else f"{count} of {size:,}",
+                "" if flexible is None else flexible.name,
+                _percent(flexible),
+                _percent(strict),
+                *(beside.get(model, "") for model in MODELS),
+            ]
+        )
+    forms = " or ".join(_ASKED_FOR[form] for form in dict.fromkeys(task.form for task in tasks))
+    note = (
+        "Accuracy with its 95 % interval over the problems (Wilson). Flexible: the answer wherever it is; strict: only "
+        f"{forms or 'where it was asked for'}. Published: DeepSeekMath 7B, Tables 2, 3 and 5."
+    )
+    return Section(table=rows, note=note)
+
+
+def _many(names: list[str], metrics: list[Figure]) -> Section:
+    """Several samples per problem, flexible: the mean, and majority and pass of all samples."""
+    rows = [["Benchmark", "Problems", "Mean, %", "Majority, %", "At least one, %", "RL maj@64, published"]]
+    for name in names:
+        own = {one.name: one for one in metrics if one.benchmark == name and one.reading == "flexible"}
+        mean = next((metric for metric in own.values() if metric.name.startswith("avg@")), None)
+        if mean is None:
+            continue
+        k = mean.name.removeprefix("avg@")
+        votes = next((one.percent for one in _published(name, "cot") if one.mode == "maj@64"), None)
+        rows.append(
+            [
+                title_of(name),
+                f"{mean.problems:,}",
+                *(
+                    f"{kind}@{k} {_percent(own[f'{kind}@{k}'])}" if f"{kind}@{k}" in own else ""
+                    for kind in ("avg", "maj", "pass")
+                ),
+                "" if votes is None else f"{votes:.1f}",
+            ]
+        )
+    note = (
+        "Several samples per problem, flexible. Majority: answers are grouped by equivalence; of equally large groups the "
+        "first wins. At least one: the unbiased estimate. Intervals of means of fractions are somewhat too wide."
+    )
+    return Section(table=rows, note=note)
+
+
+def _plots(names: list[str], metrics: list[Figure], published: dict[str, list[Published]]) -> list[Section]:
+    if find_spec("matplotlib") is None:
+        return [Section(note=f"{NO_PLOT} Then run `dsmath evaluate --rescore` on this folder.")]
+    shown = [name for name in names if (main := _main_metric(metrics, name)) and main.problems >= PLOTTED_FROM]
+    sections = []
+    if shown:
+        caption = "Accuracy by benchmark. Band: 95 % interval over the problems."
+        sections.append(Section(plots={caption: _overview(shown, metrics, published)}))
+    voted = [name for name in shown if any(one.benchmark == name and one.name.startswith("maj@") for one in metrics)]
+    if voted:
+        captions = {f"{title_of(name)}: several samples per problem, flexible.": name for name in voted}
+        sections.append(Section(plots={caption: _curves(name, metrics) for caption, name in captions.items()}))
+    if len(shown) < len(names):
+        note = f"Benchmarks with fewer than {PLOTTED_FROM} problems are not plotted: their intervals are too wide."
+        sections.append(Section(note=note))
+    return sections
+
+
+def _overview(names: list[str], metrics: list[Figure], published: dict[str, list[Published]]) -> str:
+    """Accuracy of each benchmark with its interval, beside the published metrics."""
+    flexible = [_main_metric(metrics, name) for name in names]
+    strict = [_main_metric(metrics, name, "strict") for name in names]
+    series = [
+        Series(
+            "flexible",
+            [one.value if one else None for one in flexible],
+            BLUE,
+            intervals=[(one.low, one.high) if one else None for one in flexible],
+            marker="o",
+        ),
+        Series("strict", [one.value if one else None for one in strict], BLUE, marker="|"),
+    ]
+    for model, (marker, color) in _MARKERS.items():
+        by_name = {
+            name: one.percent / 100
+            for name in names
+            for one in published[name]
+            if one.model == model and not one.mode.startswith("maj")
+        }
+        series.append(
+            Series(f"{MODELS[model]}, published", [by_name.get(name) for name in names], color, marker=marker)
+        )
+    return points("overview", [title_of(name) for name in names], series)
+
+
+def _curves(name: str, metrics: list[Figure]) -> str:
+    """pass@k, maj@k and the mean of one benchmark over k."""
+    own = [one for one in metrics if one.benchmark == name and one.reading == "flexible" and "@" in one.name]
+    mean = next(one for one in own if one.name.startswith("avg@"))
+    series = []
+    for kind, label, color in (("pass", "at least one (pass@k)", GREEN), ("maj", "majority (maj@k)", BLUE)):
+        found = [(1, mean)] + [(int(one.name.split("@")[1]), one) for one in own if one.name.startswith(f"{kind}@")]
+        ks, values = [k for k, _ in found], [one.value for _, one in found]
+        series.append(Series(label, values, color, ks, [(one.low, one.high) for _, one in found], marker="o"))
+    ends = (series[-1].x[0], series[-1].x[-1])
+    series.append(Series("mean", [mean.value] * 2, ORANGE, ends, style="--"))
+    return lines(f"curve-{name}", series, "samples k", log2=True)
+
+
+def _warnings(scores: Scores) -> list[str]:
+    found = [
+        f"**{title_of(name)} is not complete**: {count:,} samples are missing. The metrics are over the problems that "
+        "have all of theirs. Run the same command again."
+        for name, count in scores.missing.items()
+        if count
+    ]
+    found += [
+        f"**{title_of(name)}: {count:,} problems do not fit** into the model with max_new_tokens beside them; they count "
+        "as wrong."
+        for name, count in scores.too_long.items()
+        if count
+    ]
+    found += [
+        f"{title_of(name)}: the gold of {count:,} problems cannot be read; they count as wrong."
+        for name, count in scores.bad_golds.items()
+        if count
+    ]
+    cut = [f"{title_of(name)} {count:,}" for name, count in scores.cut_off.items() if count]
+    if cut:
+        found.append(f"Samples that ran into max_new_tokens and were cut off: {', '.join(cut)}.")
+    return found
+
+
+def _examples(tasks: Sequence[Task], graded: Sequence[Graded]) -> list[Example]:
+    """The first right and the first wrong completion of each benchmark."""
+    by_key = {task.key: task for task in tasks}
+    found: dict[tuple[str, bool], Example] = {}
+    for one in graded:
+        problem, right = by_key[one.key].problem, one.right("flexible")
+        if (problem.benchmark, right) not in found:
+            answers = [(reading, answer, one.right(reading)) for reading, answer in one.answers.items()]
+            found[problem.benchmark, right] = Example(
+                f"{title_of(problem.benchmark)}, problem {problem.index}, {'right' if right else 'wrong'}",
+                _cut(problem.question),
+                [("right", problem.gold, None), *answers],
+                _cut(one.completion),
+            )
+    order = dict.fromkeys(task.problem.benchmark for task in tasks)
+    return [found[name, right] for name in order for right in (True, False) if (name, right) in found]
 
 
 def _cut(text: str) -> str:
@@ -133,59 +341,3 @@ def _cut(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
     return f"{text[: _LONGEST // 2]}\n[... {len(text) - _LONGEST:,} characters ...]\n{text[-_LONGEST // 2 :]}"
-
-
-def page(content: Content, pictures: dict[str, str] | None) -> str:
-    """The report as one HTML page that needs nothing else."""
-    if pictures is None:
-        shown = f"<p>{inline(NO_PLOT)}</p>"
-    else:
-        first, *others = figures(pictures) or [""]
-        shown = f'{first}<div class="grid">{"".join(others)}</div>'
-    warnings = "".join(f'<p class="warn">{inline(text)}</p>' for text in content.warnings)
-    tables = "".join(f'{table(rows)}<p class="soft">{inline(caption)}</p>' for caption, rows in content.tables)
-    body = f"""{warnings}
-{tables}
-{shown}
-<h2>What differs from the published protocol</h2>
-<ul>{"".join(f"<li>{inline(text)}</li>" for text in content.differences)}</ul>
-<h2>Examples</h2>
-<div class="grid">{"".join(map(_card, content.examples))}</div>
-<h2>Settings and versions</h2>
-<p class="soft">{inline(content.versions)}</p>"""
-    return document(f"Evaluation of {content.model}", body, _STYLE)
-
-
-def _card(example: Example) -> str:
-    read = "; ".join(
-        f'{reading}: <code class="{"good" if example.right[reading] else "bad"}">{html.escape(str(answer))}</code>'
-        for reading, answer in example.answers.items()
-    )
-    return (
-        f'<div class="card"><h3>{html.escape(example.title)}</h3><p>{html.escape(_cut(example.question))}</p>'
-        f"<pre>{html.escape(_cut(example.completion))}</pre>"
-        f'<div class="soft">right: <code>{html.escape(example.gold)}</code>; {read}</div></div>'
-    )
-
-
-def table_text(content: Content) -> str:
-    """The first table for a terminal: a line a benchmark."""
-    width = max((len(title_of(figure.benchmark)) for figure in content.figures), default=0)
-    lines = []
-    for figure in content.figures:
-        if figure.reading == "flexible" and (figure.name in ("greedy", "recorded") or _of_all(figure.name, content)):
-            strict = next(
-                one
-                for one in content.figures
-                if (one.benchmark, one.name, one.reading) == (figure.benchmark, figure.name, "strict")
-            )
-            lines.append(
-                f"{title_of(figure.benchmark):<{width}}  {figure.name:<8} {percent(figure):>20}   strict "
-                f"{100 * strict.value:5.1f}   n {figure.problems:,}"
-            )
-    return "\n".join(lines)
-
-
-def _of_all(name: str, content: Content) -> bool:
-    """Whether a figure is over all samples of a problem."""
-    return any(one.name == f"avg@{name.split('@')[-1]}" for one in content.figures)

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..data.benchmark_problems import Problem, choose
-from ..data.journal import write_whole
+from ..data.benchmarks import Problem, choose
+from ..data.journal import Journal, read_journal, write_whole
 from ..errors import ConfigError
 from ..generation import Decoding, Prompt, Sampler
-from .evaluation_journal import Journal
 from .evaluation_programs import last_printed, with_output
-from .evaluation_prompts import ask, ends_with_fence
+from .evaluation_prompts import ask
 from .evaluation_settings import Settings
 from .extraction import Form
 
 PLAN = "problems.jsonl"
 RUN = "run.json"
+SAMPLES = "samples.jsonl"
+SAMPLE_KEY = ("key", "sample")
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def run(
     if samples_at_once < 1:
         raise ConfigError(f"samples_at_once must be at least 1, not {samples_at_once}.")
     folder = Path(folder)
-    journal = Journal(folder)
+    journal = Journal(folder / SAMPLES, SAMPLE_KEY)
     try:
         save_plan(tasks, folder, {**(record or {}), "engine": sampler.name})
         total = sum(task.samples for task in tasks if not task.too_long)
@@ -160,7 +161,7 @@ def run(
             found = sampler.sample(prompts, batch[0][0].decoding, n=count, first=[first for _, first, _ in batch])
             texts = [sample.text for samples in found for sample in samples]
             if batch[0][0].form == "program":
-                texts = with_output(texts, few_shot=ends_with_fence(prompts[0]))
+                texts = with_output(texts, few_shot=str(prompts[0]).endswith("```python\n"))
             flat = [(task, first + i) for task, first, _ in batch for i in range(count)]
             samples = [sample for group in found for sample in group]
             journal.append(
@@ -237,6 +238,11 @@ def load_plan(folder: str | Path) -> tuple[list[Task], dict[str, Any]]:
     return tasks, record
 
 
+def read_samples(folder: str | Path) -> list[dict[str, Any]]:
+    """The samples in the folder of a run; empty without any."""
+    return list(read_journal(Path(folder) / SAMPLES, SAMPLE_KEY))
+
+
 def versions() -> dict[str, str]:
     """Versions of what a figure can depend on."""
     found = {"python": platform.python_version(), "trl-dsmath": __version__}
@@ -246,27 +252,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def fingerprint(name_or_path: str, extra: str = "") -> str:
-    """
-    Identity of a model: its name, and for a local folder what stands in its files.
-
-    A model that was trained further in the same folder is another model, and a copy is the same. Of each weight file the
-    size and 64 pieces are read, not the whole.
-    """
-    path = Path(name_or_path)
-    if not path.is_dir():
-        return f"{name_or_path} {extra}".strip()
-    digest = hashlib.blake2b(digest_size=12)
-    for file in sorted(path.iterdir()):
-        if file.is_file() and (file.suffix in {".safetensors", ".bin", ".json", ".jinja", ".model"}):
-            size = file.stat().st_size
-            digest.update(f"{file.name}/{size}/".encode())
-            with file.open("rb") as opened:
-                for piece in range(64):
-                    opened.seek(piece * max(0, size - 65536) // 63)
-                    digest.update(opened.read(65536))
-                    if size <= 65536:
-                        break
-    return f"{path.name} {digest.hexdigest()} {extra}".strip()

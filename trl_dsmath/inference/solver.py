@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from ..errors import ConfigError, DataError
-from ..generation import Sample, Sampler
+from ..generation import Sample, Sampler, SamplerConfig, load_sampler
 from ..grading.votes import AnswerClasses, Vote, best_of_n
 from ..paper import TOOL_USE
 from ..text import read_answer
@@ -81,7 +81,7 @@ class Solver:
             batch_size (`int`, *optional*):
                 Samples computed at a time. If `None`, chosen by the memory.
             **options:
-                Fields of [`SolveSettings`], and of [`~trl_dsmath.generation.loading.Loading`]: `dtype`, `load_in_4bit`,
+                Fields of [`SolveSettings`], and of [`~trl_dsmath.generation.SamplerConfig`]: `dtype`, `load_in_4bit`,
                 `load_in_8bit`, `device_map`, `adapter`, `revision` ...
 
         Returns:
@@ -91,14 +91,10 @@ class Solver:
             ConfigError: a setting that cannot work, or a model that cannot be loaded.
             MissingDependencyError: bitsandbytes or peft is needed and absent.
         """
-        from ..generation import ToolSampler, TransformersSampler
-        from ..generation.loading import Loading, load_policy
-
-        loading = Loading(model, **{name: options.pop(name) for name in list(options) if name in Loading.names()})
+        own = {name: options.pop(name) for name in list(options) if name in SamplerConfig.names()}
+        config = SamplerConfig(model, batch_size=batch_size, **own)
         settings = make_settings(options)
-        policy, tokenizer = load_policy(loading)
-        sampler: Sampler = TransformersSampler(policy, tokenizer, batch_size=batch_size)
-        return cls(ToolSampler(sampler) if settings.mode == "tool" else sampler, settings, step_scorer)
+        return cls(load_sampler(config, tools=settings.mode == "tool"), settings, step_scorer)
 
     @overload
     def __call__(self, questions: str) -> Solution: ...  # type: ignore[overload-overlap]

@@ -6,8 +6,7 @@ from typing import Any
 from ..grading.metrics import wilson
 from .beside import paper_table
 from .examples import Example, choose
-from .run import left_out
-from .settings import POLICIES, STAGES, K, RunFolder, Settings, read_rows
+from .settings import POLICIES, STAGES, K, RunFolder, Settings, left_out, read_rows
 from .task import FACTS, MISCONCEPTIONS, SLIP_ELSEWHERE, SLIP_IN_MISCONCEPTION
 
 TRAINERS = {

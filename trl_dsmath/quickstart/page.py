@@ -2,9 +2,9 @@
 
 import html
 
-from ..report.page import document, figures, inline, table
 from .content import Content
 from .examples import Example, Scored, Step
+from .look import document, figures, inline, table
 
 _STYLE = """
 .headline { font-size: 1.15rem; line-height: 1.4; margin: .6rem 0 1.2rem; } td:first-child, th { white-space: nowrap; }

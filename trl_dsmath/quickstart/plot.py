@@ -1,7 +1,7 @@
 """The report's pictures."""
 
 from ..grading.metrics import wilson
-from ..report.page import BLUE, GREY, LEGEND, ORANGE, TEXT, canvas, svg
+from .look import BLUE, GREY, LEGEND, ORANGE, TEXT, canvas, svg
 
 SIZE = (4.8, 3.4)
 ARMS = {"grpo": (BLUE, "outcome"), "step_grpo": (ORANGE, "outcome + process")}

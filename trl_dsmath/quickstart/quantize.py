@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import LlamaConfig
 
-from ..generation.loading import Loading, load_policy
+from ..generation import SamplerConfig, load_policy
 from ..generation.memory import GIB, model_memory
 from ..paper import MODEL
 from . import measure
@@ -19,7 +19,7 @@ def run(context: Context) -> Done:
     path = context.folder.model("step_grpo")
     figures: dict[str, Any] = {"problems": len(context.held_out)}
     for number, (bits, form) in enumerate(FORMS.items()):
-        model, tokenizer = load_policy(Loading(path, use_cpu=True, **form))
+        model, tokenizer = load_policy(SamplerConfig(path, use_cpu=True, **form))
         began = time.monotonic()
         texts = measure.complete(model, tokenizer, context.held_out)
         right = sum(measure.judge(context.held_out, texts))

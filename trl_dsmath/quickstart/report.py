@@ -2,10 +2,10 @@
 
 from importlib.util import find_spec
 
-from ..report.page import markdown_table
 from . import page
 from .content import WORDS, Content, collect, curve, logged
 from .examples import Example
+from .look import markdown_table
 from .settings import POLICIES, RunFolder, Settings, write_whole
 
 TITLE = "dsmath quickstart: DeepSeekMath on a toy task"

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from platform import python_version
 
 from .. import __version__
 from ..errors import ConfigError
 from .context import Context, Done
 from .progress import Progress, in_words, quiet_libraries
-from .settings import STAGES, RunFolder, Settings, needed
+from .settings import STAGES, RunFolder, Settings, left_out, needed
 
 # Seconds on the machine where this was measured: a start, and a unit of the setting. For the estimate of the time left.
 COST: dict[str, tuple[float, float, str]] = {
@@ -29,17 +28,7 @@ COST: dict[str, tuple[float, float, str]] = {
     "quantize": (1.0, 0.007, "problems"),
 }
 IMPORTS = 10  # seconds
-# Stages that need what an installation may lack: the module, and the extra that brings it.
-OPTIONAL = {"corpus": ("fasttext", "corpus"), "quantize": ("bitsandbytes", "quantization")}
 PACKAGES = ("trl", "transformers", "torch", "datasets", "tokenizers", "fasttext-numpy2", "bitsandbytes")
-
-
-def left_out(stage: str) -> str | None:
-    """Why a stage cannot run here, with the fix; None when it can."""
-    module, extra = OPTIONAL.get(stage, ("", ""))
-    if not module or find_spec(module) is not None:
-        return None
-    return f"left out: {module} is not installed (pip install 'trl-dsmath[{extra}]')"
 
 
 def plan(settings: Settings, stages: list[str]) -> dict[str, tuple[float, float]]:

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 STAGES: tuple[str, ...] = tuple(NEEDS)
 POLICIES = ("pretrain", "sft", "grpo", "step_grpo")  # the stages that leave a model which answers
+# Stages that need what an installation may lack: the module, and the extra that brings it.
+OPTIONAL = {"corpus": ("fasttext", "corpus"), "quantize": ("bitsandbytes", "quantization")}
 K = 16  # samples a vote
 SHOWN_K = (1, 2, 4, 8, 16)
 
@@ -56,6 +59,14 @@ def needed(stage: str) -> list[str]:
     """All stages that one reads from, directly or not, in order."""
     found = {before for need in NEEDS[stage] for before in [need, *needed(need)]}
     return [name for name in STAGES if name in found]
+
+
+def left_out(stage: str) -> str | None:
+    """Why a stage cannot run here, with the fix; None when it can."""
+    module, extra = OPTIONAL.get(stage, ("", ""))
+    if not module or find_spec(module) is not None:
+        return None
+    return f"left out: {module} is not installed (pip install 'trl-dsmath[{extra}]')"
 
 
 class RunFolder:

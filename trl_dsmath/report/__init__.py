@@ -1,1 +1,8 @@
-"""HTML pages with tables and plots: one look for the reports of the quickstart, of evaluations and of runs."""
+"""Self-contained HTML pages with tables, plots and examples, and the same in Markdown: one look for all reports.
+
+The plots need matplotlib and are in `trl_dsmath.report.plot`.
+"""
+
+from .page import Example, Page, Sample, Section, Step
+
+__all__ = ["Example", "Page", "Sample", "Section", "Step"]

@@ -1,130 +1,165 @@
-"""What the reports of `quickstart` and `evaluation` look like: one HTML page that needs nothing else, narrow and wide,
-light and dark; its tables, in Markdown too; and its pictures."""
+"""What a report says, and how it becomes one self-contained HTML page (`page.html.j2`) or Markdown."""
 
 import html
-import io
 import re
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 
-TEXT = "#123456"  # stands for "the colour of the page's text" until the SVG is written
-BLUE, ORANGE, GREEN, GREY = "#3b82c4", "#d9822b", "#2f9e6e", "#8a8f98"
-LEGEND = {"frameon": False, "labelcolor": TEXT, "fontsize": 10}
-
-_STYLE = """
-:root { color-scheme: light dark; --text: #1c2128; --soft: #5b6470; --page: #ffffff; --card: #f5f6f8; --line: #dfe3e8;
-  --good: #1a7f4b; --bad: #c2362b; }
-@media (prefers-color-scheme: dark) { :root { --text: #e4e7eb; --soft: #9aa4b0; --page: #14171b; --card: #1e2329;
-  --line: #333a42; --good: #4cc38a; --bad: #ff7b6e; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem; background: var(--page); color: var(--text);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans CJK SC", sans-serif; overflow-wrap: break-word; }
-h1 { font-size: 1.5rem; line-height: 1.3; margin: 0 0 .6rem; }
-h2 { font-size: 1.15rem; margin: 2.4rem 0 .7rem; } h3 { font-size: .95rem; margin: 0 0 .3rem; }
-ul { padding-left: 1.2rem; } li { margin: .5rem 0; }
-.soft { color: var(--soft); font-size: .9rem; } .good { color: var(--good); } .bad { color: var(--bad); }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th, td { text-align: left; padding: .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th + th, td + td { padding-left: .9rem; } th { color: var(--soft); font-weight: 500; } .number { text-align: right; }
-td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
-figure, .card { margin: 0; padding: .9rem 1rem; background: var(--card); border-radius: 8px; min-width: 0; }
-figure svg { width: 100%; height: auto; display: block; } figcaption { font-size: .88rem; color: var(--soft); }
-.card p { margin: .2rem 0 .5rem; font-size: .92rem; }
-pre, code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .86rem; overflow-wrap: anywhere; }
-@media (max-width: 60rem) {
-  .stack tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  .stack tr:first-child, .stack td:empty { display: none; }
-  .stack td { display: flex; justify-content: space-between; gap: 1.5rem; padding: .1rem 0; border: 0;
-    text-align: right; }
-  .stack td::before { content: attr(data-name); color: var(--soft); text-align: left; white-space: normal; }
-  .stack.words td { display: block; text-align: left; padding: .2rem 0; }
-  .stack.words td::before { display: block; font-size: .85rem; }
-  .stack tr td:first-child { font-weight: 600; } .stack tr td:first-child::before { display: none; } }
-"""
+import jinja2
+from markupsafe import Markup
 
 
-def document(title: str, body: str, style: str = "") -> str:
-    """The whole page, with a style of its own beside the common one."""
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title><style>{_STYLE}{style}</style></head><body>
-<h1>{html.escape(title)}</h1>
-{body}
-</body></html>
-"""
+@dataclass(frozen=True)
+class Step:
+    """A step of a solution with its score (0 to 1), and whether it is known to be wrong."""
+
+    text: str
+    score: float
+    wrong: bool = False
 
 
-def inline(text: str) -> str:
-    """The two bits of Markdown that the texts use, as HTML; a figure and its % stay on one line."""
-    text = re.sub(
-        r"\*\*(.+?)\*\*", r"<strong>\1</strong>", re.sub(r"(?<=\d) %", "&nbsp;%", html.escape(text, quote=False))
-    )
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+@dataclass(frozen=True)
+class Sample:
+    """A solution shown step by step, each step coloured by its score."""
+
+    title: str
+    right: bool
+    steps: Sequence[Step]
 
 
-def table(rows: list[list[str]], words: int = 1) -> str:
+@dataclass(frozen=True)
+class Example:
     """
-    A table, which on a narrow page becomes a list.
+    A problem with a completion or with scored samples.
 
     Args:
-        rows (`list[list[str]]`):
-            Its cells, the first row the heads.
-        words (`int`, *optional*, defaults to `1`):
-            How many columns are words; the others are figures.
-
-    Returns:
-        `str`: HTML.
+        title (`str`):
+            Heading of the card.
+        question (`str`):
+            The problem.
+        answers (`Sequence[tuple[str, str | None, bool | None]]`):
+            Answers below it: what kind (`"right"`, `"strict"`), the answer, and whether it is right (`None`: not judged).
+        completion (`str`, *optional*, defaults to `""`):
+            A completion, shown as it is.
+        samples (`Sequence[Sample]`, *optional*):
+            Solutions with scored steps.
     """
-    lines = []
-    for i, row in enumerate(rows):
-        cells = []
-        for j, (cell, head) in enumerate(zip(row, rows[0], strict=True)):
-            tag, kind = "td" if i else "th", ' class="number"' if j >= words else ""
-            # In one piece, because on a narrow page its name stands beside it; an empty one stays empty, to be hidden.
-            content = f"<span>{inline(cell)}</span>" if cell else ""
-            cells.append(f'<{tag} data-name="{html.escape(head)}"{kind}>{content}</{tag}>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    kind = "stack words" if words == len(rows[0]) else "stack"
-    return f'<div class="{kind}"><table>{"".join(lines)}</table></div>'
+
+    title: str
+    question: str
+    answers: Sequence[tuple[str, str | None, bool | None]]
+    completion: str = ""
+    samples: Sequence[Sample] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """
+    A part of a page. What is empty is left out.
+
+    Args:
+        title (`str`, *optional*, defaults to `""`):
+            Its heading.
+        table (`list[list[str]]`, *optional*):
+            A table, the first row its header.
+        text_columns (`int`, *optional*, defaults to `1`):
+            How many columns of the table, from the left, hold text; the others hold numbers.
+        plots (`dict[str, str]`, *optional*):
+            SVG by caption.
+        examples (`Sequence[Example]`, *optional*):
+            Cards of examples.
+        bullets (`Sequence[str]`, *optional*):
+            A list.
+        note (`str`, *optional*, defaults to `""`):
+            A remark, below the heading of examples and below everything else.
+    """
+
+    title: str = ""
+    table: list[list[str]] | None = None
+    text_columns: int = 1
+    plots: dict[str, str] = field(default_factory=dict)
+    examples: Sequence[Example] = ()
+    bullets: Sequence[str] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """
+    A report. Texts may hold `**bold**` and `` `code` ``; anything else in them is shown as it is.
+
+    Args:
+        title (`str`):
+            Title of the page.
+        sections (`Sequence[Section]`):
+            Its parts, in order.
+        headline (`str`, *optional*, defaults to `""`):
+            The result in a sentence.
+        warnings (`Sequence[str]`, *optional*):
+            What a reader must know first.
+        tiles (`Sequence[tuple[str, str, str]]`, *optional*):
+            The main numbers: name, number, explanation.
+    """
+
+    title: str
+    sections: Sequence[Section]
+    headline: str = ""
+    warnings: Sequence[str] = ()
+    tiles: Sequence[tuple[str, str, str]] = ()
+
+    def html(self) -> str:
+        """The page as one HTML file, for wide and narrow screens, light and dark."""
+        return _template().render(page=self)
+
+    def markdown(self) -> str:
+        """The page as Markdown, without plots."""
+        parts = [f"# {self.title}", self.headline, *(f"> {text}" for text in self.warnings)]
+        parts.append("\n".join(f"* {name}: {number} ({detail})" for name, number, detail in self.tiles))
+        for section in self.sections:
+            if section.plots:
+                continue
+            parts += [f"## {section.title}" if section.title else ""]
+            parts += [markdown_table(section.table)] if section.table else []
+            parts += ["\n".join(f"* {text}" for text in section.bullets), section.note]
+            parts += map(_markdown_example, section.examples)
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["inline"] = _inline
+    return environment.from_string(files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8"))
+
+
+def _inline(text: str) -> Markup:
+    """The two bits of Markdown that texts may hold, as HTML; a number and its % stay on one line."""
+    text = re.sub(r"(?<=\d) %", "&nbsp;%", html.escape(text, quote=False))
+    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", text))
 
 
 def markdown_table(rows: list[list[str]]) -> str:
-    """The same table in Markdown."""
+    """A table in Markdown, the first row its header."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
-def figures(pictures: dict[str, str]) -> list[str]:
-    """Pictures by their captions, as HTML."""
-    return [f"<figure>{svg}<figcaption>{inline(text)}</figcaption></figure>" for text, svg in pictures.items()]
+def _markdown_example(example: Example) -> str:
+    answers = "; ".join(f"{kind}: `{answer}`" for kind, answer, _ in example.answers)
+    parts = [f"### {example.title}", _fenced(example.question), answers]
+    if example.completion:
+        parts.insert(2, _fenced(example.completion))
+    for sample in example.samples:
+        steps = [f"{step.score:.2f}  {step.text}{'  ✗' if step.wrong else ''}" for step in sample.steps]
+        parts += [f"{'✓' if sample.right else '✗'} {sample.title}", _fenced("\n".join(steps))]
+    return "\n\n".join(parts)
 
 
-def canvas(width: float, height: float, grid: Literal["x", "y"] = "y") -> tuple[Any, Any]:
-    """A figure of matplotlib and its axes; what is drawn in `TEXT` will have the page's text colour."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    matplotlib.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12})
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.grid(axis=grid, color=GREY, alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(TEXT)
-    axes.tick_params(colors=TEXT)
-    axes.xaxis.label.set_color(TEXT)
-    axes.yaxis.label.set_color(TEXT)
-    return figure, axes
-
-
-def svg(figure: Any, name: str) -> str:
-    """The figure as SVG, as wide as its place on the page. `name` is another for each picture of a page."""
-    import matplotlib
-
-    out = io.StringIO()
-    # The salt keeps the identifiers of two pictures on one page apart, and the same from run to run.
-    with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    text = out.getvalue()
-    text = re.sub(r' (width|height)="[\d.]+pt"', "", text[text.index("<svg") :], count=2)
-    return text.replace(TEXT, "currentColor")
+def _fenced(text: str) -> str:
+    fence = "`" * max(4, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"

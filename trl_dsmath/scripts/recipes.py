@@ -1,6 +1,8 @@
-"""`--config NAME`: finding it among the arguments, where the recipes are, and reading one."""
+"""The recipes that come with the package: where they are, what their headers say, and a copy of them for editing."""
 
-import argparse
+import re
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,57 +11,123 @@ from ..errors import ConfigError
 _PACKAGE = Path(__file__).parents[1]
 
 
-def recipe_path(stage: str, name: str) -> Path:
-    """The file behind `--config NAME`: a path as it stands, or a bare name of a recipe of this stage.
+def recipes_folder() -> Path:
+    """The folder of the recipes: the wheel carries it in the package, a checkout has it beside the package."""
+    return next(folder for folder in (_PACKAGE / "recipes", _PACKAGE.parent / "recipes") if folder.is_dir())
+
+
+def stages() -> list[str]:
+    """The stages that have a recipe script, in the order of the paper."""
+    order = ["quickstart", "corpus", "pretrain", "sft", "annotate", "prm", "grpo", "iterate", "solve", "evaluate"]
+    found = {script.stem for script in recipes_folder().glob("*/*.py") if script.stem == script.parent.name}
+    return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def recipe_script(stage: str) -> Path:
+    """
+    The script of a stage, to be read, copied or started.
+
+    Args:
+        stage (`str`):
+            Name of the stage, such as `"grpo"`.
+
+    Returns:
+        `Path`: `recipes/<stage>/<stage>.py`.
 
     Raises:
-        ConfigError: there is no such file and no such recipe; the message lists the recipes.
+        ConfigError: there is no such stage.
+    """
+    script = recipes_folder() / stage / f"{stage}.py"
+    if not script.is_file():
+        raise ConfigError(f"There is no recipe script {stage!r}. There are: {', '.join(stages())}.")
+    return script
+
+
+def recipe_path(folder: Path, name: str) -> Path:
+    """The file behind `--config NAME`: a path as it is, or the bare name of a YAML file in a folder.
+
+    Raises:
+        ConfigError: there is neither; the message lists the files of the folder.
     """
     given = Path(name).expanduser()
     if given.is_file():
         return given
-    # The wheel carries them in the package, a checkout has them beside it.
-    folder = next(
-        (place for place in (_PACKAGE / "recipes" / stage, _PACKAGE.parent / "recipes" / stage) if place.is_dir()),
-        None,
-    )
-    recipes = sorted(file.stem for file in folder.glob("*.yaml")) if folder else []
-    if folder and name in recipes:
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name in names:
         return folder / f"{name}.yaml"
-    raise ConfigError(f"--config {name}: no such file. The recipes of this stage are: {', '.join(recipes) or 'none'}.")
-
-
-def named_recipe(stage: str, argv: list[str]) -> list[str]:
-    """The arguments with the file behind the name in `--config NAME` or `--config=NAME`."""
-    found = list(argv)
-    for i, word in enumerate(argv):
-        if word == "--config" and i + 1 < len(argv):
-            found[i + 1] = str(recipe_path(stage, argv[i + 1]))
-        elif word.startswith("--config="):
-            found[i] = f"--config={recipe_path(stage, word.removeprefix('--config='))}"
-    return found
-
-
-def take_config(stage: str, argv: list[str]) -> tuple[list[str], Path | None]:
-    """Takes `--config NAME` or `--config=NAME` out of the arguments."""
-    config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    config.add_argument("--config")
-    found, rest = config.parse_known_args(argv)
-    return rest, recipe_path(stage, found.config) if found.config else None
+    raise ConfigError(f"--config {name}: no such file. The recipes of this stage are: {', '.join(names) or 'none'}.")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """The settings of a recipe.
 
     Raises:
-        ConfigError: it is no YAML, or no mapping.
+        ConfigError: it is not YAML, or not a mapping.
     """
     import yaml
 
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML file: {error}") from error
+        raise ConfigError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(config, dict):
-        raise ConfigError(f"{path} should hold one `key: value` a line.")
+        raise ConfigError(f"{path} should hold one `key: value` per line.")
     return config
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """What the header of a recipe says. `time` and `expect` are "not run" where nobody has run it."""
+
+    name: str
+    hardware: str
+    time: str
+    expect: str
+
+
+def recipe_infos() -> list[RecipeInfo]:
+    """The headers of all recipes, by stage."""
+    return [_info(stage, file) for stage in stages() for file in sorted((recipes_folder() / stage).glob("*.yaml"))]
+
+
+def _info(stage: str, file: Path) -> RecipeInfo:
+    lines = [
+        line.removeprefix("#").strip() for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
+    ]
+    text = " ".join(line for line in lines if line)
+    found = {
+        what: match[1].strip()
+        if (match := re.search(rf"\b{what}: (.+?)(?=\s(?:Time|Expect|Hardware|Needs): |$)", text))
+        else ""
+        for what in ("Hardware", "Time", "Expect")
+    }
+    missing = "not run"
+    return RecipeInfo(
+        f"{stage}/{file.stem}",
+        found["Hardware"].rstrip("."),
+        found["Time"].rstrip(".") or missing,
+        found["Expect"].rstrip(".") or missing,
+    )
+
+
+def copy_recipe(stage: str, folder: Path) -> list[Path]:
+    """
+    Copies the script and the YAML files of a stage, for editing.
+
+    Args:
+        stage (`str`):
+            Name of the stage.
+        folder (`Path`):
+            Where to; made if it is not there. Nothing in it is overwritten.
+
+    Returns:
+        `list[Path]`: the files that were written.
+
+    Raises:
+        ConfigError: there is no such stage, or a file of that name is there.
+    """
+    files = [file for file in sorted(recipe_script(stage).parent.iterdir()) if file.suffix in {".py", ".yaml", ".j2"}]
+    if there := [file.name for file in files if (folder / file.name).exists()]:
+        raise ConfigError(f"{folder} already holds {', '.join(there)}: name another folder, or move them away.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [Path(shutil.copyfile(file, folder / file.name)) for file in files]

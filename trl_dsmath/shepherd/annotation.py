@@ -8,9 +8,9 @@ from typing import Any
 from tqdm import tqdm
 
 from ..data.files import read_jsonl
+from ..data.journal import Journal
 from ..errors import DataError
 from ..generation import Decoding, Sampler
-from .journal import Journal
 from .labels import Mode
 from .problems import Problem, given_solution, read_problems, sampled_solution
 from .rollouts import Work, draw
@@ -78,7 +78,7 @@ def annotate(
     settings = Settings(mode, num_rollouts, num_solutions, decoding or Decoding(), wave, problems_at_once)
     read = read_problems(read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data)
     sampled = any(problem.given is None for problem in read.problems)
-    journal = Journal(Path(output), settings.record(sampler.name, sampled))
+    journal = Journal(output, ("problem_id", "index"), settings.record(sampler.name, sampled), holds="labels")
     try:
         missing = {problem.id: _missing(problem, num_solutions, journal) for problem in read.problems}
         left = deque(problem for problem in read.problems if missing[problem.id])

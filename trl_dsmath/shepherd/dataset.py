@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.files import read_jsonl
+from ..data.journal import read_settings, settings_path
 from ..errors import DataError
-from .journal import read_settings
 from .summary import summarize
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def dataset_card(path: str | Path, repo_id: str) -> str:
     """The card of a file of labels: how they were made, what they cost, how to load them."""
     from .. import __version__
 
-    summary, settings = summarize(path), read_settings(Path(path))
+    summary, settings = summarize(path), read_settings(settings_path(Path(path)))
     what = _MODES[settings["mode"]].format(**settings) if settings else "settings unknown."
     facts: dict[str, Any] = {
         **settings,

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from ..data.columns import columns_of
 from ..errors import DataError
 from ..generation import Sample, Sampler
 from ..grading import check_golds
 from ..text import read_answer
 from ..text.steps import split_steps
 
-GOLD_COLUMNS = ("gold", "solution", "answer")
 STEP_COLUMNS = ("completions", "completion")
 
 
@@ -70,7 +70,7 @@ def read_problems(rows: Iterable[Mapping[str, Any]]) -> Problems:
 
     Args:
         rows (`Iterable[Mapping]`):
-            `prompt` (text or messages, exactly as the completer is to read it); `gold`, `solution` or `answer`; to label
+            `prompt` (text or messages, exactly as the completer is to read it); a gold answer (`gold`, `solution`, `answer` ...); to label
             given solutions also `completions` (a list of steps) or `completion` (text, cut at newlines). `problem_id`
             or `id` names the problem, otherwise prompt and gold do; rows of the same problem are its solutions, in
             order.
@@ -82,7 +82,7 @@ def read_problems(rows: Iterable[Mapping[str, Any]]) -> Problems:
         DataError: no row can be used, or some rows have solutions and others have none.
     """
     rows = list(rows)
-    golds = [next((row[name] for name in GOLD_COLUMNS if row.get(name) not in (None, "")), None) for row in rows]
+    golds = [columns_of(row).gold_of(row) or None for row in rows]
     readable = [report.ok for report in check_golds(golds)]
     with_steps = any(row.get(name) is not None for row in rows for name in STEP_COLUMNS)
     problems: dict[str, Problem] = {}
@@ -110,8 +110,8 @@ def read_problems(rows: Iterable[Mapping[str, Any]]) -> Problems:
     if not problems:
         why = "; ".join(f"{reason}: {len(numbers)}" for reason, numbers in skipped.items())
         raise DataError(
-            f"No row can be used ({why or 'there is none'}). A row needs `prompt`, a gold answer in "
-            f"{' or '.join(map(repr, GOLD_COLUMNS))}, and `completions` (a list of steps) where solutions are given."
+            f"No row can be used ({why or 'there is none'}). A row needs `prompt`, a gold answer (`solution` or `answer`), and "
+            "`completions` (a list of steps) where solutions are given. `trl_dsmath.data.convert` makes prompts of questions."
         )
     return Problems(list(problems.values()), skipped)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
-from .environments import branches, matrix_cells, system_rows
-from .quantities import MAX_LENGTH, parse_expression
-from .tree import Node, Unsupported
-from .units import resolve
+from .expressions import Node, Unsupported
+from .latex import MAX_LENGTH, parse_expression
+from .rewrite import branches, matrix_cells, system_rows
+from .tokens import resolve
 
 MAX_ITEMS = 20_000
 

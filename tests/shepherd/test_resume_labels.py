@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from trl_dsmath.data.files import load
-from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.errors import ConfigError
 from trl_dsmath.generation import Decoding
 from trl_dsmath.shepherd import annotate
-from trl_dsmath.shepherd.journal import Journal
 
 RIGHT, WRONG = "\\boxed{7}", "\\boxed{8}"
 ROWS = [
@@ -73,7 +72,7 @@ def test_other_settings_are_refused(other: Any, message: str, scripted: Any, tmp
     path = tmp_path / "labels.jsonl"
     annotate(ROWS, scripted(_script), path, progress=False)
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=f"{message}.*Give this run another output, or delete labels.jsonl and"):
+    with pytest.raises(ConfigError, match=f"{message}.*Choose another output, or delete this one and labels"):
         annotate(ROWS, scripted(_script), path, progress=False, **other)
     assert path.read_bytes() == before
     annotate(ROWS, scripted(_script), path, progress=False, wave=1, problems_at_once=1)  # change no label
@@ -86,27 +85,6 @@ def test_another_model_is_refused(scripted: Any, tmp_path: Path) -> None:
     other.name = "another"
     with pytest.raises(ConfigError, match=r"sampler scripted \(now another\)"):
         annotate(ROWS, other, path, progress=False)
-
-
-def test_files_that_are_no_journals(tmp_path: Path) -> None:
-    path = tmp_path / "labels.jsonl"
-    path.write_text('{"question": 1}\n')
-    with pytest.raises(DataError, match="line 1, holds no step labels"):
-        Journal(path, {})
-    assert path.read_text() == '{"question": 1}\n'
-    path.write_text('{"problem_id": "a", "index": 0}\n')
-    with pytest.raises(ConfigError, match=r"labels\.settings\.yaml is missing"):
-        Journal(path, {})
-    with pytest.raises(ConfigError, match="cannot be written"):
-        Journal(tmp_path, {})
-
-
-def test_two_writers(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "labels.jsonl", {"mode": "hard"})
-    with pytest.raises(ConfigError, match="being written by another process"):
-        Journal(tmp_path / "labels.jsonl", {"mode": "hard"})
-    first.close()
-    Journal(tmp_path / "labels.jsonl", {"mode": "hard"}).close()
 
 
 def test_the_folder_is_a_data_set(scripted: Any, tmp_path: Path) -> None:
