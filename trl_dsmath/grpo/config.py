@@ -208,7 +208,7 @@ class StepGRPOConfig(DeepSeekMathGRPOConfig):
             )
         if liger_loss(self):
             raise ConfigError(
-                "Liger's GRPO loss takes one advantage a completion. Set use_liger_kernel=False, or install trl>=1.14.2, "
+                "Liger's GRPO loss takes one advantage per completion. Set use_liger_kernel=False, or install trl>=1.14.2, "
                 "which no longer has that loss."
             )
         super().__post_init__()

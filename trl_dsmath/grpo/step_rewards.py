@@ -25,10 +25,10 @@ class StepRewardFunctions:
 
     Args:
         functions (`Callable` or `list[Callable]`):
-            TRL's signature plus `steps: list[list[str]]`; each returns one score a step, `list[list[float]]`. A score
+            TRL's signature plus `steps: list[list[str]]`; each returns one score per step, `list[list[float]]`. A score
             or a whole row may be `None`: no opinion. May be asynchronous; those run side by side.
         weights (`list[float]` or `None`):
-            One weight a function; `None`: all 1.
+            one weight per function; `None`: all 1.
 
     Raises:
         ConfigError: no function, something that cannot be called, or another number of weights.
@@ -55,7 +55,7 @@ class StepRewardFunctions:
         if len(self.weights) != len(self.functions):
             raise ConfigError(
                 f"step_reward_weights has {len(self.weights)} weights for {len(self.functions)} step reward functions. "
-                "Give one a function, or leave it out."
+                "Give one per function, or leave it out."
             )
         self._asynchronous = [is_async_callable(function) for function in self.functions]
         self._loop = EventLoop("StepGRPOTrainer-AsyncLoop") if any(self._asynchronous) else None
@@ -113,7 +113,7 @@ def check_scores(name: str, rows: Any, steps: Sequence[Sequence[str]]) -> list[l
         raise DataError(f"The step reward function '{name}' returned {rows!r}: return a list[list[float]].") from error
     if len(rows) != len(steps):
         raise DataError(
-            f"The step reward function '{name}' returned {len(rows)} rows, but {len(steps)} were expected (one a "
+            f"The step reward function '{name}' returned {len(rows)} rows, but {len(steps)} were expected (one per "
             "completion, also for a completion without steps: an empty list)."
         )
     checked: list[list[float | None]] = []
@@ -125,13 +125,13 @@ def check_scores(name: str, rows: Any, steps: Sequence[Sequence[str]]) -> list[l
             scores = [None if score is None else float(score) for score in row]
         except (TypeError, ValueError) as error:
             raise DataError(
-                f"The step reward function '{name}' returned {row!r} in row {i}: return one number a step, a list of "
+                f"The step reward function '{name}' returned {row!r} in row {i}: return one number per step, a list of "
                 f"{len(texts)}."
             ) from error
         if len(scores) != len(texts):
             raise DataError(
                 f"The step reward function '{name}' returned {len(scores)} scores in row {i}, but {len(texts)} were "
-                "expected (one a step of `steps`)."
+                "expected (one per step of `steps`)."
             )
         if any(score is not None and math.isinf(score) for score in scores):
             raise DataError(f"The step reward function '{name}' returned an infinite score in row {i}: {scores}.")

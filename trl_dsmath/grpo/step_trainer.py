@@ -1,4 +1,4 @@
-"""GRPO with process supervision (§4.1.3): TRL's trainer with one advantage a token instead of one a completion."""
+"""GRPO with process supervision (§4.1.3): TRL's trainer with one advantage per token instead of one per completion."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -21,15 +21,15 @@ PROGRAMS = "programs"
 
 class ToolRollout:
     """
-    TRL's `rollout_func` for tool-integrated completions (see [`~sampling.ToolSampler`]), drawn from the policy.
+    TRL's `rollout_func` for tool-integrated completions (see [`~generation.ToolSampler`]), drawn from the policy.
 
     The tokens of the interpreter are marked in `env_mask`: they are read by the model, and stay out of loss, KL term,
     clipping and lengths. Reward functions get two more columns: `own_tokens`, 1 for each token of the model's and 0 for
-    the interpreter's; and `programs`, a tuple of [`~sampling.Program`] for each completion.
+    the interpreter's; and `programs`, a tuple of [`~generation.Program`] for each completion.
 
     Args:
         rounds (`int`, *optional*, defaults to `2`):
-            How often a completion may write; see [`~sampling.ToolSampler`].
+            How often a completion may write; see [`~generation.ToolSampler`].
         timeout (`float`, *optional*, defaults to `10.0`):
             Seconds for a program.
         output_chars (`int`, *optional*, defaults to `100`):

@@ -19,7 +19,7 @@ A process reward model: it gives each step of a solution the probability that it
 from trl_dsmath import load_step_scorer
 
 score = load_step_scorer("{name}")
-score(["What is 1+1+1?"], steps=[["1+1=2", "2+1=4"]])  # one probability a step
+score(["What is 1+1+1?"], steps=[["1+1=2", "2+1=4"]])  # one probability per step
 ```
 
 {figures}A model of this kind can be misled by a policy that is trained against it; see "Process rewards" in the documentation.

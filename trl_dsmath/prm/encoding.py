@@ -69,7 +69,7 @@ def forbidden_ids(tokenizer: "PreTrainedTokenizerBase", tag: str | None) -> froz
 def encode_apart(
     tokenizer: "PreTrainedTokenizerBase", in_front: list[int], pieces: list[Piece], forbidden: frozenset[int]
 ) -> Encoded:
-    """Tokenises each piece by itself: a score stands at the last token of the scored piece."""
+    """Tokenises each piece by itself: a score is read at the last token of the scored piece."""
     ids, positions = list(in_front), []
     for piece in pieces:
         own = tokenizer(piece.text, add_special_tokens=False)["input_ids"] if piece.text else []
@@ -82,7 +82,7 @@ def encode_apart(
 def encode_joined(
     tokenizer: "PreTrainedTokenizerBase", in_front: list[int], pieces: list[Piece], forbidden: frozenset[int]
 ) -> Encoded:
-    """Tokenises the whole text at once: a score stands at the last token that begins before the scored edge.
+    """Tokenises the whole text at once: a score is read at the last token that begins before the scored edge.
 
     Raises:
         ConfigError: the tokenizer gives no character offsets, or glues a layout's mark to what follows.
@@ -141,7 +141,7 @@ def collate(rows: list[dict[str, Any]], pad_token_id: int) -> dict[str, torch.Te
 
     Args:
         rows (`list[dict]`):
-            Rows with `input_ids`, `positions`, `completion_start` and, in training, `labels` (one a step).
+            Rows with `input_ids`, `positions`, `completion_start` and, in training, `labels` (one per step).
         pad_token_id (`int`):
             Token to pad with; it is masked out.
 

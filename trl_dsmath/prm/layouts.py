@@ -141,7 +141,7 @@ def _rlhflow(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, steps: list[s
     messages: list[dict[str, Any]] = []
     fill: list[list[Piece]] = []
     for number, step in enumerate(steps):
-        # The question stands in the first turn, before the first step.
+        # The question is part of the first turn, before the first step.
         first = [Piece(question_text(prompt)), Piece(" ", trusted=True)] if number == 0 else []
         # The model predicts the assistant's sign, so the score is read one token before it.
         fill += [[*first, Piece(step.strip())], [Piece("+", trusted=True, score="before")]]

@@ -47,7 +47,7 @@ class PRMTrainer(Trainer):
         args ([`PRMConfig`], *optional*):
             Configuration.
         train_dataset ([`~datasets.Dataset`], *optional*):
-            Columns `prompt` (text or messages), `completions` (list of steps), `labels` (one a step: True or False, a
+            Columns `prompt` (text or messages), `completions` (list of steps), `labels` (one per step: True or False, a
             number from 0 to 1, or None).
         eval_dataset ([`~datasets.Dataset`] or `dict` of them, *optional*):
             The same, to evaluate on.
