@@ -45,7 +45,7 @@ def test_a_run_scored_elsewhere_in_parts(tmp_path: Path, capsys: pytest.CaptureF
         assert f"{files} files" in capsys.readouterr().out
     assert corpus.main(argv) == 0
     said = capsys.readouterr().out
-    assert "nobody looked" in said  # no labels, no annotation: nothing is claimed
+    assert "not measured" in said  # no labels, no annotation: nothing is claimed
     report = json.loads((tmp_path / "run" / "iteration-1" / "report.json").read_text())
     assert report["pages"] > 0 and report["labelled"] is report["estimated"] is None
     with pytest.raises(ConfigError, match="counts from 0 to 1"):

@@ -5,10 +5,11 @@ golds that are numbers in some rows and strings in others, and both are common.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -144,6 +145,38 @@ def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], li
             remarks.append(f"{file}: {len(broken):,} lines are no JSON object and were dropped (line {first})")
         splits[split] = to_dataset(rows)
     return splits, remarks
+
+
+def load_split(
+    name: str | None, config: str | None = None, split: str = "train", notify: Callable[[str], None] | None = None
+) -> "Dataset":
+    """One split of a data set; see [`load`].
+
+    Args:
+        name (`str`):
+            A file, a folder, or a name on the hub. `None` is refused with what to name.
+        config (`str`, *optional*):
+            Configuration of a data set on the hub.
+        split (`str`, *optional*, defaults to `"train"`):
+            The split.
+        notify (`Callable`, *optional*):
+            Called with each remark about lines that could not be read.
+
+    Raises:
+        ConfigError: no data set is named.
+        DataError: it cannot be read, or has no such split.
+    """
+    if not name:
+        raise ConfigError(
+            "Which data set? Give dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub (openai/gsm8k, "
+            "with dataset_config main)."
+        )
+    splits, remarks = load(name, config)
+    for remark in remarks:
+        (notify or print)(remark)
+    if split not in splits:
+        raise DataError(f"{name} has no split {split!r}; there are: {', '.join(splits)}.")
+    return splits[split]
 
 
 def _load_with_datasets(name: str, config: str | None, file: str | None = None) -> dict[str, "Dataset"]:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .hub import make_repository as make_repository
     from .parser import ScriptParser as ScriptParser
     from .parser import given_settings as given_settings
     from .recipes import copy_recipe as copy_recipe
@@ -19,6 +20,7 @@ _HOME = {
     "ScriptParser": "parser",
     "copy_recipe": "recipes",
     "given_settings": "parser",
+    "make_repository": "hub",
     "main_print": "run",
     "recipe_infos": "recipes",
     "recipe_script": "recipes",
