@@ -43,16 +43,16 @@ def test_learns_the_toy_rule_and_reloads(
 ) -> None:
     """A step is good when there is a 0 in it. The likelihood can only fall, so there a label speaks of the prefix.
 
-    By chance accuracy and AUROC are 0.5 to 0.71, and the F1 of one who never, or always, finds an error is 0. Trained,
-    the first two forms reach 1.0; the likelihood SPREAD. The schedule is linear: with a constant rate the last updates,
-    which differ from one processor to the next, move the F1 by 0.05.
+    By chance accuracy is 0.5 to 0.71 (the larger class) and AUROC 0.5; a constant answer has an F1 of 0. The first two
+    forms reach 1.0. The likelihood reaches an accuracy of .955 to .986, an AUROC of .970 to 1.0 and an F1 of .859 to .925
+    over seeds, schedules, biases and processors.
     """
     settings = {
         "token_classification": {"max_steps": 200},
         "causal": {"max_steps": 200},
         "likelihood": {"max_steps": 500, "likelihood_bias": 10.0},
     }[form]
-    small |= {"prm_type": form, "lr_scheduler_type": "linear", "logging_steps": 50, **settings}
+    small |= {"prm_type": form, "lr_scheduler_type": "constant", "logging_steps": 50, **settings}
     toy, toy_test = (make_toy(count, seed, prefix=form == "likelihood") for count, seed in ((2000, 1), (200, 2)))
     trainer = PRMTrainer(_base(form, causal, classifier), PRMConfig(**small), train_dataset=toy, eval_dataset=toy_test)
     before = trainer.evaluate()

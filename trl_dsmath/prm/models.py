@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForTokenClassification
 
 from .._upstream import quiet_loading
 from ..errors import ConfigError, MissingDependencyError
@@ -13,6 +13,7 @@ from .layouts import LAYOUTS
 from .readout import StepBias
 
 if TYPE_CHECKING:
+    from peft import PeftConfig
     from transformers import PreTrainedConfig, PreTrainedModel
 
 logger = logging.getLogger(__name__)
@@ -140,3 +141,46 @@ def describe(model: Any, layout: str, separator: str) -> dict[str, Any]:
     if hasattr(model, "peft_config"):
         about["adapter_of"] = model.peft_config[model.active_adapter].base_model_name_or_path
     return about
+
+
+def check_model(model: Any, prm_type: str, layout: str) -> None:
+    """Raises a ConfigError when a model cannot be trained as `prm_type`."""
+    saved = getattr(model.config, CONFIG_KEY, None) or {}
+    if saved.get("layout", layout) != layout:
+        raise ConfigError(
+            f"The model is a reward model of layout {saved['layout']!r}, but prm_type {prm_type!r} trains layout "
+            f"{layout!r}. Set prm_type to what the model is."
+        )
+    labels = model.config.num_labels if model.__class__.__name__.endswith("ForTokenClassification") else 0
+    if prm_type == "token_classification" and hasattr(model, "lm_head"):
+        raise ConfigError(
+            "prm_type 'token_classification' needs a model with a head of two labels, and this is a language model. "
+            "Give its name, or load it with AutoModelForTokenClassification(num_labels=2), or set prm_type to 'causal'."
+        )
+    if labels and (prm_type != "token_classification" or labels != 2):
+        raise ConfigError(
+            f"A model for token classification with {labels} labels cannot be trained as {prm_type!r}: "
+            "'token_classification' takes two labels, the other forms take a causal language model."
+        )
+
+
+def add_adapter(model: Any, peft_config: "PeftConfig", layout: str, gradient_checkpointing: bool) -> Any:
+    """The model with an adapter, which is trained together with what the base model lacks."""
+    try:
+        from peft import get_peft_model, prepare_model_for_kbit_training
+    except ImportError as error:
+        raise MissingDependencyError("peft_config needs peft: pip install 'trl-dsmath[peft]'") from error
+    # Without this, a new head or bias would be neither trained nor saved.
+    new = LAYOUTS[layout].new_module
+    if new and hasattr(model, new) and new not in (getattr(peft_config, "modules_to_save", None) or []):
+        peft_config.modules_to_save = [*(peft_config.modules_to_save or []), new]  # type: ignore[attr-defined]
+    if (
+        LAYOUTS[layout].model_class is AutoModelForTokenClassification
+    ):  # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates
+        peft_config.task_type = "TOKEN_CLS"
+    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=gradient_checkpointing)
+    model = get_peft_model(model, peft_config)
+    if gradient_checkpointing:
+        model.enable_input_require_grads()
+    return model
