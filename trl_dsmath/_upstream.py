@@ -42,6 +42,7 @@ __all__ = [
     "quiet_loading",
     "settle_warmup",
     "tokenize_prompts",
+    "unwrap_model_for_generation",
     "whole_loading",
 ]
 

@@ -1,5 +1,7 @@
 """The command `dsmath`. Each command is imported when it is called, so that help and grading start without torch."""
 
+import os
+import runpy
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -7,7 +9,7 @@ from importlib import import_module
 from .. import __version__
 from ..errors import DsMathError
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[str | None, str]] = {  # None: the recipe script of that name
     "quickstart": ("trl_dsmath.quickstart", "every stage of the paper on a toy task, in minutes on a CPU"),
     "corpus": (
         "trl_dsmath.cli.corpus",
@@ -20,9 +22,9 @@ COMMANDS = {
     "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
     "iterate": ("trl_dsmath.cli.iterate", "policy and reward model in turns (paper, Algorithm 1)"),
     "plan": ("trl_dsmath.cli.plan", "forecast the memory of a run, and what to change where it does not fit"),
-    "solve": ("trl_dsmath.cli.solve", "answer questions, by vote and with programs, in 16, 8 or 4 bits"),
+    "solve": (None, "answer questions, by vote and with programs, in 16, 8 or 4 bits"),
     "evaluate": (
-        "trl_dsmath.cli.evaluate",
+        None,
         "the paper's benchmarks, each figure beside the published one (Tables 2, 3, 5)",
     ),
     "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
@@ -74,11 +76,31 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(command: str, argv: list[str]) -> int:
     """Runs one command; an error that the package raised on purpose is printed as one line instead of a traceback."""
+    module = COMMANDS[command][0]
+    if module is None:
+        return run_recipe(command, argv)
     try:
-        return import_module(COMMANDS[command][0]).main(argv)
+        return import_module(module).main(argv)
     except DsMathError as error:
         print(f"dsmath {command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\ndsmath {command}: stopped.", file=sys.stderr)
         return 130
+
+
+def run_recipe(stage: str, argv: list[str]) -> int:
+    """Runs the recipe script of a stage in this process, as `python recipes/STAGE/STAGE.py` does."""
+    from ..scripts import recipe_script
+
+    script = str(recipe_script(stage))
+    before, sys.argv = sys.argv, [script, *argv]
+    os.environ["TRL_DSMATH_COMMAND"] = f"dsmath {stage}"
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        sys.argv = before
+        del os.environ["TRL_DSMATH_COMMAND"]
+    return 0

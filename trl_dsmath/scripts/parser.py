@@ -161,7 +161,7 @@ class ScriptParser(TrlParser):
         }
         return [
             f"{word}=true" if word in switches and after.lower() not in _TRUTH else word
-            for word, after in zip(argv, [*argv[1:], ""], strict=True)
+            for word, after in zip(argv, [*argv, ""][1:], strict=True)
         ]
 
     def format_help(self, everything: bool = False) -> str:
