@@ -48,7 +48,7 @@ class SolvedSample:
     output: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The sample as a row of JSON."""
+        """The sample for a JSON line."""
         return asdict(self)
 
 
