@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from trl_dsmath.generation import SamplerConfig
 
 from trl_dsmath.cli import answers
 from trl_dsmath.cli.questions import few_shot_pairs
 from trl_dsmath.cli.solve import main, settings_of
 from trl_dsmath.cli.solve_options import bare_switches, make_parser
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.generation import SamplerConfig
 from trl_dsmath.grading.votes import vote
 from trl_dsmath.inference import Solution, SolvedSample
 from trl_dsmath.inference.stopping import next_round

@@ -1,11 +1,16 @@
 """The command `dsmath`. Each command is imported when it is called, so that help and grading start without torch."""
 
+import os
+import runpy
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 
 from .. import __version__
 from ..errors import DsMathError
+from ..scripts.recipes import script_path
+from ..scripts.run import PROGRAM
 
 COMMANDS = {
     "quickstart": ("trl_dsmath.quickstart", "every stage of the paper on a toy task, in minutes on a CPU"),
@@ -72,8 +77,26 @@ def main(argv: list[str] | None = None) -> int:
     return run(argv[0], argv[1:])
 
 
+def run_recipe(command: str, script: Path, argv: list[str]) -> int:
+    """Runs a recipe script in this process, as `python SCRIPT ARGUMENTS` would."""
+    before = sys.argv
+    sys.argv = [str(script), *argv]
+    os.environ[PROGRAM] = f"dsmath {command}"
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = before
+        del os.environ[PROGRAM]
+    return 0
+
+
 def run(command: str, argv: list[str]) -> int:
     """Runs one command; an error that the package raised on purpose is printed as one line instead of a traceback."""
+    script = script_path(command)
+    if script.is_file():
+        return run_recipe(command, script, argv)
     try:
         return import_module(COMMANDS[command][0]).main(argv)
     except DsMathError as error:
