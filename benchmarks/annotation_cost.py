@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3, help="steps of a solution before the line with the answer")
     parser.add_argument("--problems", type=int, default=100)
     parser.add_argument("--solutions", type=int, default=4, help="solutions a problem")
-    parser.add_argument("--wave", type=int, default=2)
+    parser.add_argument("--rollout_batch_size", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where the policy is kept for the next time")
     args = parser.parse_args()
@@ -138,7 +138,7 @@ def main() -> None:
                 num_rollouts=N,
                 num_solutions=args.solutions,
                 decoding=decoding,
-                wave=args.wave,
+                rollout_batch_size=args.rollout_batch_size,
                 problems_at_once=64,
                 progress=False,
             )
@@ -157,7 +157,7 @@ def main() -> None:
     wrong = {key: labels for key, labels in plain.items() if not labels[-1]}
     print(
         f"\n{len(plain)} solutions of {args.problems} problems, {args.turns} turns ({sum(steps) / len(steps):.1f} steps), "
-        f"{right:.1%} right; N = {N}, wave {args.wave}, seed {args.seed}"
+        f"{right:.1%} right; N = {N}, batches of {args.rollout_batch_size}, seed {args.seed}"
     )
     print(f"good steps before the last one: {sum(map(sum, plain.values())) / sum(steps):.1%} by plain labels")
     print(f"{'':12} {'roll-outs':>10} {'of plain':>9} {'CPU s':>6} {'= plain':>8} {'= monotone':>11} {'= truth':>8}")

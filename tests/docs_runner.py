@@ -131,8 +131,8 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[1]
     match words:
         case ["dsmath", ("corpus" | "solve" | "evaluate") as stage, *argv]:
+            from trl_dsmath.cli.recipes import recipe_path
             from trl_dsmath.scripts.options import parse_light
-            from trl_dsmath.scripts.recipes import recipe_path
 
             if "--config" in argv:
                 at = argv.index("--config") + 1
@@ -140,7 +140,7 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             parse_light(import_module(f"trl_dsmath.cli.{stage}").make_parser(), argv)
         case ["dsmath", "iterate", *argv]:
             from trl_dsmath.cli.plan import runs_of
-            from trl_dsmath.scripts.recipes import recipe_path
+            from trl_dsmath.cli.recipes import recipe_path
 
             assert argv[0] == "--config"
             runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])

@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 
 from trl_dsmath.cli import main
 from trl_dsmath.cli.iterate import take_section_flags
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.iterate import IterateConfig, iterate, loop, phases
 from trl_dsmath.paper import GRPO_STAGE
-from trl_dsmath.scripts.recipes import recipe_path
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -93,7 +93,7 @@ def test_the_metadata_tells_the_requirements_and_the_extras(built: Path) -> None
 
 def test_recipes_and_the_command_come_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, trl_dsmath; from trl_dsmath.scripts.recipes import recipe_path\n"
+        "import sys, trl_dsmath; from trl_dsmath.cli.recipes import recipe_path\n"
         "print(trl_dsmath.__version__, *(recipe_path(*name.split('/')) for name in sys.argv[1:]), sep='\\n')"
     )
     version, *files = _run(installed / "python", "-c", code, *RECIPES, cwd=tmp_path).split()

@@ -17,7 +17,7 @@ SIGNATURES = {
     "sandbox.run_python": "code, timeout=10.0, memory_mb=512, disk_mb=16, output_kb=1024, unsafe=False",
     "sandbox.run_many": "programs, timeout=10.0, memory_mb=512, workers=None, disk_mb=16, output_kb=1024, unsafe=False",
     "prm.load_step_scorer": "name_or_path, layout=None, device=None, dtype=None, batch_size=16, max_length=None, step_separator=None",
-    "shepherd.annotate": "data, sampler, output, mode='hard', num_rollouts=8, num_solutions=15, decoding=None, wave=2, problems_at_once=16, progress=True",
+    "shepherd.annotate": "data, sampler, output, mode='hard', num_rollouts=8, num_solutions=15, decoding=None, step_separator='\\n', rollout_batch_size=2, problems_at_once=16, progress=True",
     "solve.Solver": "sampler, settings=None, step_scorer=None, **options",
     "grpo.StepGRPOTrainer": "model, reward_funcs=None, step_reward_funcs=None, args=None, **kwargs",
     "grpo.DeepSeekMathGRPOTrainer": "model, reward_funcs=None, args=None, **kwargs",

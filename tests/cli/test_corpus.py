@@ -11,10 +11,10 @@ pytest.importorskip("fasttext", reason="fastText is not installed")
 
 from trl_dsmath import paper
 from trl_dsmath.cli import corpus
+from trl_dsmath.cli.recipes import named_recipe
 from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.scripts.options import parse_light
-from trl_dsmath.scripts.recipes import named_recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
 import small_crawl
@@ -45,7 +45,7 @@ def test_a_run_scored_elsewhere_in_parts(tmp_path: Path, capsys: pytest.CaptureF
         assert f"{files} files" in capsys.readouterr().out
     assert corpus.main(argv) == 0
     said = capsys.readouterr().out
-    assert "nobody looked" in said  # no labels, no annotation: nothing is claimed
+    assert "not measured" in said  # no labels, no annotation: nothing is claimed
     report = json.loads((tmp_path / "run" / "iteration-1" / "report.json").read_text())
     assert report["pages"] > 0 and report["labelled"] is report["estimated"] is None
     with pytest.raises(ConfigError, match="counts from 0 to 1"):

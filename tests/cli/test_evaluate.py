@@ -10,10 +10,10 @@ import pytest
 
 from trl_dsmath.cli import evaluate
 from trl_dsmath.cli.check_data import main as check_data
+from trl_dsmath.cli.recipes import named_recipe
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.inference import BENCHMARKS
 from trl_dsmath.scripts.options import parse_light
-from trl_dsmath.scripts.recipes import named_recipe
 from trl_dsmath.scripts.tiny_model import make_tiny_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))

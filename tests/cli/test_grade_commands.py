@@ -48,7 +48,7 @@ def test_grade_goes_on_where_it_was_stopped(completions: Path, tmp_path: Path, c
     output.write_text(lines[0] + lines[1][:30])  # killed in the middle of a row
     assert main(["grade", str(completions), "--output", str(output)]) == 0
     assert output.read_text() == whole
-    assert "1 rows stand there already" in capsys.readouterr().out
+    assert "1 rows are judged already" in capsys.readouterr().out
 
 
 def test_grade_refuses_the_output_of_another_input(
@@ -88,7 +88,8 @@ def test_grade_reads_what_trl_writes(tmp_path: Path) -> None:
         (["grade", "absent.jsonl"], "no file or folder absent.jsonl"),
         (["grade", "{file}", "--gold_column", "answr"], "the columns are prompt, completion, solution"),
         (["grade", "{file}", "--config", "absent.yaml"], "no configuration file absent.yaml"),
-        (["check-data", "{file}", "--gold_column", "x"], "name one with --gold_column"),
+        (["check-data", "{file}", "--gold_column", "x"], "Set gold_column to one of them"),
+        (["grade", "{file}", "--completion_column", "x"], "Name one with completion_column"),
     ],
 )
 def test_errors_hold_the_fix(argv: list[str], message: str, completions: Path, capsys: pytest.CaptureFixture) -> None:
@@ -113,6 +114,30 @@ def test_check_data(completions: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "1  cannot be verified" in out
     assert "row 3: ''" in out
     assert [json.loads(line)["ok"] for line in report.read_text().splitlines()] == [True, True, True, False]
+
+
+def test_a_broken_line_is_not_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"question": "?", "answer": "1"}\nno JSON\n')
+    assert main(["check-data", str(path)]) == 1
+    assert "1 lines hold no JSON object and are not checked (line 2)" in capsys.readouterr().out
+    path.write_text('{"question": "?", "answer": "1"}\n')
+    assert main(["check-data", str(path)]) == 0
+
+
+def test_a_completion_is_no_gold(tmp_path: Path) -> None:
+    """The model's solutions are in a column that the table of golds knows."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"problem": "?", "solution": "So \\boxed{2_3}", "answer": "2"}) + "\n")
+    output = tmp_path / "verdicts.jsonl"
+    assert main(["grade", str(path), "--completion_column", "solution", "--output", str(output)]) == 0
+    assert json.loads(output.read_text())["gold"] == "2"
+
+
+def test_grade_refuses_other_settings(completions: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["grade", str(completions)]) == 0
+    assert main(["grade", str(completions), "--time_limit", "7"]) == 2
+    assert "other settings: time_limit 5.0 (now 7.0)" in capsys.readouterr().err
 
 
 def test_grading_starts_without_torch() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trl_dsmath.cli import grpo, launch, pretrain, sft
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.errors import ConfigError, MissingDependencyError
 from trl_dsmath.paper import PRETRAIN
-from trl_dsmath.scripts.recipes import recipe_path
 
 STAGES = {"sft": sft, "grpo": grpo}
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*/*.yaml"))

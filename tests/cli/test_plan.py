@@ -9,10 +9,10 @@ import yaml
 
 from trl_dsmath import paper
 from trl_dsmath.cli import plan
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.corpus.classifier import hyperparameters
 from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.scripts.recipes import recipe_path
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SMALL_PRM = ["--scorer", "Qwen/Qwen2.5-Math-1.5B"]  # "a reward model of at most 1.5B parameters"

@@ -8,9 +8,9 @@ import yaml
 from trl.rewards import think_format_reward
 
 from trl_dsmath.cli import main
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.data.prompts import instruct
 from trl_dsmath.rewards import boxed_accuracy_reward, language_consistency_reward
-from trl_dsmath.scripts.recipes import recipe_path
 
 REWARDS = ["boxed_accuracy_reward", "think_format_reward", "language_consistency_reward"]
 

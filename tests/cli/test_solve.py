@@ -13,6 +13,7 @@ import yaml
 
 from trl_dsmath.cli import answers
 from trl_dsmath.cli.questions import few_shot_pairs
+from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.cli.solve import main, settings_of
 from trl_dsmath.cli.solve_options import bare_switches, make_parser
 from trl_dsmath.errors import ConfigError, DataError
@@ -20,7 +21,6 @@ from trl_dsmath.generation import SamplerConfig
 from trl_dsmath.grading.votes import vote
 from trl_dsmath.inference import Solution, SolvedSample
 from trl_dsmath.inference.stopping import next_round
-from trl_dsmath.scripts.recipes import recipe_path
 
 RUN = [sys.executable, "-c", "import sys; from trl_dsmath.cli.solve import main; sys.exit(main(sys.argv[1:]))"]
 
@@ -123,7 +123,7 @@ def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
         (["?", *flags, "--vote", "all"], ConfigError, "majority, weighted, best_of_n"),
         (["?", *flags, "--input", "x"], ConfigError, "exclude"),
         (["?", *flags, "--engine", "vllm", "--load-in-4bit"], ConfigError, "vllm"),
-        ([str(questions), *flags], DataError, "--question_column"),
+        ([str(questions), *flags], DataError, "question_column"),
         (["?", *flags, "--few_shot", "nothing"], ConfigError, "gsm8k"),
         (["?", *flags, "--config", "nothing"], ConfigError, "cpu"),
     ]:

@@ -3,8 +3,9 @@ r"""Rows of data sets in TRL's columns, with values worked by hand."""
 import pytest
 from datasets import Dataset
 
-from trl_dsmath.data.problems import convert, find_columns, read_gold, read_question
-from trl_dsmath.data.solutions import read_worked, split_gsm8k
+from trl_dsmath.data.columns import find_columns, read_gold, read_question, split_gsm8k
+from trl_dsmath.data.problems import convert
+from trl_dsmath.data.solutions import read_worked
 from trl_dsmath.errors import DataError
 
 NATALIA = {
@@ -55,7 +56,7 @@ def test_solution_beside_a_bare_answer() -> None:
 
 
 def test_plain_strings() -> None:
-    row = convert(Dataset.from_list([NATALIA]), "sft", plain=True).dataset[0]
+    row = convert(Dataset.from_list([NATALIA]), "sft", plain_prompts=True).dataset[0]
     assert row["prompt"].startswith("User: How many clips")
     assert row["prompt"].endswith("\\boxed{}.\n\nAssistant:")
     assert row["completion"] == " " + NATALIA_WORKED
@@ -84,14 +85,14 @@ def test_the_first_answer_column_that_is_filled_counts() -> None:
     assert convert(Dataset.from_list(rows), "grpo").dataset["solution"][:] == ["D", "2"]
 
 
-def test_unknown_columns_are_named_with_the_flag() -> None:
-    with pytest.raises(DataError, match=r"text, score.*--question_column"):
+def test_unknown_columns_are_named_with_the_argument() -> None:
+    with pytest.raises(DataError, match=r"text, score.*question_column"):
         find_columns(["text", "score"])
-    with pytest.raises(DataError, match=r"question, n.*--gold_column"):
+    with pytest.raises(DataError, match=r"question, n.*gold_column"):
         find_columns(["question", "n"])
-    with pytest.raises(DataError, match=r"no column 'x' \(--gold_column\).*question, n"):
-        find_columns(["question", "n"], gold="x")
-    assert find_columns(["Question", "n"], gold="n").question == "Question"
+    with pytest.raises(DataError, match=r"no column 'x'; the columns are question, n\. Set gold_column"):
+        find_columns(["question", "n"], gold_column="x")
+    assert find_columns(["Question", "n"], gold_column="n").question == ("Question",)
 
 
 def test_data_in_trls_own_form_are_left_alone() -> None:
@@ -119,6 +120,10 @@ def test_string_prompt_is_a_question() -> None:
         (0, "0"),
         (None, ""),
         ("  ", ""),
+        (float("nan"), ""),
+        ({"answer": 1}, ""),
+        (["3"], "3"),
+        (["3", "\\boxed{4}"], "3, 4"),
     ],
 )
 def test_read_gold(cell: object, gold: str) -> None:

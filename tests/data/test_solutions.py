@@ -9,9 +9,8 @@ import pytest
 from datasets import Dataset
 
 from trl_dsmath.data import convert
-from trl_dsmath.data.problems import read_gold
-from trl_dsmath.data.programs import marks_to_program
-from trl_dsmath.data.solutions import read_solution
+from trl_dsmath.data.columns import read_gold
+from trl_dsmath.data.solutions import marks_to_program, read_solution
 
 QUESTION = "A baker sells 48 rolls in the morning and half as many in the evening. How many in all?"
 WORKED = "She sells 48/2 = <<48/2=24>>24 rolls in the evening.\nIn all 48+24 = <<48+24=72>>72 rolls.\n#### 72"
@@ -69,7 +68,7 @@ def test_programs_that_a_data_set_has() -> None:
 
 def test_rows_without_a_program_are_counted() -> None:
     rows = [{"question": QUESTION, "answer": WORKED}, {"question": "1+1?", "answer": "It is two.\n#### 2"}]
-    converted = convert(Dataset.from_list(rows), "sft", mode="pot")
+    converted = convert(Dataset.from_list(rows), "sft", prompt_mode="pot")
     assert converted.dropped == {"no program": [1]}
     (row,) = converted.dataset
     assert row["prompt"][0]["content"].endswith("put your final answer within \\boxed{}.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from trl_dsmath import paper
-from trl_dsmath.data.benchmark_problems import split_options
+from trl_dsmath.data.benchmarks import split_options
 from trl_dsmath.data.few_shot import EXAMPLES
 from trl_dsmath.data.prompts import COT_EN, COT_ZH, TOOL_EN
 from trl_dsmath.errors import ConfigError, DataError
@@ -61,7 +61,7 @@ def test_math_500_keeps_the_base_of_an_answer() -> None:
 def test_unknown_names_and_absent_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no benchmark 'gsm9k'"):
         load_benchmark("gsm9k", tmp_path)
-    with pytest.raises(DataError, match="--benchmarks_dir"):
+    with pytest.raises(DataError, match="benchmarks_dir"):
         load_benchmark("gsm8k", tmp_path)
     (tmp_path / "gsm8k").mkdir()
     (tmp_path / "gsm8k" / "test.jsonl").write_text('{"question": "How many?", "answer": ""}\n')
@@ -88,7 +88,7 @@ def test_the_published_numbers_of_examples() -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
 def test_no_example_repeats_a_test_set() -> None:
-    from trl_dsmath.data.benchmark_problems import benchmark_texts
+    from trl_dsmath.data.benchmarks import benchmark_texts
     from trl_dsmath.text.ngrams import NgramIndex
 
     index = NgramIndex()

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from trl_dsmath import load_step_scorer
 from trl_dsmath.cli import main
 from trl_dsmath.cli.prm import hold_out, make_parser
-from trl_dsmath.scripts.recipes import recipe_path
+from trl_dsmath.cli.recipes import recipe_path
 
 
 @pytest.fixture

@@ -41,7 +41,9 @@ class ScriptedSampler:
                 reply = self.script(text, index)
                 finished = not reply.endswith("~")  # "~": cut off
                 reply = reply.removesuffix("~")
-                row.append(Sample(reply, tuple(self.encode(reply)), finished))
+                stop = next((word for word in decoding.stop if word in reply), None)
+                shown = reply if stop is None else reply[: reply.index(stop)]
+                row.append(Sample(shown, tuple(self.encode(reply)), finished, stop))
             found.append(row)
         return found
 

@@ -75,7 +75,9 @@ def test_other_settings_are_refused(other: Any, message: str, scripted: Any, tmp
     with pytest.raises(ConfigError, match=f"{message}.*Choose another output, or delete this one and labels"):
         annotate(ROWS, scripted(_script), path, progress=False, **other)
     assert path.read_bytes() == before
-    annotate(ROWS, scripted(_script), path, progress=False, wave=1, problems_at_once=1)  # change no label
+    annotate(
+        ROWS, scripted(_script), path, progress=False, rollout_batch_size=1, problems_at_once=1
+    )  # change no label
 
 
 def test_another_model_is_refused(scripted: Any, tmp_path: Path) -> None:

@@ -73,3 +73,17 @@ def test_any_unicode_is_read(text: str) -> None:
 def test_thousands_of_open_boxes_cost_little() -> None:
     assert last_boxed(r"\boxed{" * 20_000) is None
     assert last_boxed(r"\boxed{5}" * 20_000) == "5"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{7} and", "7"),
+        ("the answer is 1", None),
+        (r"put it within \boxed{}. So the answer is 1", None),
+        (r"\boxed{1", None),
+        ("#### 1", None),
+    ],
+)
+def test_of_what_was_cut_off_only_a_complete_box_counts(text: str, answer: str | None) -> None:
+    assert read_answer(text, finished=False) == answer

@@ -2,7 +2,7 @@ r"""Blocks of Python in a solution, and the result of one."""
 
 import pytest
 
-from trl_dsmath.text.programs import has_result, last_line, printing, prints, programs, showing_result
+from trl_dsmath.text.programs import final_program, has_result, last_line, printing, prints, programs, showing_result
 
 
 def test_closed_blocks_in_order() -> None:
@@ -45,3 +45,11 @@ def test_showing_the_result(program: str, printed: str, capsys: pytest.CaptureFi
 def test_last_line() -> None:
     assert last_line("1\n 2 \n\n") == "2"
     assert last_line("\n") is None
+
+
+def test_the_final_program() -> None:
+    text = "a\n```python\nx = 1\n```\nb\n```py\nprint(x)\n```\nc"
+    assert final_program(text) == (["x = 1\n"], "print(x)\n")
+    assert final_program("```python\nprint(1)\n```\n```python\nprint(2)") == (["print(1)\n"], "print(2)")
+    assert final_program("```python\nanswer = 1\n```\n```python\n\n```") == ([], showing_result("answer = 1\n"))
+    assert final_program("```python\n  \n```") is final_program("no program") is None

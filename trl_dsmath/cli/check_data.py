@@ -1,18 +1,20 @@
 """`dsmath check-data`: before training, the golds that cannot be verified, or the rows that repeat a benchmark."""
 
 import argparse
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from ..data.benchmark_problems import benchmark_texts
+from ..data.benchmarks import benchmark_texts
+from ..data.columns import GOLD_COLUMNS, find_columns
+from ..data.files import load, read_rows
+from ..data.journal import json_line, whole_file
 from ..errors import DataError
 from ..grading import check_golds
-from ..rewards.accuracy import GOLD_COLUMNS
 from ..scripts.options import parse_light
 from ..text.ngrams import Hit, NgramIndex
-from .grade import pick_column, read_rows
+from .grade import numbers
 
 _SHOWN = 20
 
@@ -22,7 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsmath check-data",
         description="Say how each gold answer is read; with --benchmarks, list the rows that repeat a test set instead. "
-        "Exit code 1 when some golds cannot be verified, or some rows repeat a test set.",
+        "Exit code 1 when some golds cannot be verified, some rows repeat a test set, or some lines hold no JSON object.",
     )
     parser.add_argument("dataset", help="a .jsonl or .parquet file, or the name of a data set on the hub")
     parser.add_argument("--dataset_config", help="configuration of a data set on the hub")
@@ -41,52 +43,57 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _rows(args: argparse.Namespace) -> list[dict]:
-    if Path(args.dataset).suffix in {".jsonl", ".json", ".parquet"}:
-        return read_rows(Path(args.dataset))
-    from ..data.files import load
-
-    splits, remarks = load(args.dataset, args.dataset_config)
-    for remark in remarks:
-        print(remark)
-    if args.split not in splits:
-        raise DataError(f"no split {args.split!r}; there are {', '.join(splits)}: name one with --split")
-    return list(splits[args.split])
-
-
 def main(argv: list[str]) -> int:
     """Runs the command; see `make_parser`."""
     args = parse_light(make_parser(), argv)
-    rows = _rows(args)
-    if args.benchmarks:
-        return _check_benchmarks(rows, args)
-    column = pick_column(rows, args.gold_column, GOLD_COLUMNS, "--gold_column")
-    reports = check_golds([row.get(column) for row in rows])
+    rows, remarks = _rows(args)
+    for remark in remarks:
+        print(remark)
+    found = _check_benchmarks(rows, args) if args.benchmarks else _check_golds(rows, args)
+    return 1 if found or remarks else 0
+
+
+def _rows(args: argparse.Namespace) -> tuple[list[dict], list[str]]:
+    """The rows, and remarks about lines that are none."""
+    if Path(args.dataset).suffix in {".jsonl", ".json", ".parquet"}:
+        rows, broken = read_rows(args.dataset)
+        what = (
+            f"{args.dataset}: {len(broken):,} lines hold no JSON object and are not checked (line {numbers(broken)})"
+        )
+        return rows, [what] if broken else []
+    splits, remarks = load(args.dataset, args.dataset_config)
+    if args.split not in splits:
+        raise DataError(f"There is no split {args.split!r}; there are {', '.join(splits)}. Name one with --split.")
+    return list(splits[args.split]), remarks
+
+
+def _check_golds(rows: list[dict], args: argparse.Namespace) -> bool:
+    """Says how the golds that training would use are read. Returns whether some cannot be verified."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = find_columns(names, None, args.gold_column, need=("gold",))
+    cells = [columns.gold_cell(row) for row in rows]
+    reports = check_golds([gold for _, gold in cells])
     bad = [(number, report) for number, report in enumerate(reports) if not report.ok]
-    print(f"{len(reports):,} golds in column {column!r} of {args.dataset}")
+    used = Counter(name for name, _ in cells if name) or Counter(columns.gold[:1])
+    where = (
+        ", ".join(map(repr, used)) if len(used) == 1 else ", ".join(f"{name!r} ({n:,})" for name, n in used.items())
+    )
+    print(f"{len(reports):,} golds in column {where} of {args.dataset}")
     for note, count in Counter(report.note for report in reports if report.ok).most_common():
         print(f"  {count:>9,}  {note}")
     print(f"  {len(bad):>9,}  cannot be verified")
     for number, report in bad[:_SHOWN]:
-        print(f"    row {number}: {_short(report.gold)}  ({report.note})")
+        shown = report.gold or rows[number].get(columns.gold[0])
+        print(f"    row {number}: {_short(shown)}  ({report.note})")
     if len(bad) > _SHOWN:
         print(f"    and {len(bad) - _SHOWN:,} more: --output FILE lists them all")
     if args.output:
-        with args.output.open("w", encoding="utf-8") as file:
-            for number, report in enumerate(reports):
-                line = {
-                    "row": number,
-                    "gold": report.gold,
-                    "ok": report.ok,
-                    "read_as": report.read_as,
-                    "note": report.note,
-                }
-                file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
-    return 1 if bad else 0
+        _write(args.output, ({"row": number, **asdict(report)} for number, report in enumerate(reports)))
+    return bool(bad)
 
 
-def _check_benchmarks(rows: list[dict], args: argparse.Namespace) -> int:
-    """The paper's rule (§2.1.1) on every text of every row: question, solution, messages."""
+def _check_benchmarks(rows: list[dict], args: argparse.Namespace) -> bool:
+    """The paper's rule (§2.1.1) on every text of every row: question, solution, messages. Returns whether some repeat a test set."""
     names = args.benchmarks if isinstance(args.benchmarks, list) else args.benchmarks.split(",")
     index = NgramIndex()
     for name in names:
@@ -104,12 +111,14 @@ def _check_benchmarks(rows: list[dict], args: argparse.Namespace) -> int:
         print(f"    and {len(found) - _SHOWN:,} more")
     if args.output:
         bad = {number for number, _ in found}
-        with args.output.open("w", encoding="utf-8") as file:
-            for number, row in enumerate(rows):
-                if number not in bad:
-                    file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+        _write(args.output, (row for number, row in enumerate(rows) if number not in bad))
         print(f"{args.output}: the {len(rows) - len(found):,} clean rows")
-    return 1 if found else 0
+    return bool(found)
+
+
+def _write(path: Path, rows: Iterable[dict]) -> None:
+    with whole_file(path) as file:
+        file.writelines(map(json_line, rows))
 
 
 def _first_hit(row: dict, index: NgramIndex) -> tuple[str, Hit, str] | None:

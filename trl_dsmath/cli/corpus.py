@@ -8,33 +8,8 @@ from ..corpus.loop import run_loop
 from ..corpus.settings import LoopSettings
 from ..errors import ConfigError
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
+from .recipes import named_recipe
 
-_HELP = {
-    "pages": "folder of cleaned pages (.jsonl, .jsonl.gz), or one such file: url and text in each line",
-    "seed_pages": "file of mathematical pages to begin with: text, and url where the page is in the crawl",
-    "labelled": "file with url and label (math, not) of a sample of the crawl: precision and recall of each round",
-    "rules": "decisions on URL prefixes, .csv or .yaml, for a run without a person",
-    "automatic": "decide the remaining prefixes by their share of collected pages; can diverge",
-    "iterations": "rounds at most",
-    "stop_when_collected": "stop when this share of the tokens was collected by the round before",
-    "budget_tokens": "tokens to keep at most, best pages first (default: all pages above min_score)",
-    "min_score": "probability under which no page is kept",
-    "domain_share": "a host with more than this share of its pages collected goes to review",
-    "positive_examples": "mathematical pages to train on at most",
-    "negative_examples": "other pages to train on at most",
-    "pages_per_prefix": "pages of one annotated prefix to train on at most",
-    "dim": "size of fastText's vectors",
-    "word_ngrams": "longest word n-gram",
-    "min_count": "rarer words are left out",
-    "learning_rate": "fastText's (default: the paper's 0.1, 0.5 under 100,000 training lines)",
-    "epochs": "fastText's (default: the paper's 3, more under 100,000 training lines)",
-    "bucket": "rows for n-grams (default: 2,000,000; 200,000 under 100,000 training lines)",
-    "threads": "threads of training; with more than one, a run cannot be repeated exactly",
-    "seed": "seed of every choice of pages",
-    "workers": "processes that score; they share one copy of the model",
-    "score_elsewhere": "stop after training until `dsmath corpus score` has run as a job array",
-}
 _NUMBERS = {"learning_rate": float, "epochs": int, "bucket": int, "budget_tokens": int}
 _USAGE = """commands:
   dsmath corpus prepare --pages CRAWL --output_dir P  extract, deduplicate, decontaminate: what the loop reads (P/clean)
@@ -57,12 +32,14 @@ def make_parser() -> argparse.ArgumentParser:
     for field in fields(LoopSettings):
         name, default = f"--{field.name}", field.default
         if field.name in ("pages", "seed_pages"):
-            parser.add_argument(name, required=True, help=_HELP[field.name])
-        elif field.name in ("automatic", "score_elsewhere"):
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=False, help=_HELP[field.name])
+            parser.add_argument(name, required=True, help=field.metadata["help"])
+        elif field.name in ("automatic", "keep_going", "score_elsewhere"):
+            parser.add_argument(
+                name, action=argparse.BooleanOptionalAction, default=False, help=field.metadata["help"]
+            )
         else:
             kind = _NUMBERS.get(field.name) or (str if default is None else type(default))
-            text = _HELP[field.name] + ("" if default is None else " (default: %(default)s)")
+            text = field.metadata["help"] + ("" if default is None else " (default: %(default)s)")
             parser.add_argument(name, type=kind, default=default, help=text)
     return parser
 

@@ -29,7 +29,7 @@ from ..inference.recordings import agreement
 from ..inference.report import metrics_text, write
 from ..inference.run import SAMPLES, Task, read_samples, save_plan
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
+from .recipes import named_recipe
 
 _TEN = [name for name in BENCHMARKS if not name.startswith("aime")]
 

@@ -1,22 +1,20 @@
-"""`dsmath grade`: judges the answers in a file of completions and writes one verdict a row."""
+"""`dsmath grade`: judges the answers in a file of completions and writes one verdict per row."""
 
 import argparse
-import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..data.files import read_jsonl
+from ..data.columns import COMPLETION_COLUMNS, GOLD_COLUMNS, Columns, find_columns
+from ..data.files import read_rows
+from ..data.journal import Journal, settings_path
 from ..errors import ConfigError, DataError
 from ..grading import Verdict
 from ..grading.batch import TIME_LIMIT, judge
-from ..rewards.accuracy import GOLD_COLUMNS
 from ..rewards.completions import completion_text
 from ..scripts.options import parse_light, progress
 from ..text import read_answer
 
-COMPLETION_COLUMNS = ("completion", "completions", "response", "output", "prediction", "generated_text", "text")
 _CHUNK = 256
 
 
@@ -25,7 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsmath grade",
         description="Judge completions against golds. Reads JSON lines, or the completions/*.parquet that TRL writes with "
-        "--log_completions; writes one JSON line a row as it goes, and goes on where it was stopped.",
+        "--log_completions; writes one JSON line per row as it goes. The same command continues a run that was stopped.",
     )
     parser.add_argument("input", type=Path, help="a .jsonl or .parquet file, or a folder of parquet files")
     parser.add_argument("--output", type=Path, help="where the verdicts go (default: INPUT.verdicts.jsonl)")
@@ -40,110 +38,85 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL file, a parquet file or a folder of parquet files; says which lines could not be read.
-
-    Raises:
-        DataError: nothing is there, or nothing can be read.
-    """
-    if path.is_dir() or path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-        if not files or not all(file.is_file() for file in files):
-            raise DataError(f"{path}: no .parquet file there")
-        return [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()]
-    if not path.is_file():
-        raise DataError(f"there is no file or folder {path}")
-    rows, broken = read_jsonl(path)
-    if broken:
-        print(
-            f"{path}: {len(broken)} lines are no JSON object and were passed over (line {', '.join(map(str, broken[:5]))})"
-        )
-    return rows
-
-
-def pick_column(rows: list[dict[str, Any]], given: str | None, usual: tuple[str, ...], flag: str) -> str:
-    """The column that was named, or the first usual one that is not empty throughout.
-
-    Raises:
-        DataError: it is not there; the message lists the columns and the flag.
-    """
-    found = (
-        given
-        if given is not None
-        else next((name for name in usual if any(row.get(name) is not None for row in rows)), None)
-    )
-    columns = dict.fromkeys(name for row in rows for name in row)
-    if found is None or found not in columns:
-        raise DataError(
-            f"no column {given or ' / '.join(usual)}; the columns are {', '.join(columns)}: name one with {flag}"
-        )
-    return found
-
-
-def _resume(output: Path, rows: list[dict], completion: str) -> Counter:
-    """Counts the verdicts that stand in the output already, and cuts off a half-written last line."""
-    whole, done = 0, Counter[str]()
-    with output.open("rb+") as file:
-        last: dict = {}
-        for line in file:
-            try:
-                last = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            whole += len(line)
-            done[last["verdict"]] += 1
-        file.truncate(whole)
-    total = done.total()
-    if total > len(rows) or (
-        total and last.get("read_answer") != read_answer(completion_text(rows[total - 1][completion]))
-    ):
-        raise ConfigError(f"{output} belongs to another input: give another --output, or --overwrite")
-    return done
-
-
-def _judged(
-    rows: list[dict], completion: str, gold: str, start: int, limit: float
-) -> Iterator[tuple[dict, str | None, Verdict]]:
-    for first in range(start, len(rows), _CHUNK):
-        chunk = rows[first : first + _CHUNK]
-        answers = [read_answer(completion_text(row.get(completion))) for row in chunk]
-        yield from zip(chunk, answers, judge(answers, [row.get(gold) for row in chunk], limit), strict=True)
-
-
 def main(argv: list[str]) -> int:
     """Runs the command; see `make_parser`."""
     args = parse_light(make_parser(), argv)
-    rows = read_rows(args.input)
-    completion = pick_column(rows, args.completion_column, COMPLETION_COLUMNS, "--completion_column")
-    gold = pick_column(rows, args.gold_column, GOLD_COLUMNS, "--gold_column")
+    rows, broken = read_rows(args.input)
+    if broken:
+        print(f"{args.input}: {len(broken)} lines hold no JSON object and are left out (line {numbers(broken)})")
+    completion, columns = find_completion(rows, args.completion_column, args.gold_column)
     output = args.output or args.input.with_name(args.input.name + ".verdicts.jsonl")
-    print(f"judging {len(rows):,} rows of {args.input}: {completion!r} against {gold!r}, into {output}")
-    counts = _resume(output, rows, completion) if output.exists() and not args.overwrite else Counter[str]()
-    start = counts.total()
-    if start:
-        print(f"{start:,} rows stand there already; going on after them")
+    print(f"judging {len(rows):,} rows of {args.input}: {completion!r} against {columns.gold[0]!r}, into {output}")
+    if args.overwrite:
+        output.unlink(missing_ok=True)
+        settings_path(output).unlink(missing_ok=True)
+    settings = {"completion_column": completion, "gold_columns": columns.gold, "time_limit": args.time_limit}
     try:
-        with output.open("a" if start else "w", encoding="utf-8") as file:
-            judged = _judged(rows, completion, gold, start, args.time_limit)
-            for row, answer, verdict in progress(judged, len(rows), "grade", start):
-                line = {
-                    "read_answer": answer,
-                    "gold": row.get(gold),
-                    "verdict": verdict,
-                    completion: row.get(completion),
-                }
-                file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
-                counts[verdict] += 1
-                if counts.total() % _CHUNK == 0:
-                    file.flush()
+        with Journal(output, ("row",), settings, holds="verdicts") as journal:
+            counts = _grade(rows, completion, columns, journal, args.time_limit)
+    except (ConfigError, DataError) as error:
+        raise ConfigError(f"{error} Or start anew with --overwrite.") from error
     except OSError as error:
         raise DataError(
-            f"{output} cannot be written: {error}. What stands there is whole; run again to go on."
+            f"{output} cannot be written: {error}. What is there is whole; run again to continue."
         ) from error
     print(summary(counts))
     return 0
+
+
+def find_completion(
+    rows: list[dict[str, Any]], completion_column: str | None, gold_column: str | None
+) -> tuple[str, Columns]:
+    """The column of the completion, the first usual one that is not empty throughout, and the columns of the gold.
+
+    Raises:
+        DataError: one of them is not there; the message lists the columns.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    filled = [name for name in names if any(row.get(name) is not None for row in rows)]
+    usual = next((name for name in COMPLETION_COLUMNS if name in filled), None)
+    completion = completion_column or usual
+    if completion is None or completion not in names:
+        raise DataError(
+            f"There is no column {completion_column or 'of completions'}; the columns are {', '.join(names)}. Name one with "
+            "completion_column."
+        )
+    own = [name for name in filled if name != completion]
+    return completion, find_columns(names if gold_column else own, None, gold_column, need=("gold",))
+
+
+def _grade(
+    rows: list[dict[str, Any]], completion: str, columns: Columns, journal: Journal, time_limit: float
+) -> Counter[Verdict]:
+    """Judges the rows that have no verdict yet; returns the verdicts of all."""
+    counts: Counter[Verdict] = Counter()
+    last: dict[str, Any] = {}
+    for last in journal.rows():
+        counts[Verdict(last["verdict"])] += 1
+    start = counts.total()
+    answers = [read_answer(completion_text(row.get(completion))) for row in rows]
+    if start > len(rows) or (start and last.get("read_answer") != answers[start - 1]):
+        raise ConfigError(f"{journal.path} belongs to another input: choose another output.")
+    if start:
+        print(f"{start:,} rows are judged already; continuing after them")
+    bar = progress(range(start, len(rows)), len(rows), "grade", start)
+    for first in range(start, len(rows), _CHUNK):
+        chunk = range(first, min(first + _CHUNK, len(rows)))
+        verdicts = judge([answers[i] for i in chunk], [columns.gold_of(rows[i]) for i in chunk], time_limit)
+        journal.append(
+            {
+                "row": i,
+                "read_answer": answers[i],
+                "gold": columns.gold_of(rows[i]),
+                "verdict": verdict,
+                completion: rows[i].get(completion),
+            }
+            for i, verdict in zip(chunk, verdicts, strict=True)
+        )
+        counts.update(verdicts)
+        bar.update(len(chunk))
+    bar.close()
+    return counts
 
 
 def summary(counts: Counter) -> str:
@@ -153,3 +126,8 @@ def summary(counts: Counter) -> str:
     readable = total - counts[Verdict.BAD_GOLD]
     share = counts[Verdict.CORRECT] / readable if readable else 0.0
     return "\n".join([*lines, f"accuracy {share:.1%} of {readable:,} rows with a readable gold"])
+
+
+def numbers(found: list[int]) -> str:
+    """The first few numbers of a list, for a message."""
+    return ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..scripts.recipes import read_recipe, recipes_folder, take_config
 from . import run
 from .launch import parse, stage_parser
+from .recipes import read_recipe, take_config
 
 if TYPE_CHECKING:
     from trl import TrlParser
@@ -25,7 +25,7 @@ _STEP_KEYS = ("step_scorer", "step_reward_funcs")
 
 def wants_steps(argv: list[str]) -> bool:
     """Whether flags or recipe ask for step rewards: [`StepGRPOConfig`] refuses settings that plain GRPO may have."""
-    flags, config_file = take_config(argv, recipes_folder("grpo"))
+    flags, config_file = take_config("grpo", argv)
     given = {word.split("=")[0].lstrip("-").replace("-", "_") for word in flags if word.startswith("--")}
     config = read_recipe(config_file) if config_file else {}
     given |= {key for key, value in config.items() if value is not None}

@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import ConfigError
 from ..paper import GRPO_STAGE
 from ..scripts.options import parse_light
-from ..scripts.recipes import recipes_folder, take_config
 from . import run
+from .recipes import take_config
 
 _SECTIONS = ("grpo", "annotate", "prm")
 
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     from ..iterate import IterateConfig, iterate
 
-    argv, config_file = take_config(sys.argv[1:] if argv is None else argv, recipes_folder("iterate"))
+    argv, config_file = take_config("iterate", sys.argv[1:] if argv is None else argv)
     argv, taken = take_section_flags(argv)
     if config_file:
         argv = ["--config", str(config_file), *argv]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, MissingDependencyError
-from ..scripts.recipes import read_recipe, recipes_folder, take_config
+from .recipes import read_recipe, take_config
 
 if TYPE_CHECKING:
     from trl import TrlParser
@@ -47,7 +47,7 @@ def parse(stage: str, parser: "TrlParser", argv: list[str]) -> tuple[Any, ...] |
     Raises:
         ConfigError: a file that is not there, a key that nobody knows, or a value that cannot work.
     """
-    argv, config_file = take_config(argv, recipes_folder(stage))
+    argv, config_file = take_config(stage, argv)
     namespace, rest = parser.parse_known_args(argv)
     config = read_recipe(config_file) if config_file else {}
     from_file = {key: value for key, value in config.items() if key not in vars(namespace) and key != "env"}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..scripts.recipes import read_recipe, recipe_path
 from . import run
 from .launch import refuse_unknown
+from .recipes import read_recipe, recipe_path
 
 _LAUNCHED = ("pretrain", "sft", "prm", "grpo", "annotate")  # stages whose files may hold keys of `accelerate launch`
 _STAGES = (*_LAUNCHED, "solve", "evaluate", "iterate", "corpus")

@@ -45,8 +45,8 @@ def read_questions(args: argparse.Namespace) -> list[dict[str, Any]]:
     Raises:
         DataError: it cannot be read, or no column is a question.
     """
+    from ..data.columns import find_columns
     from ..data.files import load
-    from ..data.problems import GOLD_COLUMNS, QUESTION_COLUMNS, find_columns, read_gold, read_question
 
     path = Path(args.input)
     if path.suffix == ".txt":
@@ -63,25 +63,8 @@ def read_questions(args: argparse.Namespace) -> list[dict[str, Any]]:
         if split not in splits:
             raise DataError(f"There is no split {split!r}; there are: {', '.join(splits)}. See --dataset_split.")
         data = splits[split]
-        names = list(data.column_names)
-        if args.gold_column or {name.lower() for name in names} & set(GOLD_COLUMNS):
-            columns = find_columns(names, args.question_column, args.gold_column)
-            question, golds, options = columns.question, columns.gold, columns.options
-        else:
-            question = args.question_column or next((name for name in QUESTION_COLUMNS if name in names), "")
-            golds, options = (), "options" if "options" in names else None
-            if question not in names:
-                raise DataError(
-                    f"No column looks like the question. The columns are: {', '.join(names)}. Name it with "
-                    "--question_column COLUMN."
-                )
-        found = [
-            {
-                "question": read_question(row[question], row.get(options) if options else None),
-                "gold": next((gold for name in golds if (gold := read_gold(row[name]))), None),
-            }
-            for row in data
-        ]
+        columns = find_columns(data.column_names, args.question_column, args.gold_column, need=("question",))
+        found = [{"question": columns.question_of(row), "gold": columns.gold_of(row) or None} for row in data]
     blank = sum(not row["question"] for row in found)
     if blank:
         say("data", f"{blank} rows have no question and are left out")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 from ..generation import SamplerConfig, load_sampler
 from ..scripts.options import parse_light
-from ..scripts.recipes import named_recipe
 from .answers import show, summarize
 from .questions import few_shot_pairs, is_file, questions_of_stdin, read_questions, say
+from .recipes import named_recipe
 from .solve_options import bare_switches, make_parser
 
 if TYPE_CHECKING:

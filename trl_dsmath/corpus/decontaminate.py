@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..text.ngrams import Hit, NgramIndex, words
-from .records import Record, read_jsonl
+from .records import read_jsonl
 
 QUESTION_COLUMNS = ("question", "problem", "prompt", "query")
 ANSWER_COLUMNS = ("answer", "solution", "response")
@@ -31,10 +31,6 @@ class Removed:
     One paragraph that was taken out.
 
     Args:
-        page (`str`):
-            `id` of the page.
-        url (`str`):
-            Its address.
         start (`int`):
             Where the paragraph began in the page.
         text (`str`):
@@ -47,8 +43,6 @@ class Removed:
             The words of the match.
     """
 
-    page: str
-    url: str
     start: int
     text: str
     source: str
@@ -124,25 +118,23 @@ def paragraphs(text: str) -> list[tuple[int, int]]:
     return [(first, last) for first, last in spans if text[first:last].strip()]
 
 
-def decontaminate(record: Record, index: NgramIndex) -> tuple[Record | None, list[Removed]]:
+def decontaminate(text: str, index: NgramIndex) -> tuple[str, list[Removed]]:
     """Takes the benchmark paragraphs out of one page.
 
     Args:
-        record (`dict`):
-            A page with `text`.
+        text (`str`):
+            The text of the page.
         index ([`~trl_dsmath.text.ngrams.NgramIndex`]):
             The benchmarks.
 
     Returns:
-        `tuple`: the page without these paragraphs (itself when there were none, `None` when nothing is left), and what
-        was removed.
+        `tuple`: the text without these paragraphs (itself when there were none), and what was removed.
 
     Source: §2.1.1 (Decontamination).
     """
-    text = record["text"]
     hits = index.find(text)
     if not hits:
-        return record, []
+        return text, []
     removed: list[Removed] = []
     kept, at = [], 0
     spans = paragraphs(text)
@@ -151,22 +143,11 @@ def decontaminate(record: Record, index: NgramIndex) -> tuple[Record | None, lis
     for number, hit in sorted(blamed.items()):
         start, end = spans[number]
         match = text[hit.start : hit.end]
-        removed.append(
-            Removed(
-                str(record.get("id", "")),
-                str(record.get("url", "")),
-                start,
-                text[start:end],
-                hit.source,
-                hit.rule,
-                match,
-            )
-        )
+        removed.append(Removed(start, text[start:end], hit.source, hit.rule, match))
         kept.append(text[at:start])
         at = starts[number]
     kept.append(text[at:])
-    rest = "".join(kept).strip()
-    return ({**record, "text": rest} if rest else None), removed
+    return "".join(kept).strip(), removed
 
 
 def _blame(text: str, spans: list[tuple[int, int]], hits: list[Hit], n: int) -> dict[int, Hit]:

@@ -1,6 +1,24 @@
-"""The paper's prompts, and data sets of problems in the columns that TRL reads."""
+"""Columns, prompts and journals: what a row means, what a model reads, what a run leaves on disk."""
 
-from .problems import Converted, convert, find_columns
-from .prompts import CHAT_TEMPLATE, instruct
+from .columns import Columns, columns_of, find_columns
+from .few_shot import Example
+from .files import load, load_split
+from .journal import Journal
+from .problems import Converted, convert
+from .prompts import CHAT_TEMPLATE, BuiltPrompt, build_prompt, instruct
 
-__all__ = ["CHAT_TEMPLATE", "Converted", "convert", "find_columns", "instruct"]
+__all__ = [
+    "CHAT_TEMPLATE",
+    "BuiltPrompt",
+    "Columns",
+    "Converted",
+    "Example",
+    "Journal",
+    "build_prompt",
+    "columns_of",
+    "convert",
+    "find_columns",
+    "instruct",
+    "load",
+    "load_split",
+]

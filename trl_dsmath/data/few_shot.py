@@ -1,7 +1,7 @@
 r"""Worked examples for base models, in our own words, as many a benchmark as the paper's harness shows.
 
 The published examples belong to other papers; these are new ones of the same length and kind, so a figure measured with
-them is not bit for bit the published protocol. No number here is from a benchmark.
+them is not exactly of the published protocol. No number here is from a benchmark.
 
 Counts: GSM8K 8, MATH 4, SAT 4, MMLU-STEM 4, CMATH 6, GaoKao MathCloze 5, GaoKao MathQA 5. OCW has 4, as the harness names
 its file; the file itself holds 8. GSM8K and MATH have a program beside each solution.
@@ -19,15 +19,15 @@ class Example:
             The question, with its options below it for multiple choice.
         solution (`str`):
             The reasoning, without the closing sentence.
-        answer (`str`):
-            What the closing sentence names.
+        answer (`str`, *optional*):
+            What the closing sentence names. Without one the solution is shown as it is.
         program (`str`, *optional*):
             A Python program that prints the answer.
     """
 
     question: str
     solution: str
-    answer: str
+    answer: str = ""
     program: str | None = None
 
 

@@ -5,10 +5,11 @@ golds that are numbers in some rows and strings in others, and both are common.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -53,6 +54,28 @@ def read_jsonl(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
     if not rows:
         raise DataError(f"{path} holds no row: it should have one JSON object a line.")
     return rows, broken
+
+
+def read_rows(path: str | Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """Reads a `.jsonl` or `.parquet` file, or a folder of parquet files, as TRL's `log_completions` writes it.
+
+    Returns:
+        `tuple`: the rows, and the numbers (from 1) of the lines that hold no JSON object.
+
+    Raises:
+        DataError: nothing is there, or nothing can be read.
+    """
+    path = Path(path)
+    if path.is_dir() or path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not files or not all(file.is_file() for file in files):
+            raise DataError(f"{path}: there is no .parquet file.")
+        return [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()], []
+    if not path.is_file():
+        raise DataError(f"There is no file or folder {path}.")
+    return read_jsonl(path)
 
 
 def to_dataset(rows: list[dict[str, Any]]) -> "Dataset":
@@ -122,6 +145,38 @@ def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], li
             remarks.append(f"{file}: {len(broken):,} lines are no JSON object and were dropped (line {first})")
         splits[split] = to_dataset(rows)
     return splits, remarks
+
+
+def load_split(
+    name: str | None, config: str | None = None, split: str = "train", notify: Callable[[str], None] | None = None
+) -> "Dataset":
+    """One split of a data set; see [`load`].
+
+    Args:
+        name (`str`):
+            A file, a folder, or a name on the hub. `None` is refused with what to name.
+        config (`str`, *optional*):
+            Configuration of a data set on the hub.
+        split (`str`, *optional*, defaults to `"train"`):
+            The split.
+        notify (`Callable`, *optional*):
+            Called with each remark about lines that could not be read.
+
+    Raises:
+        ConfigError: no data set is named.
+        DataError: it cannot be read, or has no such split.
+    """
+    if not name:
+        raise ConfigError(
+            "Which data set? Give dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub (openai/gsm8k, "
+            "with dataset_config main)."
+        )
+    splits, remarks = load(name, config)
+    for remark in remarks:
+        (notify or print)(remark)
+    if split not in splits:
+        raise DataError(f"{name} has no split {split!r}; there are: {', '.join(splits)}.")
+    return splits[split]
 
 
 def _load_with_datasets(name: str, config: str | None, file: str | None = None) -> dict[str, "Dataset"]:

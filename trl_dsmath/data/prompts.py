@@ -1,14 +1,23 @@
-r"""The paper's prompts, to the letter: question and instruction, no system prompt.
+r"""What a model reads: the paper's instruction after the question, or worked examples before it. No system prompt.
 
 Source: the model cards of DeepSeekMath-Instruct and DeepSeekMath-RL ("Please use chain-of-thought prompt to test ...")
 and `evaluation/data_processing/process_utils.py` of github.com/deepseek-ai/DeepSeek-Math, which adds the same four
-instructions to every zero-shot question. `think` is not the paper's.
+instructions to every zero-shot question. `think` is not the paper's. Few-shot prompts follow the same harness (Tables 2 and 3
+of the paper, base models) with examples of our own.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+from ..errors import ConfigError
 from ..text.chinese import is_chinese
+from ..text.programs import programs
+from .few_shot import Example
 
+PromptText: TypeAlias = str | list[dict[str, str]]
+# Where a prompt asks for the answer: in a box, in the closing sentence of the examples, or in a program's output.
+Form = Literal["box", "sentence", "program"]
 # Chain of thought, program of thought, reasoning mixed with programs, and thinking in tags (not the paper's).
 Mode = Literal["cot", "pot", "tool", "think"]
 
@@ -65,6 +74,71 @@ _INSTRUCTIONS: dict[tuple[Mode, bool], str] = {
 }
 
 
+_OUTPUT = "```output"  # what a model that asks for the output of its program writes
+_FENCE = "```python\n"
+
+
+@dataclass(frozen=True)
+class BuiltPrompt:
+    """
+    A prompt, and what belongs to it.
+
+    Attributes:
+        prompt (`str` or `list[dict]`):
+            What the model reads.
+        stop (`tuple[str, ...]`):
+            The strings that end a completion.
+        form (`str`):
+            Where the answer is expected: in a `"box"`, in the closing `"sentence"`, or in the output of a `"program"`.
+        opening (`str`):
+            What the prompt has begun of the solution: the fence of a program after examples. To be put before a completion.
+    """
+
+    prompt: PromptText
+    stop: tuple[str, ...]
+    form: Form
+    opening: str = ""
+
+
+def build_prompt(
+    question: str, mode: Mode = "cot", examples: Sequence[Example] = (), plain_prompts: bool = False
+) -> BuiltPrompt:
+    r"""
+    The prompt of a question, for `solve`, `evaluate`, training and annotation alike.
+
+    Args:
+        question (`str`):
+            The question, with its options below it.
+        mode (`str`, *optional*, defaults to `"cot"`):
+            `"cot"`, `"pot"` (one program, whose output is the answer), `"tool"` (reasoning and programs in turns) or `"think"`.
+        examples (`Sequence[Example]`, *optional*):
+            Worked examples instead of an instruction, for base models; the prompt is in their language.
+        plain_prompts (`bool`, *optional*, defaults to `False`):
+            Without examples: a string (`User: ...\n\nAssistant:`) instead of a message for the chat template.
+
+    Returns:
+        [`BuiltPrompt`]
+
+    Raises:
+        ConfigError: examples for tools or thinking, or examples without programs for programs.
+
+    Source: Tables 2 and 3 (base models: few-shot), Table 5 (instruct and RL: zero-shot).
+
+    Example:
+    ```python
+    >>> build_prompt("What is 1+1?", examples=[Example("What is 2+2?", "It is 2+2 = 4.", "4")]).stop
+    ('\nQuestion:',)
+    ```
+    """
+    if examples:
+        return _few_shot(question.strip(), mode, examples)
+    content = instruct(question, mode)
+    prompt: PromptText = (
+        PLAIN_PROMPT.format(question=content) if plain_prompts else [{"role": "user", "content": content}]
+    )
+    return BuiltPrompt(prompt, (_OUTPUT,), "program") if mode == "pot" else BuiltPrompt(prompt, (), "box")
+
+
 def instruct(question: str, mode: Mode = "cot") -> str:
     """Adds the paper's instruction to a question, in Chinese when the question has a Chinese character in it.
 
@@ -81,3 +155,41 @@ def instruct(question: str, mode: Mode = "cot") -> str:
     """
     question = question.strip()
     return question + _INSTRUCTIONS[mode, is_chinese(question)]
+
+
+def _few_shot(question: str, mode: Mode, examples: Sequence[Example]) -> BuiltPrompt:
+    if mode not in ("cot", "pot"):
+        raise ConfigError(
+            f"mode={mode!r} is asked for without examples, as in the paper: drop them, or use mode='cot'."
+        )
+    if mode == "pot":
+        shown = [f"Question: {e.question.strip()}\nProgram:\n{_FENCE}{_program(e)}\n```\n\n" for e in examples]
+        asked = f"Question: {question}\nProgram:\n{_FENCE}"
+        return BuiltPrompt("".join([*shown, asked]), ("```",), "program", opening=_FENCE)
+    asks, solves, stop = ("问题：", "\n解答：", "\n问题：")
+    if not is_chinese(examples[0].question):
+        asks, solves, stop = ("Question: ", "\nSolution: ", "\nQuestion:")
+    shown = [f"{asks}{e.question.strip()}{solves}{_worked(e)}\n\n" for e in examples]
+    prompt = "".join([*shown, f"{asks}{question}{solves.rstrip(' ')}"])
+    return BuiltPrompt(prompt, (stop,), "sentence" if examples[0].answer else "box")
+
+
+def _worked(example: Example) -> str:
+    """The solution with the sentence that names its answer; an example without an answer is shown as it is."""
+    solution = example.solution.strip()
+    if not example.answer:
+        return solution
+    if is_chinese(example.question):
+        return f"{solution}答案是{example.answer}。"
+    return f"{solution} The final answer is {example.answer}."
+
+
+def _program(example: Example) -> str:
+    blocks = programs(example.solution, cut_off=True)
+    program = example.program or (blocks[-1] if blocks else None)
+    if program is None:
+        raise ConfigError(
+            f"The example {example.question[:40]!r} has no program: there are programs for gsm8k and math only (as in Table 3 "
+            "of the paper). Give it one, or use mode='cot'."
+        )
+    return program.strip("\n")

@@ -6,8 +6,7 @@ Names are loaded on first use: judging recorded completions needs no torch.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..data.benchmark_problems import Problem, choose, load_benchmark
-from ..data.benchmarks import BENCHMARKS, Benchmark
+from ..data.benchmarks import BENCHMARKS, Benchmark, Problem, choose, load_benchmark
 from .evaluation_settings import Settings
 from .extraction import flexible_answer, strict_answer
 from .recordings import load_recordings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..data import convert
-from ..data.benchmark_problems import Problem
+from ..data.benchmarks import Problem
 from ..data.files import to_dataset
 from ..data.journal import write_whole
 from ..errors import ConfigError

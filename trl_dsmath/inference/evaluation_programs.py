@@ -24,7 +24,7 @@ def with_output(completions: Sequence[str], few_shot: bool) -> list[str]:
         printed, the program failed, or there is none.
 
     Raises:
-        SandboxError: this machine has no wall to run programs behind.
+        SandboxError: this machine has no isolation backend.
     """
     from ..sandbox import run_many
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from ..data.benchmarks import BENCHMARKS, canonical, find
+from ..data.prompts import Mode
 from ..errors import ConfigError
 from ..generation import Decoding
 from ..paper import EVALUATION
-from .evaluation_prompts import Mode
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,11 @@
 r"""The answer in a completion, read twice: strictly, only where it was asked for, and flexibly, wherever it stands."""
 
 import re
-from typing import Literal
 
 from ..data.benchmarks import Kind
+from ..data.prompts import Form
 from ..text import read_answer, read_choice
 from ..text.boxed import last_boxed, visible_text
-
-# Where the prompt asks for the answer: in a box, in the closing sentence of the examples, or in a program's output.
-Form = Literal["box", "sentence", "program"]
 
 _SENTENCE = re.compile(
     r"(?:\bthe\s+(?:final\s+)?answer\s+is|答案(?:是|为))[:：]?\s*(.+?)"

@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.benchmark_problems import Problem
-from ..data.benchmarks import canonical
-from ..data.problems import read_question
+from ..data.benchmarks import Problem, canonical
+from ..data.columns import BENCHMARK_COLUMNS, NUMBER_COLUMNS, QUESTION_COLUMNS, columns_of, first_filled
 from ..errors import DataError
-from .recording_columns import NAMES, NUMBERS, QUESTIONS, first
 
 _WORDS = re.compile(r"\w+")
 
@@ -28,18 +26,18 @@ class Finder:
         self._names = list(dict.fromkeys(problem.benchmark for problem in problems))
 
     def find(self, row: Mapping[str, Any], where: str) -> Problem:
-        named = canonical(str(first(row, NAMES) or ""))
+        named = canonical(str(first_filled(row, BENCHMARK_COLUMNS) or ""))
         names = [named] if named in self._names else self._names
-        number = first(row, NUMBERS)
+        number = first_filled(row, NUMBER_COLUMNS)
         number = int(number) if isinstance(number, int) or (isinstance(number, str) and number.isdecimal()) else None
-        question = read_question(first(row, QUESTIONS), row.get("options") or row.get("choices"))
+        question = columns_of(row).question_of(row)
         if question:
             return self._by_question(question, number, names, where)
         if number is not None and len(names) == 1 and (names[0], number) in self._by_number:
             return self._by_number[names[0], number]
         raise DataError(
             f"{where}: no question, and no number of a problem of {', '.join(names)} (looked for "
-            f"{', '.join((*QUESTIONS, *NUMBERS))})."
+            f"{', '.join((*QUESTION_COLUMNS, *NUMBER_COLUMNS))})."
         )
 
     def _by_question(self, question: str, number: int | None, names: list[str], where: str) -> Problem:

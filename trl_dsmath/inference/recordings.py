@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..data.benchmark_problems import Problem
+from ..data.benchmarks import Problem
+from ..data.columns import COMPLETION_COLUMNS, GOLD_COLUMNS, columns_of, first_filled
 from ..data.files import read_jsonl
-from ..data.problems import read_gold
 from ..errors import DataError
 from ..generation import Decoding
 from ..grading import Verdict
 from ..grading.batch import judge
 from .extraction import Form
 from .finder import Finder
-from .recording_columns import COMPLETIONS, GOLDS, first, labels_of, own_problem, question_of, texts_of
+from .recording_columns import labels_of, own_problem, question_of, texts_of
 from .run import Task
 from .score import Graded
 
@@ -88,17 +88,19 @@ def load_recordings(
     samples, other_golds = [], []
     for number, row in enumerate(rows):
         where = f"{path}, row {number}"
-        texts = texts_of(row.get(completion_column) if completion_column else first(row, COMPLETIONS))
+        texts = texts_of(row.get(completion_column) if completion_column else first_filled(row, COMPLETION_COLUMNS))
         if texts is None:
-            tried = completion_column or f"{', '.join(COMPLETIONS)} (--completion_column names another)"
+            tried = completion_column or f"{', '.join(COMPLETION_COLUMNS)} (completion_column names another)"
             raise DataError(f"{where}: no completion. Looked for {tried} in {', '.join(row)}.")
         if gold_column:
             if gold_column not in row:
                 raise DataError(f"{where}: no column {gold_column!r}. The columns are: {', '.join(row)}.")
-            row = {**{name: cell for name, cell in row.items() if name not in GOLDS}, "gold": row[gold_column]}
+            row = {**{name: cell for name, cell in row.items() if name not in GOLD_COLUMNS}, "gold": row[gold_column]}
+        elif completion_column:
+            row = {name: cell for name, cell in row.items() if name != completion_column}
         problem = finder.find(row, where) if problems else own_problem(row, path.stem, where)
-        if problems and (own := first(row, GOLDS)) is not None:
-            other_golds.append((read_gold(own), problem))
+        if problems and (own := columns_of(row).gold_of(row)):
+            other_golds.append((own, problem))
         key = hashlib.blake2b(
             f"{problem.benchmark}/{number if single else problem.index}/{problem.question}".encode(
                 "utf-8", "surrogatepass"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from ..data.benchmarks import BENCHMARKS
-from .evaluation_prompts import ends_with_fence
 from .run import Task
 
 
@@ -42,7 +41,9 @@ def differences(tasks: Sequence[Task], unpublished: Sequence[str]) -> list[str]:
         )
     shown = [name for name in names if any(t.form == "sentence" for t in tasks if t.problem.benchmark == name)]
     programs = [task for task in tasks if task.mode == "pot"]
-    few_shot = [name for name in names if name in shown or any(ends_with_fence(task.prompt) for task in programs)]
+    few_shot = [
+        name for name in names if name in shown or any(str(task.prompt).endswith("```python\n") for task in programs)
+    ]
     if few_shot:
         found.append(
             "The worked examples are of our own wording, in the published number, and their form (question, solution, "

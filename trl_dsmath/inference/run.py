@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..data.benchmark_problems import Problem, choose
+from ..data.benchmarks import Problem, choose
 from ..data.journal import Journal, read_journal, write_whole
 from ..errors import ConfigError
 from ..generation import Decoding, Prompt, Sampler
 from .evaluation_programs import last_printed, with_output
-from .evaluation_prompts import ask, ends_with_fence
+from .evaluation_prompts import ask
 from .evaluation_settings import Settings
 from .extraction import Form
 
@@ -161,7 +161,7 @@ def run(
             found = sampler.sample(prompts, batch[0][0].decoding, n=count, first=[first for _, first, _ in batch])
             texts = [sample.text for samples in found for sample in samples]
             if batch[0][0].form == "program":
-                texts = with_output(texts, few_shot=ends_with_fence(prompts[0]))
+                texts = with_output(texts, few_shot=str(prompts[0]).endswith("```python\n"))
             flat = [(task, first + i) for task, first, _ in batch for i in range(count)]
             samples = [sample for group in found for sample in group]
             journal.append(

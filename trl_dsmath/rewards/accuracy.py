@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from ..data.columns import columns_of
 from ..errors import DataError
 from ..grading import Verdict, judge
 from ..text import read_answer
 from .completions import Completion, completion_text
 
-GOLD_COLUMNS = ("solution", "gold", "golden", "ground_truth", "answer", "final_answer", "target", "label")
+# What TRL passes besides the columns of the data set.
+_TRLS = {"prompts", "completion_ids", "prompt_ids"}
 
 
 def boxed_accuracy_reward(
@@ -28,8 +30,8 @@ def boxed_accuracy_reward(
         completions (`list[str]` or `list[list[dict]]`):
             Completions as strings or as messages (several after tool use).
         solution (`list`, *optional*):
-            Gold answers as the data set stores them. When the data set calls the column otherwise, the first of
-            `gold`, `golden`, `ground_truth`, `answer`, `final_answer`, `target`, `label` is taken.
+            Gold answers as the data set stores them. Where the data set calls the column otherwise, it is found by the rule
+            of [`~trl_dsmath.data.columns.Columns.gold_cell`].
         log_extra (`callable`, *optional*):
             Given by the trainer; adds the answer that was read and its verdict to the completions table.
         log_metric (`callable`, *optional*):
@@ -54,7 +56,7 @@ def boxed_accuracy_reward(
     [1.0, 0.0]
     ```
     """
-    golds = solution if solution is not None else gold_column(columns)
+    golds = solution if solution is not None else golds_of(columns)
     if len(golds) != len(completions):
         raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
     answers = [read_answer(completion_text(completion)) for completion in completions]
@@ -70,13 +72,19 @@ def boxed_accuracy_reward(
     return [verdict.reward for verdict in verdicts]
 
 
-def gold_column(columns: dict) -> Sequence[object]:
-    """The first of `GOLD_COLUMNS` that the data set has."""
-    for name in GOLD_COLUMNS:
-        if columns.get(name) is not None:
-            return columns[name]
-    found = ", ".join(sorted(name for name, value in columns.items() if isinstance(value, list))) or "none"
-    raise DataError(
-        f"no column with the gold answers: call it one of {', '.join(GOLD_COLUMNS)} "
-        f"(`dataset.rename_column(..., 'solution')`); columns found: {found}"
-    )
+def golds_of(columns: dict) -> list[object]:
+    """The gold of each row out of the columns of the data set, by the rule of [`~trl_dsmath.data.columns`].
+
+    Raises:
+        DataError: no column holds the gold.
+    """
+    own = {name: cells for name, cells in columns.items() if isinstance(cells, list | tuple) and name not in _TRLS}
+    table = columns_of(own)
+    if not table.gold:
+        raise DataError(
+            f"No column holds the gold answers: the data set has {', '.join(sorted(own)) or 'no columns'}. Call it `solution` "
+            "(`dataset.rename_column(..., 'solution')`)."
+        )
+    names = (*table.gold, *table.options)
+    rows = zip(*(own[name] for name in names), strict=False)
+    return [table.gold_of(dict(zip(names, cells, strict=True))) for cells in rows]

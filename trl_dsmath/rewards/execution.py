@@ -10,7 +10,7 @@ from ..sandbox import ExecutionResult, run_many
 from ..text import read_answer
 from ..text.programs import has_result, last_line, printing, prints, showing_result
 from ..text.programs import programs as blocks_of
-from .accuracy import gold_column
+from .accuracy import golds_of
 from .completions import Completion, completion_text
 
 TIME_LIMIT = 10.0  # seconds a program, as the authors' harness
@@ -67,7 +67,7 @@ def code_execution_reward(
 
     Raises:
         DataError: no column holds the gold.
-        SandboxError: this machine has no wall in which a program could run.
+        SandboxError: this machine has no isolation backend.
 
     Source: program-of-thought and tool-integrated solutions, §3.1 of the paper; `solution()` and `answer` are the
     conventions of the authors' evaluation harness.
@@ -80,7 +80,7 @@ def code_execution_reward(
     [1.0]
     ```
     """
-    golds = solution if solution is not None else gold_column(columns)
+    golds = solution if solution is not None else golds_of(columns)
     if len(golds) != len(completions):
         raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
     runs: list[_Run | None]

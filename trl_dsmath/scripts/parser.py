@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 from trl import TrlParser
 
 from ..errors import ConfigError
+from .launch import launch, launch_names, launched
 from .recipes import read_recipe, take_config
-from .run import PROGRAM, program, say
+from .run import program
 
 # What people set most among the options that TRL and transformers bring, in the order of the help.
 _POPULAR = (
@@ -34,7 +35,8 @@ class ScriptParser(TrlParser):
     It is a [`~trl.TrlParser`] with these differences: `--config` also takes the name of a YAML file beside the running
     script; an unknown flag or key is refused with near names; a choice in the YAML file is checked as in a flag;
     `--section.key value` sets one key of an option that is a dictionary; every mistake is a `ConfigError`; `--help` fits
-    a screen, and `--help-all` shows every option.
+    a screen, and `--help-all` shows every option. Options of `accelerate launch` (`num_processes`, `accelerate_config`:
+    a name of TRL's or a file), as flags or in the YAML file, start the script again through it.
 
     Args:
         dataclass_types (`type` or `Sequence[type]`):
@@ -118,15 +120,16 @@ class ScriptParser(TrlParser):
         Raises:
             ConfigError: a file that is absent, an unknown flag or key, or a value that cannot work.
         """
-        words, rest = self._read(list(sys.argv[1:] if args is None else args))
-        if rest and not return_remaining_strings:
-            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+        words = self._read(list(sys.argv[1:] if args is None else args), start=True)
         try:
             parsed = self.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
         except ConfigError:
             raise
         except (ValueError, TypeError) as error:  # what TRL and transformers refuse: the message is for the user too
             raise ConfigError(_with_fix(str(error))) from error
+        rest = parsed[-1]
+        if rest and not return_remaining_strings:
+            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
         return parsed if return_remaining_strings else parsed[:-1]
 
     def read_settings(self, args: Iterable[str] | None = None) -> dict[str, Any]:
@@ -137,30 +140,38 @@ class ScriptParser(TrlParser):
         """
         for action in self._actions:
             action.required = False
-        words, rest = self._read(list(sys.argv[1:] if args is None else args))
+        words = self._read(list(sys.argv[1:] if args is None else args), start=False)
+        namespace, rest = self.parse_known_args(words)
         if rest:
             raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
-        return vars(self.parse_known_args(words)[0])
+        return vars(namespace)
 
-    def _read(self, words: list[str]) -> tuple[list[str], list[str]]:
-        """Takes in the YAML file and returns the flags that are left for argparse, and the words of no flag."""
+    def _read(self, words: list[str], start: bool) -> list[str]:
+        """Takes in the YAML file and returns the flags that are left for argparse. With `start`, options of `accelerate
+        launch` start the script through it; this process then ends with its exit code."""
         words, file = take_config(words, self.recipes)
         config = read_recipe(file) if file else {}
         for name, value in (config.pop("env", None) or {}).items():
             os.environ[name] = str(value)
         words = self._take_sections(words, config)
-        known = {action.dest: action for action in self._actions if action.dest != argparse.SUPPRESS}
-        self._check_names([key for key in config if key not in known], known, f"key in {file}: ")
+        known = {action.dest: action for action in reversed(self._actions) if action.dest != argparse.SUPPRESS}
+        for_launcher = {key: value for key, value in config.items() if key not in known}
+        self._check_names(for_launcher, known, f"key in {file}: ")
         for key, value in config.items():
             if key in known:
                 _check_choice(known[key], value, f"{key} in {file}")
-        self.set_defaults_with_config(**config)
+        self.set_defaults_with_config(**{key: value for key, value in config.items() if key in known})
         words = self._bare_switches(words)
-        _, rest = self.parse_known_args(words)
-        self._check_names(
-            [_name_of(word) for word in rest if word.startswith("-") and len(word) > 1], known, "flag --"
-        )
-        return words, rest
+        namespace, rest = self.parse_known_args(words)
+        unknown = [_name_of(word) for word in rest if word.startswith("--")]
+        self._check_names(unknown, known, "flag --")
+        if not unknown and not for_launcher:
+            return words
+        own = without(words, rest)
+        if start and not launched():
+            own = [*(("--config", str(file)) if file else ()), *own]
+            raise SystemExit(launch(for_launcher, rest, own, use_cpu=bool(getattr(namespace, "use_cpu", False))))
+        return own
 
     def _take_sections(self, words: list[str], config: dict[str, Any]) -> list[str]:
         """Moves `--section.key value` into the dictionary of the section; values are read as YAML."""
@@ -193,20 +204,12 @@ class ScriptParser(TrlParser):
             for word, after in zip(words, following, strict=True)
         ]
 
-    def _check_names(self, unknown: list[str], known: dict[str, Any], what: str) -> None:
-        """Refuses names that nobody knows; those of `accelerate launch` are told apart."""
-        for name in unknown:
-            if name in launch_options():
-                if what.startswith("flag"):
-                    raise ConfigError(
-                        f"--{name} is an option of `accelerate launch`: give it before the script, or start the script "
-                        "with `dsmath`."
-                    )
-                if "WORLD_SIZE" not in os.environ and PROGRAM not in os.environ:
-                    say("launch", f"{name} is for `accelerate launch` or `dsmath`; this is one process", sys.stderr)
-                continue
-            close = get_close_matches(name, [*known, "num_processes", "accelerate_config"], n=3)
-            raise ConfigError(f"Unknown {what}{name}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
+    def _check_names(self, names: Iterable[str], known: Iterable[str], what: str) -> None:
+        """Refuses names that neither the script nor `accelerate launch` knows."""
+        for name in names:
+            if name not in launch_names():
+                close = get_close_matches(name, [*known, "num_processes", "accelerate_config"], n=3)
+                raise ConfigError(f"Unknown {what}{name}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
 
     def error(self, message: str) -> NoReturn:
         """What argparse would print with the usage of all options."""
@@ -247,13 +250,15 @@ class _ShowHelp(argparse.Action):
         parser.exit()
 
 
-def launch_options() -> set[str]:
-    """Names that `accelerate launch` takes and that no script has, and `accelerate_config`."""
-    from accelerate.commands.launch import launch_command_parser
-
-    names = set(vars(launch_command_parser().parse_args(["script"])))
-    of_scripts = {"training_script", "training_script_args", "debug", "env", "gradient_accumulation_steps"}
-    return (names - of_scripts) | {"accelerate_config"}
+def without(words: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """`words` without `rest`, which argparse left over in the same order."""
+    own, left = [], list(rest)
+    for word in words:
+        if left and word == left[0]:
+            left.pop(0)
+        else:
+            own.append(word)
+    return own
 
 
 def _name_of(word: str) -> str:

@@ -1,5 +1,8 @@
-"""Where the recipe scripts and their YAML files are, and how one is read."""
+"""The recipes that come with the package: where they are, what their headers say, and a copy of them for editing."""
 
+import re
+import shutil
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,39 +12,51 @@ from ..errors import ConfigError
 _PACKAGE = Path(__file__).parents[1]
 
 
-def recipes_folder(stage: str = "") -> Path:
-    """The folder of the recipes, or of those of a stage. The wheel has them in the package, a checkout beside it."""
-    places = (_PACKAGE / "recipes", _PACKAGE.parent / "recipes")
-    return next((place for place in places if place.is_dir()), places[0]) / stage
+def recipes_folder() -> Path:
+    """The folder of the recipes: the wheel carries it in the package, a checkout has it beside the package."""
+    return next(folder for folder in (_PACKAGE / "recipes", _PACKAGE.parent / "recipes") if folder.is_dir())
 
 
-def script_path(stage: str) -> Path:
-    """The recipe script of a stage, `recipes/<stage>/<stage>.py`."""
-    return recipes_folder(stage) / f"{stage}.py"
+def stages() -> list[str]:
+    """The stages that have a recipe script, in the order of the paper."""
+    order = ["quickstart", "corpus", "pretrain", "sft", "annotate", "prm", "grpo", "iterate", "solve", "evaluate"]
+    found = {script.stem for script in recipes_folder().glob("*/*.py") if script.stem == script.parent.name}
+    return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
-def recipe_path(stage: str, name: str) -> Path:
-    """The YAML file behind a name: a path as it stands, or a recipe of this stage.
+def recipe_script(stage: str) -> Path:
+    """
+    The script of a stage, to be read, copied or started.
+
+    Args:
+        stage (`str`):
+            Name of the stage, such as `"grpo"`.
+
+    Returns:
+        `Path`: `recipes/<stage>/<stage>.py`.
 
     Raises:
-        ConfigError: there is neither; the message lists the recipes.
+        ConfigError: there is no such stage.
     """
-    return find_config(name, recipes_folder(stage))
+    script = recipes_folder() / stage / f"{stage}.py"
+    if not script.is_file():
+        raise ConfigError(f"There is no recipe script {stage!r}. There are: {', '.join(stages())}.")
+    return script
 
 
-def find_config(name: str, folder: Path) -> Path:
+def recipe_path(folder: Path, name: str) -> Path:
     """The file behind `--config NAME`: a path, or the name of a YAML file in a folder, with or without its ending.
 
     Raises:
-        ConfigError: there is no such file; the message lists those of the folder.
+        ConfigError: there is neither; the message lists the files of the folder.
     """
     given = Path(name).expanduser()
     if given.is_file():
         return given
-    recipes = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
-    if (stem := name.removesuffix(".yaml")) in recipes:
-        return recipes[stem]
-    raise ConfigError(f"--config {name}: no such file. The recipes of this stage are: {', '.join(recipes) or 'none'}.")
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    if (stem := name.removesuffix(".yaml")) in names:
+        return folder / f"{stem}.yaml"
+    raise ConfigError(f"--config {name}: no such file. The recipes of this stage are: {', '.join(names) or 'none'}.")
 
 
 def take_config(words: list[str], folder: Path) -> tuple[list[str], Path | None]:
@@ -63,18 +78,12 @@ def take_config(words: list[str], folder: Path) -> tuple[list[str], Path | None]
         name = name if equals else next(left, "")
         if not name:
             raise ConfigError("--config needs the name of a recipe or a YAML file.")
-        file = find_config(name, folder)
+        file = recipe_path(folder, name)
     return rest, file
 
 
-def named_recipe(stage: str, argv: list[str]) -> list[str]:
-    """The arguments with the file behind the name in `--config NAME` or `--config=NAME`."""
-    words, file = take_config(argv, recipes_folder(stage))
-    return [*words, "--config", str(file)] if file else words
-
-
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The settings of a recipe.
+    """The settings of a recipe; a file is read once in a process.
 
     Raises:
         ConfigError: it is not YAML, or not a mapping.
@@ -94,5 +103,63 @@ def _read(path: Path, changed: int) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(config, dict):
-        raise ConfigError(f"{path} must hold one `key: value` per line.")
+        raise ConfigError(f"{path} should hold one `key: value` per line.")
     return config
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """What the header of a recipe says. `time` and `expect` are "not run" where nobody has run it."""
+
+    name: str
+    hardware: str
+    time: str
+    expect: str
+
+
+def recipe_infos() -> list[RecipeInfo]:
+    """The headers of all recipes, by stage."""
+    return [_info(stage, file) for stage in stages() for file in sorted((recipes_folder() / stage).glob("*.yaml"))]
+
+
+def _info(stage: str, file: Path) -> RecipeInfo:
+    lines = [
+        line.removeprefix("#").strip() for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
+    ]
+    text = " ".join(line for line in lines if line)
+    found = {
+        what: match[1].strip()
+        if (match := re.search(rf"\b{what}: (.+?)(?=\s(?:Time|Expect|Hardware|Needs): |$)", text))
+        else ""
+        for what in ("Hardware", "Time", "Expect")
+    }
+    missing = "not run"
+    return RecipeInfo(
+        f"{stage}/{file.stem}",
+        found["Hardware"].rstrip("."),
+        found["Time"].rstrip(".") or missing,
+        found["Expect"].rstrip(".") or missing,
+    )
+
+
+def copy_recipe(stage: str, folder: Path) -> list[Path]:
+    """
+    Copies the script and the YAML files of a stage, for editing.
+
+    Args:
+        stage (`str`):
+            Name of the stage.
+        folder (`Path`):
+            Where to; made if it is not there. Nothing in it is overwritten.
+
+    Returns:
+        `list[Path]`: the files that were written.
+
+    Raises:
+        ConfigError: there is no such stage, or a file of that name is there.
+    """
+    files = [file for file in sorted(recipe_script(stage).parent.iterdir()) if file.suffix in {".py", ".yaml", ".j2"}]
+    if there := [file.name for file in files if (folder / file.name).exists()]:
+        raise ConfigError(f"{folder} already holds {', '.join(there)}: name another folder, or move them away.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [Path(shutil.copyfile(file, folder / file.name)) for file in files]

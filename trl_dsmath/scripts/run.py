@@ -10,7 +10,7 @@ from typing import NoReturn, TextIO
 
 from ..errors import DsMathError
 
-PROGRAM = "TRL_DSMATH_PROGRAM"  # set by `dsmath`, also for the processes that it launches: what messages begin with
+PROGRAM = "TRL_DSMATH_COMMAND"  # set by `dsmath`, also for the processes that it launches: what messages begin with
 
 
 def program() -> str:
@@ -69,6 +69,7 @@ def quiet_libraries() -> None:
     if not sys.warnoptions:
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category, append=True)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def start_all_processes() -> None:

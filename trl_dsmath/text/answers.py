@@ -26,7 +26,7 @@ _OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!and\b|or\b|[,，、;&(（])")  #
 _WRAPPING = re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox)|[{}$\s]+$|^[{}$\s]+|[{}$]")
 
 
-def read_answer(text: str) -> str | None:
+def read_answer(text: str, finished: bool = True) -> str | None:
     r"""Reads the final answer out of a completion.
 
     Looks for, in this order: the last balanced `\boxed{}`; the last `#### 18`; the last sentence of the form "the
@@ -36,13 +36,16 @@ def read_answer(text: str) -> str | None:
     Args:
         text (`str`):
             The completion.
+        finished (`bool`, *optional*, defaults to `True`):
+            Whether the completion came to its end. In one that was cut off only a complete box is an answer: "the answer is
+            1" may have been the beginning of 12.
 
     Returns:
         `str` or `None`: the answer as it was written, or `None` when the completion gives none.
     """
     text = visible_text(text)
     boxed = last_boxed(text)
-    if boxed is not None:
+    if boxed is not None or not finished:
         return boxed
     if "####" in text and (found := _HASHES.findall(text)):
         return found[-1].strip()

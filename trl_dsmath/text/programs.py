@@ -34,6 +34,26 @@ def programs(text: str, cut_off: bool = False) -> list[str]:
     return [match[1] for match in (_OPEN if cut_off else _CLOSED).finditer(text)]
 
 
+def final_program(text: str) -> tuple[list[str], str] | None:
+    """
+    The program whose output is the answer of a text: its last block, made to print its result.
+
+    A last block that is not closed counts, since a model may be stopped at the closing fence. Blank blocks do not.
+
+    Args:
+        text (`str`):
+            A solution.
+
+    Returns:
+        `tuple[list[str], str]` or `None`: the blocks before it, whose variables it may use, and the program; None without a
+        block.
+    """
+    blocks = [block for block in programs(text, cut_off=True) if block.strip()]
+    if not blocks:
+        return None
+    return blocks[:-1], blocks[-1] if prints(blocks[-1]) else showing_result(blocks[-1])
+
+
 def has_result(program: str) -> bool:
     """Whether a program has a function `solution()` or a variable `answer`."""
     return _CONVENTION.search(program) is not None

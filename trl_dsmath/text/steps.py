@@ -64,6 +64,13 @@ def split_steps(text: str, separator: str = NEWLINE) -> list[str]:
     return [text[start:end] for start, end in step_spans(text, separator)]
 
 
+def end_step(step: str, separator: str = NEWLINE) -> str:
+    """A step with the separator that ends it, added where it is missing; any white space will do for a newline."""
+    if separator in (NEWLINE, STEP_LABEL):
+        return step if step[-1:].isspace() else step + NEWLINE
+    return step if len(step_spans(f"{step}.", separator)) > 1 else step + separator
+
+
 def _cuts(text: str, separator: str) -> list[tuple[int, int]]:
     """Where the separators lie: each ends a piece whose content stops where the separator starts."""
     if separator == NEWLINE:

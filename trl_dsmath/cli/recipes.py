@@ -1,0 +1,41 @@
+"""`dsmath recipes`: what comes with the package, and a copy of a script and its YAML files for editing."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..scripts.options import parse_light
+from ..scripts.recipes import copy_recipe, recipe_infos, stages
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="dsmath recipes",
+        description="List the recipes: hardware, time and metric to expect, from the headers of the YAML files.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("stage", nargs="?", help="list those of one stage only")
+    parser.add_argument("--copy", type=Path, metavar="DIR", help="copy script and YAML files of the stage for editing")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command and returns the exit code."""
+    args = parse_light(make_parser(), sys.argv[1:] if argv is None else argv)
+    infos = [info for info in recipe_infos() if args.stage in (None, info.name.partition("/")[0])]
+    if not infos:
+        raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")
+    if args.copy is None:
+        for info in infos:
+            print(f"{info.name}\n  hardware  {info.hardware}\n  time      {info.time}\n  expect    {info.expect}")
+        print("\n`dsmath STAGE --config NAME` runs one; `dsmath recipes STAGE --copy DIR` copies a script for editing.")
+        return 0
+    if args.stage is None:
+        raise ConfigError("Which stage? Give its name, such as `dsmath recipes grpo --copy DIR`.")
+    for file in copy_recipe(args.stage, args.copy):
+        print(file)
+    script, name = args.copy / f"{args.stage}.py", next(info.name for info in infos).partition("/")[2]
+    print(f"\nRun it: python {script} --config {name}\n    or: accelerate launch --num_processes 2 {script} --config {name}")
+    return 0
