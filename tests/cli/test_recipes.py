@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from trl_dsmath.cli import launch, main
+from trl_dsmath.cli import main
+from trl_dsmath.scripts import script_parser
 from trl_dsmath.scripts.options import parse_light
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
@@ -126,13 +127,8 @@ NEEDED = {"corpus": ["--pages", "p", "--seed_pages", "s", "--output_dir", "o"]} 
 
 
 def _parse_training(stage: str, file: Path, folder: Path) -> tuple[Any, ...]:
-    from trl_dsmath.cli.grpo import wants_steps
-
     argv = ["--config", str(file), "--use_cpu", "--output_dir", str(folder / stage)]
-    steps = {"steps": wants_steps(argv)} if stage == "grpo" else {}
-    parsed = launch.parse(stage, importlib.import_module(f"trl_dsmath.cli.{stage}").make_parser(**steps), argv)
-    assert isinstance(parsed, tuple)
-    return parsed
+    return script_parser(stage).parse_args_and_config(argv)
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

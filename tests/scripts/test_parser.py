@@ -65,7 +65,6 @@ def test_one_key_of_a_section(folder: Path) -> None:
         (["--mode", "cat"], "invalid choice: 'cat' (choose from"),
         (["--seed", "x"], "invalid int value: 'x'"),
         (["--seed", "-1"], "seed is negative"),
-        (["--num_processes", "2"], "is an option of `accelerate launch`"),
         (["--config"], "needs the name of a recipe"),
     ],
 )
@@ -101,16 +100,18 @@ def test_words_for_scripts_that_take_some(folder: Path) -> None:
         _parse(folder, "--sede", "0.5", "1+1", return_remaining_strings=True)
 
 
-def test_keys_of_the_launcher_are_left_to_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_keys_of_the_launcher_are_left_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "call", lambda command, env: started.append(command[2:]) or 7)
     (folder / "mine.yaml").write_text("seed: 1\nnum_processes: 2\n")
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert _parse(folder, "--config", "mine")[0].seed == 1
-    assert "num_processes is for `accelerate launch` or `dsmath`" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        _parse(folder, "--config", "mine", "--seed", "5")
+    assert end.value.code == 7 and started[0][:4] == ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    assert started[0][5:] == ["--config", str(folder / "mine.yaml"), "--seed", "5"]
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert _parse(folder, "--config", "mine")[0].seed == 1
-    assert capsys.readouterr().err == ""
+    assert len(started) == 1
 
 
 def test_settings_and_what_was_given(folder: Path) -> None:

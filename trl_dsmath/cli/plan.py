@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..scripts.parser import refuse_unknown, script_parser
 from . import run
-from .launch import refuse_unknown
 from .recipes import read_recipe, recipe_path
 
 _LAUNCHED = ("pretrain", "sft", "prm", "grpo", "annotate")  # stages whose files may hold keys of `accelerate launch`
@@ -57,7 +57,10 @@ def settings_of(stage: str, given: dict[str, Any], flags: list[str], file: Path)
     Raises:
         ConfigError: a key that the stage does not know.
     """
-    parser = import_module(f"trl_dsmath.cli.{stage}").make_parser()
+    try:
+        parser: argparse.ArgumentParser = script_parser(stage)
+    except ConfigError:
+        parser = import_module(f"trl_dsmath.cli.{stage}").make_parser()
     defaults: dict[str, Any] = {}
     for action in parser._actions:
         defaults.setdefault(action.dest, action.default)  # of a flag and its `--no_` twin, the first is the setting
@@ -80,13 +83,13 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
     given = read_recipe(file)
     if stage != "iterate":
         return [(stage, settings_of(stage, given, flags, file))]
-    from .iterate import make_parser as iterate_parser
-    from .iterate import take_section_flags
+    from dataclasses import fields
 
-    known = {action.dest for action in iterate_parser()._actions}
-    if unknown := sorted(set(given) - known):
+    from ..iterate import IterateConfig
+
+    if unknown := sorted(set(given) - {field.name for field in fields(IterateConfig)}):
         raise ConfigError(f"Unknown key in {file}: {', '.join(unknown)}.")
-    rest, taken = take_section_flags(flags)
+    rest, taken = _section_flags(flags)
     if rest:
         raise ConfigError(f"{rest[0]}: the sections take --grpo.key value and its like.")
     policy, prm = given.get("model_name_or_path"), given.get("prm_name_or_path")
@@ -99,6 +102,23 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
         (name, settings_of(name, {**given.get(name, {}), **own[name], **taken[name]}, [], file))
         for name in ("grpo", "annotate", "prm")
     ]
+
+
+def _section_flags(flags: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Takes `--grpo.key value` and its like out of flags; values are read as YAML."""
+    import yaml
+
+    rest: list[str] = []
+    taken: dict[str, dict[str, Any]] = {"grpo": {}, "annotate": {}, "prm": {}}
+    words = iter(flags)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        section, dot, key = flag.removeprefix("--").partition(".")
+        if not (flag.startswith("--") and dot and section in taken):
+            rest.append(word)
+            continue
+        taken[section][key] = yaml.safe_load(value if equals else next(words, ""))
+    return rest, taken
 
 
 def _corpus(settings: dict[str, Any], memory: float) -> dict[str, Any]:

@@ -6,7 +6,26 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..scripts.options import parse_light
-from ..scripts.recipes import copy_recipe, recipe_infos, stages
+from ..scripts.recipes import copy_recipe, read_recipe, recipe_infos, recipes_folder, stages
+from ..scripts.recipes import recipe_path as path_in_folder
+
+__all__ = ["main", "make_parser", "named_recipe", "read_recipe", "recipe_path"]
+
+
+def recipe_path(stage: str, name: str) -> Path:
+    """The file behind `--config NAME`: a path as it is, or the bare name of a recipe of this stage."""
+    return path_in_folder(recipes_folder() / stage, name)
+
+
+def named_recipe(stage: str, argv: list[str]) -> list[str]:
+    """The arguments with the file behind the name in `--config NAME` or `--config=NAME`."""
+    found = list(argv)
+    for i, word in enumerate(argv):
+        if word == "--config" and i + 1 < len(argv):
+            found[i + 1] = str(recipe_path(stage, argv[i + 1]))
+        elif word.startswith("--config="):
+            found[i] = f"--config={recipe_path(stage, word.removeprefix('--config='))}"
+    return found
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -30,12 +49,16 @@ def main(argv: list[str] | None = None) -> int:
     if args.copy is None:
         for info in infos:
             print(f"{info.name}\n  hardware  {info.hardware}\n  time      {info.time}\n  expect    {info.expect}")
-        print("\n`dsmath STAGE --config NAME` runs one; `dsmath recipes STAGE --copy DIR` copies a script for editing.")
+        print(
+            "\n`dsmath STAGE --config NAME` runs one; `dsmath recipes STAGE --copy DIR` copies a script for editing."
+        )
         return 0
     if args.stage is None:
         raise ConfigError("Which stage? Give its name, such as `dsmath recipes grpo --copy DIR`.")
     for file in copy_recipe(args.stage, args.copy):
         print(file)
     script, name = args.copy / f"{args.stage}.py", next(info.name for info in infos).partition("/")[2]
-    print(f"\nRun it: python {script} --config {name}\n    or: accelerate launch --num_processes 2 {script} --config {name}")
+    print(
+        f"\nRun it: python {script} --config {name}\n    or: accelerate launch --num_processes 2 {script} --config {name}"
+    )
     return 0

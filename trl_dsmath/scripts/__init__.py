@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from .checkpoints import find_resume as find_resume
     from .hub import make_repository as make_repository
     from .parser import ScriptParser as ScriptParser
+    from .parser import script_parser as script_parser
     from .recipes import copy_recipe as copy_recipe
     from .recipes import recipe_infos as recipe_infos
     from .recipes import recipe_script as recipe_script
+    from .recipes import recipes_folder as recipes_folder
     from .run import run_script as run_script
     from .run import say as say
     from .tiny_model import make_tiny_model as make_tiny_model
@@ -46,8 +48,10 @@ _HOME = {
     "pick_split": "training",
     "recipe_infos": "recipes",
     "recipe_script": "recipes",
+    "recipes_folder": "recipes",
     "run_script": "run",
     "say": "run",
+    "script_parser": "parser",
     "set_model_init": "training",
     "start_or_resume": "training",
     "train_and_save": "training",

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import inspect
 import os
+import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from trl import TrlParser
 
 from ..errors import ConfigError
 from .launch import launch, launch_names, launched
-from .recipes import read_recipe, take_config
+from .recipes import read_recipe, recipe_script, take_config
 from .run import program
 
 # What people set most among the options that TRL and transformers bring, in the order of the help.
@@ -133,7 +134,7 @@ class ScriptParser(TrlParser):
         return parsed if return_remaining_strings else parsed[:-1]
 
     def read_settings(self, args: Iterable[str] | None = None) -> dict[str, Any]:
-        """All settings of a script as plain values: defaults, YAML file, flags, in this order. No dataclass is made.
+        """All settings of a script as plain values: defaults, YAML file, flags, in this order. No dataclass is filled.
 
         Raises:
             ConfigError: a file that is absent, an unknown flag or key, or a word that belongs to no flag.
@@ -156,16 +157,16 @@ class ScriptParser(TrlParser):
         words = self._take_sections(words, config)
         known = {action.dest: action for action in reversed(self._actions) if action.dest != argparse.SUPPRESS}
         for_launcher = {key: value for key, value in config.items() if key not in known}
-        self._check_names(for_launcher, known, f"key in {file}: ")
+        refuse_unknown((), for_launcher, known, file)
         for key, value in config.items():
             if key in known:
                 _check_choice(known[key], value, f"{key} in {file}")
         self.set_defaults_with_config(**{key: value for key, value in config.items() if key in known})
         words = self._bare_switches(words)
         namespace, rest = self.parse_known_args(words)
-        unknown = [_name_of(word) for word in rest if word.startswith("--")]
-        self._check_names(unknown, known, "flag --")
-        if not unknown and not for_launcher:
+        flags = [word for word in rest if word.startswith("--")]
+        refuse_unknown(flags, (), known, file)
+        if not for_launcher and not flags:
             return words
         own = without(words, rest)
         if start and not launched():
@@ -204,13 +205,6 @@ class ScriptParser(TrlParser):
             for word, after in zip(words, following, strict=True)
         ]
 
-    def _check_names(self, names: Iterable[str], known: Iterable[str], what: str) -> None:
-        """Refuses names that neither the script nor `accelerate launch` knows."""
-        for name in names:
-            if name not in launch_names():
-                close = get_close_matches(name, [*known, "num_processes", "accelerate_config"], n=3)
-                raise ConfigError(f"Unknown {what}{name}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
-
     def error(self, message: str) -> NoReturn:
         """What argparse would print with the usage of all options."""
         raise ConfigError(message[0].upper() + message[1:] + ".")
@@ -248,6 +242,46 @@ class _ShowHelp(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
         print(self.text())
         parser.exit()
+
+
+def script_parser(stage: str) -> ScriptParser:
+    """The parser of a recipe script, without running the script: it is made from the script's `ARGUMENTS`.
+
+    Args:
+        stage (`str`):
+            Name of the stage. The parser of `"grpo"` knows the settings of step rewards too.
+
+    Raises:
+        ConfigError: there is no such script.
+    """
+    script = recipe_script(stage)
+    names = runpy.run_path(str(script), run_name=f"recipe_{stage}")
+    return ScriptParser(names.get("STEP_ARGUMENTS") or names["ARGUMENTS"], recipes=script.parent)
+
+
+def refuse_unknown(flags: Iterable[str], keys: Iterable[str], known: Iterable[str], file: Path | None) -> None:
+    """Refuses flags, and keys of a file, that neither a script nor `accelerate launch` knows.
+
+    Args:
+        flags (`Iterable[str]`):
+            Words that argparse left over.
+        keys (`Iterable[str]`):
+            Keys of the file that are no option of the script.
+        known (`Iterable[str]`):
+            Options of the script.
+        file (`Path`, *optional*):
+            The file, for the message.
+
+    Raises:
+        ConfigError: the message has the nearest names.
+    """
+    places = [(_name_of(word), "flag --") for word in flags if word.startswith("--")]
+    for name, place in [*places, *((key, f"key in {file}: ") for key in keys)]:
+        if name not in launch_names():
+            close = get_close_matches(name, [*known, "num_processes", "accelerate_config"], n=3)
+            raise ConfigError(f"Unknown {place}{name}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
+    if (first := next(iter(flags), "--")) and not first.startswith("-"):
+        raise ConfigError(f"What does {first!r} belong to? Settings are given as --key value.")
 
 
 def without(words: Sequence[str], rest: Sequence[str]) -> list[str]:
