@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -130,7 +131,15 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads the flags of a command by the command's own parser, or checks that what it names is there."""
     root = Path(__file__).parents[1]
     match words:
-        case ["dsmath", ("corpus" | "solve" | "evaluate") as stage, *argv]:
+        case ["dsmath", ("solve" | "evaluate") as stage, *argv]:
+            from trl_dsmath.scripts import ScriptParser, recipe_script
+
+            script = recipe_script(stage)
+            monkeypatch.setattr(sys, "argv", [str(script)])
+            parser = ScriptParser(runpy.run_path(str(script))["ARGUMENTS"])
+            parser.add_argument("question", nargs="?")
+            parser.parse_args_and_config(argv)
+        case ["dsmath", "corpus" as stage, *argv]:
             from trl_dsmath.cli.recipes import recipe_path
             from trl_dsmath.scripts.options import parse_light
 

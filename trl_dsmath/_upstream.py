@@ -30,6 +30,7 @@ __all__ = [
     "policy_for_generation",
     "profiling_context",
     "settle_warmup",
+    "unwrap_model_for_generation",
 ]
 
 # Methods of `GRPOTrainer` that `StepGRPOTrainer` overrides or calls, with their arguments. The first is called once a

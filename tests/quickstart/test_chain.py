@@ -174,10 +174,10 @@ def test_saved_models_are_asked_as_they_were_trained(short: Path) -> None:
     """`Solver` sends messages; what the model reads must be the prompt of the training, to the token."""
     from transformers import AutoTokenizer
 
+    from trl_dsmath.data import build_prompt
     from trl_dsmath.generation.protocol import encode_prompt
-    from trl_dsmath.inference.solve_prompts import prompt_for
     from trl_dsmath.quickstart.task import Problem
 
     problem = Problem("Gia", 9, (7, 2, 4))
     tokenizer = AutoTokenizer.from_pretrained(short / "step_grpo" / "model")
-    assert encode_prompt(tokenizer, prompt_for(problem.question, "cot")) == tokenizer(problem.prompt)["input_ids"]
+    assert encode_prompt(tokenizer, build_prompt(problem.question).prompt) == tokenizer(problem.prompt)["input_ids"]

@@ -10,14 +10,14 @@ from typing import Any
 from ..data.benchmarks import Problem
 from ..data.columns import COMPLETION_COLUMNS, GOLD_COLUMNS, columns_of, first_filled
 from ..data.files import read_jsonl
+from ..data.journal import json_line, write_whole
+from ..data.prompts import Form
 from ..errors import DataError
 from ..generation import Decoding
 from ..grading import Verdict
 from ..grading.batch import judge
-from .extraction import Form
-from .finder import Finder
-from .recording_columns import labels_of, own_problem, question_of, texts_of
-from .run import Task
+from .recorded_rows import Finder, labels_of, own_problem, question_of, texts_of
+from .run import SAMPLES, Task, save_plan
 from .score import Graded
 
 
@@ -27,7 +27,7 @@ class Recordings:
 
     Attributes:
         tasks (`list[Task]`):
-            One a problem.
+            One per problem.
         samples (`list[dict]`):
             The completions, as lines of `samples.jsonl`; `label` where the file has one.
         remarks (`list[str]`):
@@ -37,6 +37,12 @@ class Recordings:
     tasks: list[Task]
     samples: list[dict[str, Any]]
     remarks: list[str] = field(default_factory=list)
+
+    def save(self, folder: str | Path, record: dict[str, Any]) -> Path:
+        """Writes them into a folder, as if they had been drawn there; `record` goes into `run.json`."""
+        save_plan(self.tasks, Path(folder), record)
+        write_whole(Path(folder) / SAMPLES, b"".join(map(json_line, self.samples)))
+        return Path(folder)
 
 
 def load_recordings(
@@ -154,6 +160,28 @@ def _remarks(tasks: Mapping[str, Task], other_golds: list[tuple[str, Problem]]) 
     return remarks
 
 
+def write_agreement(
+    folder: str | Path, samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
+) -> tuple[int, int] | None:
+    """
+    Compares verdicts with the labels of recorded completions, and writes `disagreements.jsonl`.
+
+    Args:
+        folder (`str` or `Path`):
+            Folder of the evaluation.
+        samples (`Sequence[dict]`), graded (`Sequence[Graded]`), tasks (`Sequence[Task]`, *optional*):
+            As in [`agreement`].
+
+    Returns:
+        `tuple[int, int]` or `None`: how many labels agree, and how many there are; `None` without labels.
+    """
+    labelled, differing = agreement(samples, graded, tasks)
+    if not labelled:
+        return None
+    write_whole(Path(folder) / "disagreements.jsonl", b"".join(map(json_line, differing)))
+    return labelled - len(differing), labelled
+
+
 def agreement(
     samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
 ) -> tuple[int, list[dict[str, Any]]]:
@@ -169,7 +197,7 @@ def agreement(
             Their tasks, whose questions and golds are added to what differs.
 
     Returns:
-        `tuple`: how many have a label, and those whose flexible reading is judged otherwise.
+        `tuple`: how many have a label, and those whose flexible answer is judged otherwise.
     """
     problems = {task.key: task.problem for task in tasks}
     labels = {(row["key"], row["sample"]): row["label"] for row in samples if "label" in row}

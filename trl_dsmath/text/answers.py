@@ -5,6 +5,15 @@ import re
 from .boxed import last_boxed, visible_text
 
 _HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
+# "18 dollars every day at the farmers' market": a number, then words that say no more than what was counted.
+_NUMBER_AND_PROSE = re.compile(
+    r"(\\?\$?\s?[-−]?(?:\d{1,3}(?:[ ,]\d{3})+|\d+)(?:\.\d+)?\s?%?)"
+    r"(?=\s+(?=[A-Za-z])(?:(?!\b(?:or|and|not|but|less|more|least|most|than|remainder|except|if|so|plus|minus|dozen|hundred"
+    r"|thousand|million|billion)\b)[A-Za-z' ,.()-])*$)"
+)
+_GROUPED = re.compile(r"\d{1,3}(?: \d{3})+")
+_PROSE = re.compile(r"[A-Za-z']+(?:\s+[A-Za-z']+){2,}")
+_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _SENTENCE = re.compile(
     r"(?:\banswer(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
     r"[:：\s*]*(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
@@ -29,8 +38,8 @@ _WRAPPING = re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox)|[{}$\s]+$|^[{}$\s]
 def read_answer(text: str, finished: bool = True) -> str | None:
     r"""Reads the final answer out of a completion.
 
-    Looks for, in this order: the last balanced `\boxed{}`; the last `#### 18`; the last sentence of the form "the
-    answer is ...", "答案是...". Text before `</think>`, in an unfinished `<think>`, in Python code and in the output of
+    Looks for, in this order: the last balanced `\boxed{}`; the last `<answer>18</answer>`; the last `#### 18`; the last
+    sentence of the form "the answer is ...", "答案是...". Text before `</think>`, in an unfinished `<think>`, in Python code and in the output of
     an interpreter does not count.
 
     Args:
@@ -47,10 +56,21 @@ def read_answer(text: str, finished: bool = True) -> str | None:
     boxed = last_boxed(text)
     if boxed is not None or not finished:
         return boxed
+    if "</answer>" in text and (found := _TAGGED.findall(text)):
+        return _announced(found[-1]) or found[-1].strip() or None
     if "####" in text and (found := _HASHES.findall(text)):
-        return found[-1].strip()
+        return _without_prose(found[-1].strip())
     announced = _announced(text[-2000:])
     return announced or None
+
+
+def _without_prose(answer: str) -> str:
+    """The number of `18 dollars every day at the farmers' market`; a unit of one or two words stays."""
+    found = _NUMBER_AND_PROSE.match(answer)
+    if found is None:
+        return answer
+    grouped = _GROUPED.search(found[1])
+    return found[1].strip() if grouped or _PROSE.search(answer, found.end()) else answer
 
 
 def _announced(text: str) -> str:

@@ -6,7 +6,7 @@ searches and nothing else.
 
 import re
 
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 # `\boxed 5`: TeX would take one character, people mean the word.
 _BARE = re.compile(r"\s*(-?\\[a-zA-Z]+(?:\{[^{}]*\})+|-?\\?[\w.,/^]*\w)")
@@ -62,7 +62,7 @@ def _boxes_from_the_end(text: str):
     stop = len(text)
     tries = 0
     while tries < 50:  # thousands of unclosed boxes are a hostile text: each try may scan to the end
-        start = max(text.rfind("\\boxed", 0, stop), text.rfind("\\fbox", 0, stop))
+        start = max(text.rfind(command, 0, stop) for command in ("\\boxed", "\\fbox", "\\framebox"))
         if start < 0:
             return
         stop = start
@@ -75,7 +75,7 @@ def _boxes_from_the_end(text: str):
 
 
 def last_boxed(text: str) -> str | None:
-    r"""Returns the content of the last balanced, non-empty `\boxed{}` or `\fbox{}`.
+    r"""Returns the content of the last balanced, non-empty `\boxed{}`, `\fbox{}` or `\framebox{}`.
 
     Boxes that stand next to each other with nothing but commas, "and", "or" or `y =` between them form one answer and
     are joined by commas; when they repeat the same content it is given once.

@@ -1,4 +1,8 @@
-r"""The answer in a completion, read twice: strictly, only where it was asked for, and flexibly, wherever it stands."""
+r"""Extraction of the answer from a completion, by one of three filters.
+
+*Stated* ([`Solver`]'s votes): where the completion names it. *Strict*: only where the prompt asked for it. *Flexible*: wherever
+a careful reader finds it.
+"""
 
 import re
 
@@ -6,6 +10,7 @@ from ..data.benchmarks import Kind
 from ..data.prompts import Form
 from ..text import read_answer, read_choice
 from ..text.boxed import last_boxed, visible_text
+from .draw import Completion
 
 _SENTENCE = re.compile(
     r"(?:\bthe\s+(?:final\s+)?answer\s+is|答案(?:是|为))[:：]?\s*(.+?)"
@@ -25,6 +30,25 @@ _LETTER = re.compile(
 _ENDS_IN_TAG = re.compile(r"</think>\s*\Z")
 _LIST_NUMBER = re.compile(r"^[^\w\n]*\d+[.)][ \t]+(?=\S)", re.MULTILINE)  # "5. Format:" is no answer
 _ALONE = re.compile(r"(?<![A-Za-z\\\d_^{$])([B-J]|A(?!\s+[a-z]))(?![A-Za-z\d_^'}$=])")
+
+
+def stated_answer(completion: Completion, form: Form) -> str | None:
+    r"""
+    The answer that a completion names, for a vote.
+
+    Args:
+        completion ([`Completion`]):
+            The completion.
+        form (`str`):
+            Where the prompt asked for it. For `"program"`, the last line that its program printed, whatever the text says.
+
+    Returns:
+        `str` or `None`: else the last `\boxed{}`, `####` or "the answer is ..." ([`read_answer`]). A completion that was cut
+        off has an answer only if its box is complete: "the answer is 1|2" is half of one.
+    """
+    if form == "program":
+        return completion.program.answer if completion.program is not None else None
+    return read_answer(completion.text) if completion.finished else last_boxed(visible_text(completion.text))
 
 
 def program_output(text: str) -> str | None:
