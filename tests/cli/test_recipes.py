@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from trl_dsmath.cli import main
-from trl_dsmath.scripts import script_parser
+from trl_dsmath.scripts import recipes_folder, script_parser
 from trl_dsmath.scripts.options import parse_light
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
@@ -149,9 +149,12 @@ def test_every_recipe_is_read_by_its_command(
     elif stage in TRAINING:
         _parse_training(stage, file, tmp_path)
     else:
-        module = "solve_options" if stage == "solve" else stage
-        parser = importlib.import_module(f"trl_dsmath.cli.{module}").make_parser()
-        args = vars(parse_light(parser, ["--config", str(file), *NEEDED.get(stage, [])]))
+        argv = ["--config", str(file), *NEEDED.get(stage, [])]
+        if stage == "corpus" and not (recipes_folder() / "corpus" / "corpus.py").exists():
+            parser = importlib.import_module("trl_dsmath.cli.corpus").make_parser()
+            args = vars(parse_light(parser, argv))
+        else:
+            args = script_parser(stage).read_settings(argv)
         given = {key: value for key, value in recipe.items() if f"--{key}" not in NEEDED.get(stage, [])}
         assert {key: str(args[key]) for key in given} == {key: str(value) for key, value in given.items()}
 

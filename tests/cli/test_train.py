@@ -142,6 +142,9 @@ def test_grpo_trainer_brings_config_and_reward(tiny_model: Path, tmp_path: Path)
         (["--max_length", "32"], "Every example has 32 tokens or more"),
         (["--max_length", "32", "--packing", "false"], "Every example has 32 tokens or more"),
         (["--resume_from_checkpoint", "true"], "no complete checkpoint"),
+        (["--per_device_train_batch_size", "0"], "per_device_train_batch_size must be at least 1, not 0"),
+        (["--output_dir", "/proc/none/out"], "output_dir /proc/none/out cannot be written"),
+        (["--use_cpu", "false", "--bf16", "true"], "--use_cpu --bf16 false, or start from the recipe for a CPU"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -157,6 +160,7 @@ def test_mistakes_are_one_line(
     ("flags", "message"),
     [
         (["--reward_funcs", "nothing_reward"], "There is no reward function nothing_reward"),
+        (["--reward_funcs", "boxed_acuracy_reward"], "Did you mean boxed_accuracy_reward?"),
         (["--reward_funcs", "no_module.reward"], "No module named 'no_module'"),
         (["--reward_funcs", "get_soft_overlong_punishment"], "returns a reward function and is not one"),
         (["--reward_weights", "1", "2"], "2 values for 1 rewards"),

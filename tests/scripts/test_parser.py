@@ -79,7 +79,7 @@ def test_mistakes_in_flags(words: list[str], message: str, folder: Path) -> None
     [
         ("sede: 1\n", "mine.yaml: sede. Did you mean seed?"),
         ("mode: cat\n", "mine.yaml: 'cat' is not one of cot, tool."),
-        ("- 1\n", "mine.yaml must hold one `key: value` per line"),
+        ("- 1\n", "mine.yaml should hold one `key: value` per line"),
         ("a: [\n", "mine.yaml is not a YAML file"),
         ("seed: many\n", "invalid int value"),
     ],
@@ -145,7 +145,6 @@ def main():
     if sys.argv[1] == "stop":
         raise KeyboardInterrupt
     warnings.warn("old", FutureWarning)
-    warnings.warn("old", DeprecationWarning)
     import logging
     logging.getLogger("bitsandbytes.backends.cpu.ops").warning("Failed to load CPU gemm_4bit_forward")
     return 3 if sys.argv[1] == "three" else None

@@ -122,15 +122,18 @@ class ScriptParser(TrlParser):
             ConfigError: a file that is absent, an unknown flag or key, or a value that cannot work.
         """
         words = self._read(list(sys.argv[1:] if args is None else args), start=True)
+        given, rest = self.parse_known_args(words)
+        if rest and not return_remaining_strings:
+            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+        batch = getattr(given, "per_device_train_batch_size", None)
+        if batch is not None and batch < 1:  # transformers would divide by it
+            raise ConfigError(f"per_device_train_batch_size must be at least 1, not {batch}.")
         try:
             parsed = self.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
         except ConfigError:
             raise
         except (ValueError, TypeError) as error:  # what TRL and transformers refuse: the message is for the user too
             raise ConfigError(_with_fix(str(error))) from error
-        rest = parsed[-1]
-        if rest and not return_remaining_strings:
-            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
         return parsed if return_remaining_strings else parsed[:-1]
 
     def read_settings(self, args: Iterable[str] | None = None) -> dict[str, Any]:
