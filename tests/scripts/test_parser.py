@@ -130,6 +130,12 @@ def test_help_names_recipes_choices_and_defaults(folder: Path, capsys: pytest.Ca
     shown = capsys.readouterr().out
     for part in ("cpu, paper", "Settings:", "--mode {cot,tool}", "Kind of solution. (cot)", "--help-all"):
         assert part in shown
+    parser = ScriptParser(Settings, recipes=folder, usage="mine QUESTION [--key value ...]")
+    parser.add_argument("question", nargs="?", help="what is asked")
+    with pytest.raises(SystemExit):
+        parser.parse_args_and_config(["--help"])
+    shown = capsys.readouterr().out
+    assert "usage: mine QUESTION" in shown and "what is asked" in shown
     with pytest.raises(SystemExit):
         _parse(folder, "--help-all")
     assert "--no_" not in capsys.readouterr().out

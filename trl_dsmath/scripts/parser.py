@@ -215,11 +215,13 @@ class ScriptParser(TrlParser):
     def _short_help(self) -> str:
         """Help of at most a screen: our own options by dataclass, then the popular ones of TRL."""
         width = min(shutil.get_terminal_size((120, 0)).columns, 140)
-        lines = [f"usage: {program()} --config NAME [--key value ...]", ""]
+        lines = [f"usage: {self.usage}", ""]
         if self.description:
             lines += [self.description, ""]
         if names := sorted(file.stem for file in self.recipes.glob("*.yaml")):
             lines += [f"--config takes a YAML file or the name of a recipe: {', '.join(names)}", ""]
+        if words := [action for action in self._actions if not action.option_strings]:
+            lines += [*(f"  {action.dest:<{_COLUMN - 2}}{action.help or ''}" for action in words), ""]
         actions = {action.dest: action for action in reversed(self._actions)}
         shown: set[str] = set()
         for kind in self.dataclass_types:
