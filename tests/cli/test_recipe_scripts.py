@@ -47,8 +47,10 @@ def test_recipes_are_listed_with_hardware_time_and_what_to_expect(capsys: pytest
     assert main(["recipes"]) == 0
     listed = capsys.readouterr().out
     for name in ("grpo/cpu", "sft/paper", "iterate/gpu24"):
-        assert f"{name}\n  hardware  " in listed
-    assert "time      3.5 minutes of CPU" in listed and "expect    format reward from 0.5 to 0.9" in listed
+        assert f"\n{name} " in listed
+    line = next(line for line in listed.splitlines() if line.startswith("grpo/cpu "))
+    assert "one CPU thread, 2 GB; time: 3.5 minutes of CPU; expect: format reward from 0.5 to 0.9" in line
+    assert "NOT RUN YET" not in listed and "time: not run" in listed
     assert main(["recipes", "sft"]) == 0
     assert "grpo/cpu" not in capsys.readouterr().out
     assert main(["recipes", "gpro"]) == 2

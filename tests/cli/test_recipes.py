@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+<<<<<<< HEAD
 from trl_dsmath.cli import main
 from trl_dsmath.scripts import recipes_folder, script_parser
+=======
+from trl_dsmath.cli import launch, main
+from trl_dsmath.inference import EvaluateConfig
+from trl_dsmath.scripts import ScriptParser, recipe_script
+>>>>>>> main
 from trl_dsmath.scripts.options import parse_light
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
@@ -148,13 +155,28 @@ def test_every_recipe_is_read_by_its_command(
             _parse_training(section, tmp_path / f"{section}.yaml", tmp_path)
     elif stage in TRAINING:
         _parse_training(stage, file, tmp_path)
+    elif stage in {"solve", "evaluate"}:
+        script = recipe_script(stage)
+        monkeypatch.setattr(sys, "argv", [str(script)])
+        parser = ScriptParser(runpy.run_path(str(script))["ARGUMENTS"])
+        found: dict[str, Any] = {}
+        for one in parser.parse_args_and_config(["--config", str(file)]):
+            found |= vars(one)
+        benchmarks = EvaluateConfig(recipe.get("benchmarks", [])).benchmarks  # a string of names, or `all`
+        recipe |= {"benchmarks": benchmarks} if benchmarks else {}
+        assert {key: found[key] for key in recipe} == recipe
     else:
+<<<<<<< HEAD
         argv = ["--config", str(file), *NEEDED.get(stage, [])]
         if stage == "corpus" and not (recipes_folder() / "corpus" / "corpus.py").exists():
             parser = importlib.import_module("trl_dsmath.cli.corpus").make_parser()
             args = vars(parse_light(parser, argv))
         else:
             args = script_parser(stage).read_settings(argv)
+=======
+        parser = importlib.import_module(f"trl_dsmath.cli.{stage}").make_parser()
+        args = vars(parse_light(parser, ["--config", str(file), *NEEDED.get(stage, [])]))
+>>>>>>> main
         given = {key: value for key, value in recipe.items() if f"--{key}" not in NEEDED.get(stage, [])}
         assert {key: str(args[key]) for key in given} == {key: str(value) for key, value in given.items()}
 

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")
     if args.copy is None:
         for info in infos:
-            print(f"{info.name}\n  hardware  {info.hardware}\n  time      {info.time}\n  expect    {info.expect}")
+            print(f"{info.name:<20}{info.hardware}; time: {info.time}; expect: {info.expect}")
         print(
             "\n`dsmath STAGE --config NAME` runs one; `dsmath recipes STAGE --copy DIR` copies a script for editing."
         )

@@ -28,7 +28,7 @@ _WHOLE = re.compile(
     _FENCE + r".*?(?:^[ \t]*```[ \t]*$\s*(?:```output.*)?|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
 _LOOKS_LIKE_OUTPUT = re.compile(r"(?:`{3,}|~{3,})[ \t]*(?:\w*_)?(?:output|stdout|result)s?\b", re.IGNORECASE)
-# One line and no name of its own, so that a program finds the variables of those before it and nothing else.
+# One line that defines no name, so that a program finds the variables of those before it and nothing else.
 _RERUN = """
 import contextlib, io
 for block in blocks:
@@ -103,7 +103,7 @@ def looks_like_output(text: str) -> bool:
 def with_state(earlier: Sequence[str], program: str) -> str:
     """A program that begins with the variables of earlier blocks.
 
-    They are run again with their printing thrown away, each as far as it goes: what a block had set before it failed
+    They are run again with their printing thrown away, each as far as it runs: what a block had set before it failed
     is there, as in a notebook. (The authors' harness drops the lines that print, which also drops what else a line does.)
     """
     if not earlier:

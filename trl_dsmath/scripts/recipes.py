@@ -123,23 +123,14 @@ def recipe_infos() -> list[RecipeInfo]:
 
 
 def _info(stage: str, file: Path) -> RecipeInfo:
-    lines = [
-        line.removeprefix("#").strip() for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
-    ]
-    text = " ".join(line for line in lines if line)
-    found = {
-        what: match[1].strip()
-        if (match := re.search(rf"\b{what}: (.+?)(?=\s(?:Time|Expect|Hardware|Needs): |$)", text))
-        else ""
-        for what in ("Hardware", "Time", "Expect")
-    }
-    missing = "not run"
-    return RecipeInfo(
-        f"{stage}/{file.stem}",
-        found["Hardware"].rstrip("."),
-        found["Time"].rstrip(".") or missing,
-        found["Expect"].rstrip(".") or missing,
-    )
+    header = re.split(r"^(?!#)", file.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
+    text = " ".join(line.strip("# ") for line in header.splitlines()) + " "
+
+    def sentence(what: str) -> str:
+        found = re.search(rf"\b{what}: (.+?)[.;] ", text)
+        return found[1].strip() if found else "not run"
+
+    return RecipeInfo(f"{stage}/{file.stem}", sentence("Hardware"), sentence("Time"), sentence("Expect"))
 
 
 def copy_recipe(stage: str, folder: Path) -> list[Path]:
