@@ -1,6 +1,5 @@
 """Every recipe: those for a CPU run, each in the folders that it names; all others are read by their own command."""
 
-import importlib
 import json
 import os
 import runpy
@@ -12,15 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-<<<<<<< HEAD
 from trl_dsmath.cli import main
-from trl_dsmath.scripts import recipes_folder, script_parser
-=======
-from trl_dsmath.cli import launch, main
 from trl_dsmath.inference import EvaluateConfig
-from trl_dsmath.scripts import ScriptParser, recipe_script
->>>>>>> main
-from trl_dsmath.scripts.options import parse_light
+from trl_dsmath.scripts import ScriptParser, recipe_script, script_parser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
@@ -166,17 +159,9 @@ def test_every_recipe_is_read_by_its_command(
         recipe |= {"benchmarks": benchmarks} if benchmarks else {}
         assert {key: found[key] for key in recipe} == recipe
     else:
-<<<<<<< HEAD
-        argv = ["--config", str(file), *NEEDED.get(stage, [])]
-        if stage == "corpus" and not (recipes_folder() / "corpus" / "corpus.py").exists():
-            parser = importlib.import_module("trl_dsmath.cli.corpus").make_parser()
-            args = vars(parse_light(parser, argv))
-        else:
-            args = script_parser(stage).read_settings(argv)
-=======
-        parser = importlib.import_module(f"trl_dsmath.cli.{stage}").make_parser()
-        args = vars(parse_light(parser, ["--config", str(file), *NEEDED.get(stage, [])]))
->>>>>>> main
+        script = runpy.run_path(str(recipe_script("corpus")))
+        kinds = (script["LoopSettings"], script["OutputArguments"])
+        args = ScriptParser(kinds).read_settings(["--config", str(file), *NEEDED.get(stage, [])])
         given = {key: value for key, value in recipe.items() if f"--{key}" not in NEEDED.get(stage, [])}
         assert {key: str(args[key]) for key in given} == {key: str(value) for key, value in given.items()}
 
