@@ -6,26 +6,15 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..scripts.options import parse_light
-from ..scripts.recipes import copy_recipe, read_recipe, recipe_infos, recipes_folder, stages
+from ..scripts.recipes import copy_recipe, recipe_infos, recipes_folder, stages
 from ..scripts.recipes import recipe_path as path_in_folder
 
-__all__ = ["main", "make_parser", "named_recipe", "read_recipe", "recipe_path"]
+__all__ = ["main", "make_parser", "recipe_path"]
 
 
 def recipe_path(stage: str, name: str) -> Path:
     """The file behind `--config NAME`: a path as it is, or the bare name of a recipe of this stage."""
     return path_in_folder(recipes_folder() / stage, name)
-
-
-def named_recipe(stage: str, argv: list[str]) -> list[str]:
-    """The arguments with the file behind the name in `--config NAME` or `--config=NAME`."""
-    found = list(argv)
-    for i, word in enumerate(argv):
-        if word == "--config" and i + 1 < len(argv):
-            found[i + 1] = str(recipe_path(stage, argv[i + 1]))
-        elif word.startswith("--config="):
-            found[i] = f"--config={recipe_path(stage, word.removeprefix('--config='))}"
-    return found
 
 
 def make_parser() -> argparse.ArgumentParser:
