@@ -91,6 +91,11 @@ def test_checkpoints_that_do_not_fit_are_refused(
         only.train(resume_from_checkpoint=checkpoint)
 
 
+def test_a_warm_up_beyond_the_first_drop_is_refused(texts: Path, tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"takes 17 of 20 updates.* Lower warmup_steps \(the paper"):
+        make(texts, tiny, tmp_path, warmup_steps=17).train()
+
+
 def test_a_plain_data_set_is_wrapped_as_trl_does(tiny: Path, texts: Path, tmp_path: Path) -> None:
     set_seed(0)
     rows = [json.loads(line) for line in (texts / "middle.jsonl").read_text().splitlines()]
