@@ -31,7 +31,8 @@ TRAINED = ("logging_steps=1", "disable_tqdm=true")
 # one before it made. A recipe without an entry here fails.
 SHORT: dict[str, tuple[str, ...]] = {
     "sft/cpu": ("dataset_name=problems", "max_steps=2", *TRAINED),
-    "annotate/cpu": ("dataset_name=problems", "max_problems=3", "max_new_tokens=12"),
+    # words as steps: an untrained model ends no line in 12 tokens
+    "annotate/cpu": ("dataset_name=problems", "max_problems=3", "max_new_tokens=12", "step_separator= "),
     "prm/cpu": ("dataset_name=labels", "max_steps=2", *TRAINED),
     "grpo/cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
     "grpo/steps-cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
