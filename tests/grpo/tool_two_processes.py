@@ -17,7 +17,7 @@ from test_tool_rollouts import SETTINGS, calculator
 
 from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.generation import ToolSampler
-from trl_dsmath.grpo.tool_steps import align_own_steps
+from trl_dsmath.grpo.alignment import align_own_steps
 
 
 def length(steps: list, **columns: Any) -> list:
