@@ -117,7 +117,7 @@ def test_two_processes_train_as_one(whole: PretrainTrainer, texts: Path, tiny: P
     command = [sys.executable, "-c", code, "pretrain", "--config", str(tmp_path / "run.yaml"), "--num_processes", "2"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "4 a process x 1 micro-batches x 2 processes" in done.stdout
+    assert "4 per process x 1 micro-batches x 2 processes" in done.stdout
     assert "short: 50.0% of the tokens" in done.stdout
     state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
     losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
