@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..paper import TOOL_USE
-from ..text.programs import prints, programs, showing_result
+from ..text.programs import final_program
 from .protocol import Program
 
 if TYPE_CHECKING:
@@ -47,12 +47,10 @@ def program_of(completion: str) -> str | None:
             Text with ```` ```python ```` blocks.
 
     Returns:
-        `str` or `None`: a program that runs alone; `None` when there is no block, or nothing in the last one.
+        `str` or `None`: a program that runs alone; `None` when there is no block.
     """
-    blocks = programs(completion, cut_off=True)
-    if not blocks or not blocks[-1].strip():
-        return None
-    return with_state(blocks[:-1], blocks[-1] if prints(blocks[-1]) else showing_result(blocks[-1]))
+    found = final_program(completion)
+    return None if found is None else with_state(*found)
 
 
 def run_completions(completions: Sequence[str]) -> list[Program | None]:

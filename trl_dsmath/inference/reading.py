@@ -8,8 +8,7 @@ import re
 
 from ..data.benchmarks import Kind
 from ..data.prompts import Form
-from ..text import read_answer, read_choice
-from ..text.boxed import last_boxed, visible_text
+from ..text import last_boxed, read_answer, read_choice, visible_text
 from .draw import Completion
 
 _SENTENCE = re.compile(
