@@ -4,8 +4,8 @@ import argparse
 import json
 import runpy
 import sys
+from dataclasses import fields
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,7 @@ def _stage_parser(stage: str, names: set[str]) -> argparse.ArgumentParser:
     """The parser of a stage's recipe script, which says what its settings are."""
     from ..scripts import ScriptParser
 
-    try:
-        script = runpy.run_path(str(recipe_script(stage)))
-    except ConfigError:
-        return import_module(f"trl_dsmath.cli.{stage}").make_parser()
+    script = runpy.run_path(str(recipe_script(stage)))
     by_step = "STEP_ARGUMENTS" in script and bool({"step_scorer", "step_reward_funcs"} & names)
     return ScriptParser(script["STEP_ARGUMENTS" if by_step else "ARGUMENTS"])
 
@@ -105,8 +102,6 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
     given = read_recipe(file)
     if stage != "iterate":
         return [(stage, settings_of(stage, given, flags, file))]
-    from dataclasses import fields
-
     from ..iterate import IterateConfig
 
     known = {field.name for field in fields(IterateConfig)}
