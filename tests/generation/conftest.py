@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from trl_dsmath.quickstart.model import make_model, make_tokenizer
+from model import make_model, make_tokenizer
 
 
 @pytest.fixture(scope="session")

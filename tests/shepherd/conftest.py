@@ -64,9 +64,8 @@ def scripted() -> Callable[[Script], ScriptedSampler]:
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Folder of the quickstart's model after a few seconds of training: it writes solutions, few of them right."""
     import torch
-
-    from trl_dsmath.quickstart.model import make_model, make_tokenizer
-    from trl_dsmath.quickstart.task import SloppyAuthor, make_problems
+    from model import make_model, make_tokenizer
+    from task import SloppyAuthor, make_problems
 
     torch.manual_seed(0)
     tokenizer = make_tokenizer()

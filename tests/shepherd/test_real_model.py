@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from task import make_problems
 
 from trl_dsmath.cli import main
 from trl_dsmath.generation import Decoding
 from trl_dsmath.grading import Verdict, grade
-from trl_dsmath.quickstart.task import make_problems
 from trl_dsmath.scripts import recipe_script
 from trl_dsmath.shepherd import annotate
 from trl_dsmath.text import last_boxed

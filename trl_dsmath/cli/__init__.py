@@ -10,7 +10,7 @@ from .. import __version__
 from ..errors import DsMathError
 
 COMMANDS: dict[str, tuple[str | None, str]] = {  # None: the recipe script of that name
-    "quickstart": ("trl_dsmath.quickstart", "every stage of the paper on a toy task, in minutes on a CPU"),
+    "quickstart": (None, "every stage of the paper on a toy task, in minutes on a CPU"),
     "corpus": (
         "trl_dsmath.cli.corpus",
         "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
@@ -95,6 +95,7 @@ def run_recipe(stage: str, argv: list[str]) -> int:
 
     script = str(recipe_script(stage))
     before, sys.argv = sys.argv, [script, *argv]
+    sys.path.insert(0, os.path.dirname(script))  # as Python does: a script may import the files beside it
     os.environ["TRL_DSMATH_COMMAND"] = f"dsmath {stage}"
     try:
         runpy.run_path(script, run_name="__main__")

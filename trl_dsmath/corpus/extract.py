@@ -34,15 +34,19 @@ _PREFIX = re.compile(r"<(/?)(?:m|mml|math|mathml):(?=[a-z])")
 # `.sidebar`: in books and manuals these are boxes and footnotes. An element with most of the text is the article,
 # whatever it is called; of an element that says that it is navigation, this takes more.
 _NAVIGATION = (
-    ("nav, footer, [role=navigation], [role=search], [role=banner], .sphinxsidebar, .headerlink, .toctree-wrapper", 0.8),
+    (
+        "nav, footer, [role=navigation], [role=search], [role=banner], .sphinxsidebar, .headerlink, .toctree-wrapper, "
+        ".sidebar-drawer, .toc-drawer, .bd-sidebar, .bd-sidebar-primary, .bd-toc, .mobile-header",
+        0.8,
+    ),
     (
         ".navbar, .navigation, .nav, .menu, .main-menu, .nav-menu, .breadcrumb, .breadcrumbs, .sidebar-nav, .nav-sidebar, "
         ".sidebar-menu, .left-sidebar, .right-sidebar, .footer, .site-footer, .page-footer, .cookie-banner, .cookie-notice, "
-        ".cookie-consent, .related, .toc, .contents, .table-of-contents, #navbar, #navigation, #menu, #nav, #sidebar, "
-        "#sidebar-left, #sidebar-right, #footer, #toc, #cookie-banner, #breadcrumbs",
+        ".cookie-consent, .related, .related-pages, .prev-next-area, .toc, .contents, .table-of-contents, #navbar, #navigation, "
+        "#menu, #nav, #sidebar, #sidebar-left, #sidebar-right, #footer, #toc, #cookie-banner, #breadcrumbs",
         0.3,
     ),
-)  # fmt: skip
+)
 
 _TAG = re.compile(r"(<[^<>]*>)")
 _HIDDEN = {"style", "head", "noscript", "template", "svg", "select", "textarea", "script"}
@@ -126,19 +130,23 @@ def plain_text(page: str | bytes, charset: str | None = None) -> str:
         `str`: the text, whose blocks are separated by blank lines.
     """
     parts: list[str] = []
-    hidden = comment = formula = ""
+    hidden = formula = ""
+    comment = False
     for number, piece in enumerate(_TAG.split(decode(page, charset).replace("\0", ""))):
+        is_tag = number % 2 == 1
         if comment:
-            comment = "" if "-->" in piece else comment
-            continue
-        if number % 2 == 0:
+            _, end, piece = piece.partition("-->")
+            comment, is_tag = not end, False
+        if not is_tag:
+            shown, start, _ = ("", "", "") if comment else piece.partition("<!--")
+            comment = comment or bool(start)
             if not hidden or formula:
-                parts.append(piece if formula == "script" else unescape(piece))
+                parts.append(shown if formula == "script" else unescape(shown))
             continue
         tag = piece[1:-1].strip().lower()
         name = re.split(r"[\s/>]", tag.lstrip("/"), maxsplit=1)[0]
         if piece.startswith("<!--"):
-            comment = "" if piece.endswith("-->") else "<!--"
+            comment = not piece.endswith("-->")
         elif hidden:
             if tag.startswith("/") and name == hidden:
                 parts.append("$ " if formula else "")

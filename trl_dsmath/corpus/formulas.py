@@ -81,27 +81,26 @@ def write_scripts(tree: Any) -> None:
             continue
         if not _SCRIPT_TEXT.fullmatch(text) or text.lower() in _ORDINAL:
             continue
-        before, after = element.previous_sibling, element.next_sibling
-        if _is_fraction(after, element, "sub"):
-            base = _last_text(before)
-            mended = f" {text}" if base[-1:].isalnum() else text  # 2<sup>1</sup>/<sub>2</sub>
-        elif _is_fraction(before, element, "sup"):
-            continue
-        else:
-            base = _last_text(before)
-            if not (base[-1:].isalnum() or base[-1:] in tuple(")]}|′'")):
-                continue
+        base = _last_text(element.previous_sibling)
+        if (below := _denominator(element)) is not None:  # 2<sup>1</sup>/<sub>2</sub> is two and a half
+            mended = f"{' ' if base[-1:].isalnum() else ''}{text}/{below.text_content.strip()}"
+            element.parent.remove_child(element.next_sibling)
+            below.parent.remove_child(below)
+        elif base[-1:].isalnum() or base[-1:] in tuple(")]}|′'"):
             sign = "^" if element.local_name == "sup" else "_"
             mended = f"{sign}{text}" if len(text) == 1 else f"{sign}{{{text}}}"
+        else:
+            continue
         element.parent.replace_child(tree.create_text_node(mended), element)
 
 
-def _is_fraction(slash: Any, element: Any, other: str) -> bool:
-    """Whether a slash stands between this element and a `sup` or `sub` of the other kind."""
-    if slash is None or slash.node_name != "#text" or not _FRACTION.fullmatch(slash.text_content):
-        return False
-    beyond = slash.next_sibling if other == "sub" else slash.previous_sibling
-    return beyond is not None and element.local_name != other and getattr(beyond, "local_name", None) in {other, None}
+def _denominator(element: Any) -> Any:
+    """The `sub` after a `sup` and a slash; None where there is no such fraction."""
+    slash = element.next_sibling
+    if element.local_name != "sup" or slash is None or slash.node_name != "#text":
+        return None
+    below = slash.next_sibling if _FRACTION.fullmatch(slash.text_content) else None
+    return below if below is not None and getattr(below, "local_name", "") == "sub" else None
 
 
 def _last_text(node: Any) -> str:

@@ -1,6 +1,7 @@
 r"""MathML that carries no TeX, written as TeX: for formulas that come without their source."""
 
 from typing import Any
+from unicodedata import normalize
 
 from ..errors import MissingDependencyError
 
@@ -78,18 +79,24 @@ def to_tex(math: Any) -> str:
 def _write(node: Any, depth: int) -> str:
     if node.node_name == "#text":
         return _symbols(node.text_content)
-    tag = (node.local_name or "").lower()
+    # MathJax writes the names of MathML into its SVG, and the signs as numbers.
+    drawn = node.get_attribute("data-mml-node")
+    tag = drawn or (node.local_name or "").lower()
     if tag in _HIDDEN:
         return ""
     if depth > _DEEPEST:
         return _symbols(node.text_content)
+    if drawn and tag in {"mi", "mn", "mo", "ms", "mtext"}:
+        return _token(tag, _drawn_text(node), None)
     if tag in {"mi", "mn", "mo", "ms", "mtext"}:
         return _token(tag, " ".join(node.text_content.split()), node.get_attribute("mathvariant"))
     if tag == "mspace":
         return " "
     # `values`: iterating over a collection takes quadratic time in resiliparse 2.0.
     parts = [child for child in node.child_nodes.values() if child.node_name != "#text" or child.text_content.strip()]
-    parts = [child for child in parts if child.node_name != "#comment"]
+    parts = [child for child in parts if child.node_name not in ("#comment", "rect", "line")]
+    if drawn and tag in {"msqrt", "mroot"}:  # the root sign is drawn too
+        parts = [child for child in parts if child.get_attribute("data-mml-node") != "mo"]
     if tag == "semantics":
         return _write(parts[0], depth + 1) if parts else ""
     if tag in {"mtable", "mtr", "mlabeledtr", "mtd"}:
@@ -109,6 +116,12 @@ def _write(node: Any, depth: int) -> str:
     return _script(tag, parts, [part.strip() for part in inner]) or _join(inner)
 
 
+def _drawn_text(node: Any) -> str:
+    codes = [int(glyph.get_attribute("data-c"), 16) for glyph in node.query_selector_all("[data-c]").values()]
+    # Letters are drawn in italics unless something else is meant.
+    return "".join(normalize("NFKC", chr(c)) if 0x1D434 <= c <= 0x1D467 else chr(c) for c in codes)
+
+
 def _script(tag: str, parts: list[Any], inner: list[str]) -> str:
     """Fractions, roots, and scripts and accents; empty for other tags and for a wrong number of parts."""
     base = _base(inner[0]) if inner else ""
@@ -126,6 +139,7 @@ def _script(tag: str, parts: list[Any], inner: list[str]) -> str:
     if tag not in {"mover", "munder", "munderover"} or len(inner) != (3 if tag == "munderover" else 2):
         return ""
     core, mark = "".join(parts[0].text_content.split()), parts[1].text_content.strip()
+    base = rf"\{core}" if core in {"limsup", "liminf"} else base  # as one word, or as two
     if tag == "munderover":
         large = core in _LARGE
         return f"{base}_{{{inner[1]}}}^{{{inner[2]}}}" if large else rf"\overset{{{inner[2]}}}{{{_below(inner)}}}"

@@ -39,28 +39,42 @@ def read_warc(file: IO[bytes], name: str, zipped: bool, report: Report, max_byte
         from fastwarc.warc import ArchiveIterator
     except ImportError as error:
         raise MissingDependencyError("Reading WARC files needs fastwarc: pip install 'trl-dsmath[corpus]'.") from error
-    start, number = 0, 0
+    start, number, found = 0, 0, ""
     while start >= 0:
         file.seek(start)
-        begin, records = start, iter(ArchiveIterator(file, parse_http=True))
+        begin, records, first = start, iter(ArchiveIterator(file, parse_http=True)), True
         while True:
-            number += 1
-            where = f"{name}:{number}"
             try:
                 record = next(records, None)
-                if record is None:
-                    # The iterator ends without a word where a member breaks off near its start.
-                    if left := _left_over(file, begin, zipped):
-                        report("broken WARC record", where, f"the file ends with {left:,} bytes that are not a record")
-                    return
-                begin = record.stream_pos
-                page = _page(record, where, report, max_bytes)
             except _ERRORS as error:
-                report("broken WARC record", where, f"{type(error).__name__}: {error}")
+                found = f"{type(error).__name__}: {error}"
+                # Behind a good record, the broken one is met again where the search goes on, unless it is junk.
+                if first:
+                    number, found = _report_broken(report, name, number, found)
+                break
+            if found:
+                number, found = _report_broken(report, name, number, found)
+            if record is None:
+                # The iterator ends without a word where a member breaks off near its start.
+                if left := _left_over(file, begin, zipped):
+                    _report_broken(report, name, number, f"the file ends with {left:,} bytes that are not a record")
+                return
+            number, first, begin = number + 1, False, record.stream_pos
+            try:
+                page = _page(record, f"{name}:{number}", report, max_bytes)
+            except _ERRORS as error:
+                _report_broken(report, name, number - 1, f"{type(error).__name__}: {error}")
                 break
             if page is not None:
                 yield page
         start = _next_record(file, begin + 1, zipped)
+    if found:
+        _report_broken(report, name, number, found)
+
+
+def _report_broken(report: Report, name: str, number: int, what: str) -> tuple[int, str]:
+    report("broken WARC record", f"{name}:{number + 1}", what)
+    return number + 1, ""
 
 
 def _page(record: Any, where: str, report: Report, max_bytes: int) -> Record | None:
