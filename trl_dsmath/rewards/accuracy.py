@@ -40,7 +40,8 @@ def boxed_accuracy_reward(
             The other columns of the data set.
 
     Returns:
-        `list[float | None]`: 1.0, 0.0, or `None` where the gold cannot be read: TRL skips those.
+        `list[float | None]`: 1.0, 0.0, or `None` where the gold cannot be read or the answer could not be judged within
+        its limits: TRL skips those.
 
     Raises:
         DataError: no column holds the gold.
