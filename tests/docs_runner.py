@@ -153,13 +153,16 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
             assert argv[0] == "--config"
             runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])
+        case ["dsmath", "recipes", *argv]:
+            from trl_dsmath.cli.recipes import make_parser
+            from trl_dsmath.scripts.options import parse_light
+
+            parse_light(make_parser(), argv)
         case ["dsmath", stage, *argv]:
-            from trl_dsmath.cli import launch
+            from trl_dsmath.scripts import script_parser
 
             monkeypatch.setenv("TRL_DSMATH_LAUNCHED", "1")  # flags of `accelerate launch` are read, and nothing starts
-            parser = import_module(f"trl_dsmath.cli.{stage}").make_parser
-            steps = {"steps": True} if "steps-" in " ".join(argv) else {}
-            launch.parse(stage, parser(**steps), [*argv, "--use_cpu"])
+            script_parser(stage).parse_args_and_config([*argv, "--use_cpu"])
             monkeypatch.delenv("TRL_DSMATH_LAUNCHED")
         case ["trl", "grpo", *argv]:
             from trl.scripts.grpo import make_parser

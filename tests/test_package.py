@@ -61,10 +61,14 @@ def test_the_wheel_holds_the_package_and_the_recipes_and_nothing_else(built: Pat
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "trl_dsmath").rglob("*.py")}
-    recipes = {f"trl_dsmath/recipes/{name}.yaml" for name in RECIPES}
-    recipes |= {f"trl_dsmath/{file.relative_to(ROOT)}" for file in (ROOT / "recipes").rglob("*.py")}
-    assert len(recipes) > 30
-    assert names == modules | recipes | {"trl_dsmath/py.typed", "trl_dsmath/report/page.html.j2"}
+    modules |= {str(file.relative_to(ROOT)) for file in (ROOT / "trl_dsmath").rglob("*.j2")}
+    recipes = {
+        f"trl_dsmath/{file.relative_to(ROOT)}"
+        for file in (ROOT / "recipes").rglob("*")
+        if file.is_file() and file.suffix in {".py", ".yaml", ".j2", ".md"}
+    }
+    assert len(recipes) > 40 and "trl_dsmath/recipes/grpo/grpo.py" in recipes
+    assert names == modules | recipes | {"trl_dsmath/py.typed"}
 
 
 def test_the_sdist_holds_what_is_needed_to_test_and_to_document(built: Path) -> None:
@@ -74,7 +78,7 @@ def test_the_sdist_holds_what_is_needed_to_test_and_to_document(built: Path) -> 
     sources = {
         str(file.relative_to(ROOT))
         for folder in folders
-        for ending in ("py", "yaml", "md", "j2", "jsonl", "png")
+        for ending in ("py", "yaml", "md", "jsonl", "png")
         for file in (ROOT / folder).rglob(f"*.{ending}")
     }
     top = {"README.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "Makefile", "mkdocs.yml", "pyproject.toml"}

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from .data.batch import accumulation_steps
 from .errors import ConfigError
 from .generation.memory import GIB, Quantization, model_memory
-from .paper import MODEL
+from .paper import GRPO_STAGE, MODEL
 
 # Shapes that need no hub. Qwen2.5: `config.json` of Qwen/Qwen2.5-0.5B, -1.5B and -7B; the Math models have the same.
 _QWEN_KEYS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
@@ -401,7 +401,9 @@ def _accumulation(stage: str, settings: dict[str, Any], rows: int, gpus: int) ->
     given = settings.get("gradient_accumulation_steps")
     tokens = settings.get("global_batch_tokens")
     if stage != "pretrain" or not tokens:
-        group = int(settings["num_generations"]) if stage == "grpo" else 1
+        if stage == "grpo":
+            settings["num_generations"] = int(settings["num_generations"] or GRPO_STAGE.group_size)
+        group = settings["num_generations"] if stage == "grpo" else 1
         return accumulation_steps(settings.get("global_batch_size"), rows, gpus, given, group)
     together = rows * gpus * int(settings["max_length"])
     steps = int(given or max(1, round(tokens / together)))

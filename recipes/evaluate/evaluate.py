@@ -43,9 +43,8 @@ ARGUMENTS = (RecordedArguments, EvaluateConfig, SamplerConfig)
 
 
 def main() -> int:
-    recorded, config, model = ScriptParser(
-        ARGUMENTS, description="Evaluate a model on the paper's benchmarks, or judge recorded completions."
-    ).parse_args_and_config()
+    parser = ScriptParser(ARGUMENTS, description="The paper's benchmarks by a model, or recorded completions.")
+    recorded, config, model = parser.parse_args_and_config()
     if recorded.rescore:
         folder = Path(recorded.rescore)
     elif recorded.completions:
@@ -72,22 +71,20 @@ def draw_samples(config: EvaluateConfig, model: SamplerConfig) -> Path:
         raise ConfigError("Where to? Give --output_dir: samples and report are written there.")
     problems = load_problems(config)
     tools = config.mode == "tool"
-    plan(problems, config, model.identity(tools))  # refuses what cannot be asked before the model is loaded
+    identity = model.identity(tools)
+    plan(problems, config, identity)  # refuses what cannot be asked before the model is loaded
     sampler = load_sampler(model, tools)
-    tasks = plan(problems, config, model.identity(tools), sampler)
-    print(f"model       {model.identity(tools)}")
-    print(
-        f"problems    {len({(t.problem.benchmark, t.problem.index) for t in tasks}):,} of {', '.join(config.benchmarks)}"
-    )
-    print(
-        f"samples     {sum(t.samples for t in tasks):,}, mode {config.mode}{', few-shot' if config.few_shot else ''}"
-    )
+    tasks = plan(problems, config, identity, sampler)
+    print(f"model       {identity}")
+    asked, count = len(tasks) // len(config.decodings()), sum(task.samples for task in tasks)
+    print(f"problems    {asked:,} of {', '.join(config.benchmarks)}")
+    print(f"samples     {count:,}, mode {config.mode}{', few-shot' if config.few_shot else ''}")
     print(f"output      {config.output_dir}", flush=True)
     settings = {**asdict(config), "benchmarks": ",".join(config.benchmarks)}
-    record = {"model": model.model_name_or_path, "identity": model.identity(tools), "settings": settings}
+    record = {"model": model.model_name_or_path, "identity": identity, "settings": settings}
     at_once = config.samples_at_once or (64 if model.engine == "transformers" else 4096)
     drawn = run(tasks, sampler, config.output_dir, record, at_once)
-    print(f"drawn       {drawn:,} samples; {sum(t.samples for t in tasks if not t.too_long) - drawn:,} were there")
+    print(f"drawn       {drawn:,} samples that were missing")
     return Path(config.output_dir)
 
 

@@ -198,9 +198,8 @@ def pretrain(run: Run) -> Result:
         **shared_arguments(run, "pretrain", save_steps=100),
         **SCHEDULE,
         max_steps=settings.pretrain_steps,
-        train_tokens=None,
         per_device_train_batch_size=24,
-        global_batch_tokens=None,
+        global_batch_tokens=24 * 24,
         max_length=24,  # a solution is 21 tokens; of the prose on its page no more is read
         packing=False,
         logging_steps=10,

@@ -18,7 +18,7 @@ TITLE = "dsmath quickstart: DeepSeekMath on a toy task"
 K = 16  # samples per vote
 SHOWN_K = (1, 2, 4, 8, 16)
 BY = {
-    "corpus": "corpus.run_loop (fastText)",
+    "corpus": "corpus.loop.run_loop (fastText)",
     "pretrain": "PretrainTrainer",
     "sft": "MathSFTTrainer",
     "annotate": "shepherd.annotate",

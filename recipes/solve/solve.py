@@ -6,7 +6,6 @@ python recipes/solve/solve.py --model MODEL                    a prompt loop, or
 """
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,50 +14,45 @@ from pathlib import Path
 from trl_dsmath import Solver
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.generation import SamplerConfig
-from trl_dsmath.inference import Solution, SolveConfig, default_output, load_questions, summary_of_answers
+from trl_dsmath.inference import (
+    QuestionArguments,
+    Solution,
+    SolveConfig,
+    default_output,
+    load_questions,
+    summary_of_answers,
+)
 from trl_dsmath.scripts import ScriptParser, run_script
 
 
 @dataclass
 class SolveArguments:
-    input: str | None = field(
-        default=None,
-        metadata={"help": "A .jsonl, .json, .parquet, .csv or .txt file of questions, or a data set on the hub."},
-    )
     output: str | None = field(default=None, metadata={"help": "Answers, samples beside it (INPUT.solutions.jsonl)."})
-    dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the hub."})
-    dataset_split: str | None = field(default=None, metadata={"help": "Split; test where there is one."})
-    question_column: str | None = field(
-        default=None, metadata={"help": "Column of the question, if not a usual name."}
-    )
-    gold_column: str | None = field(default=None, metadata={"help": "Column of the right answer, for the accuracy."})
-    limit: int | None = field(default=None, metadata={"help": "How many questions to take, from the first."})
     step_scorer: str | None = field(default=None, metadata={"help": "Process reward model: folder or name."})
     show_steps: bool = field(default=False, metadata={"help": "Each step behind its score; needs step_scorer."})
 
 
-ARGUMENTS = (SolveArguments, SolveConfig, SamplerConfig)
+ARGUMENTS = (QuestionArguments, SolveArguments, SolveConfig, SamplerConfig)
 
 
 def main() -> None:
     parser = ScriptParser(ARGUMENTS, description="Answer questions by vote, with or without programs.")
     parser.add_argument("question", nargs="?", help="the question, or a file of questions")
-    args, config, model, words = parser.parse_args_and_config()
+    source, args, config, model, words = parser.parse_args_and_config()
     question = words.question
-    if question and not args.input and is_file(question):
-        args.input, question = question, None
-    if question and args.input:
+    if question and not source.input and is_file(question):
+        source.input, question = question, None
+    if question and source.input:
         raise ConfigError("A question and --input exclude each other: give one.")
     if not args.step_scorer and (args.show_steps or config.vote != "majority"):
         what = "--show_steps" if args.show_steps else f"--vote {config.vote}"
         raise ConfigError(f"{what} needs scores of steps: give --step_scorer MODEL.")
 
     rows = [{"question": question}] if question else None
-    if args.input:
-        columns = (args.question_column, args.gold_column, args.dataset_config, args.dataset_split)
-        rows = load_questions(args.input, *columns, limit=args.limit)
+    if source.input:
+        rows = load_questions(**vars(source))
         log("data", f"{len(rows):,} questions, {sum(bool(row['gold']) for row in rows):,} with a right answer")
-        args.output = args.output or default_output(args.input)
+        args.output = args.output or default_output(source.input)
 
     scorer = None
     if args.step_scorer:
@@ -69,19 +63,23 @@ def main() -> None:
     how = "greedy" if config.temperature == 0 else f"{config.vote} of {config.samples}"
     log("model", solver.sampler.name)
     log("solving", f"{config.mode}, {how}, temperature {config.temperature:g}, stopping {config.stopping}")
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    shown: list[Solution] = []
 
     def show(solution: Solution) -> None:
-        if not args.input or args.show_steps:
-            print(solution.report(args.show_steps, color), flush=True)
+        shown.append(solution)
+        if not source.input or args.show_steps:
+            print(solution.report(args.show_steps), flush=True)
 
     if rows is None:
         for line in lines_of_terminal():
             solver.solve_file([{"question": line}], args.output, show)
         return
     solved = solver.solve_file(rows, args.output, show)
-    if args.input:
+    if source.input:
         print(summary_of_answers(solved))
+    elif not shown:
+        print(f"answer      {solved[0]['answer']} (an earlier run's)")
     if args.output:
         print(f"saved       {args.output}")
 

@@ -171,7 +171,7 @@ def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["bf16", "8bit", "4bit", "cpu", "gpu24", "paper"])
 def test_recipes_hold_known_keys_and_values(name: str) -> None:
-    _, config, model = parse(["--config", name])
+    *_, config, model = parse(["--config", name])
     assert model.quantization == {"8bit": "8bit", "4bit": "4bit-double"}.get(name)
     if name == "paper":
         assert (config.n, config.adaptive) == (64, "off")

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from trl_dsmath.data.prompts import CHAT_TEMPLATE
 from trl_dsmath.errors import ConfigError, MissingDependencyError
-from trl_dsmath.generation import SamplerConfig, load_policy, memory
+from trl_dsmath.generation import SamplerConfig, ToolSampler, load_policy, load_sampler, load_tokenizer, memory
+from trl_dsmath.generation.config import fingerprint
 from trl_dsmath.inference import Solver
 
 
@@ -33,6 +36,7 @@ def test_a_tokenizer_without_a_template_gets_the_papers(tiny: Path, tmp_path: Pa
     shutil.copytree(tiny, folder)
     (folder / "chat_template.jinja").unlink()
     assert load_policy(SamplerConfig(str(folder)))[1].chat_template == CHAT_TEMPLATE
+    assert load_tokenizer(str(folder), chat_template=False).chat_template is None
 
 
 @pytest.fixture
@@ -62,6 +66,46 @@ def test_an_adapter_that_does_not_fit(tiny: Path, adapter: Path) -> None:
         load_policy(SamplerConfig(str(tiny), adapter=str(adapter)))
     with pytest.raises(ConfigError, match=r"no adapter_config\.json"):
         load_policy(SamplerConfig(str(tiny), adapter=str(tiny)))
+
+
+def test_one_place_chooses_the_engine(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server is in tests/cli/test_served.py."""
+    here = load_sampler(SamplerConfig(str(tiny)))
+    assert here.name == f"transformers:{tiny}" and here.context_length == 256
+    tools = load_sampler(SamplerConfig(str(tiny)), tools=True)
+    assert isinstance(tools, ToolSampler) and tools.context_length == 256
+
+    asked: dict = {}
+    llm = SimpleNamespace(LLM=lambda **options: asked.update(options), SamplingParams=dict)
+    monkeypatch.setitem(sys.modules, "vllm", llm)
+    solver = Solver.from_pretrained(str(tiny), engine="vllm", dtype="bf16", n=2)
+    assert solver.sampler.name == f"vllm:{tiny}" and solver.sampler.context_length == 256
+    assert (asked["model"], asked["dtype"]) == (str(tiny), "bfloat16")
+    for wrong in ({"load_in_4bit": True}, {"adapter": "somewhere"}):
+        with pytest.raises(ConfigError, match="engine vllm takes whole models"):
+            Solver.from_pretrained(str(tiny), engine="vllm", **wrong)
+    with pytest.raises(ConfigError, match="engine must be transformers, vllm or server"):
+        SamplerConfig(str(tiny), engine="sglang")
+    with pytest.raises(ConfigError, match="model_name_or_path"):
+        load_sampler(SamplerConfig())
+
+
+def test_identity_says_what_samples_depend_on(tiny: Path) -> None:
+    assert SamplerConfig("owner/name", load_in_4bit=True).identity() == "owner/name 4bit, transformers"
+    served = SamplerConfig("owner/name", engine="server", dtype="bfloat16", model_revision="v2").identity(tools=True)
+    assert served == "owner/name bfloat16, v2, vllm-serve with tools"
+    assert SamplerConfig(str(tiny)).identity() == f"{fingerprint(str(tiny))} transformers"
+    assert SamplerConfig(str(tiny), batch_size=3, use_cpu=True).identity() == SamplerConfig(str(tiny)).identity()
+
+
+def test_a_model_that_was_trained_further_is_another_model(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(bytes(300_000))
+    first = fingerprint(str(tmp_path))
+    assert fingerprint(str(tmp_path)) == first
+    weights.write_bytes(bytes(150_000) + b"1" + bytes(149_999))
+    assert fingerprint(str(tmp_path)) != first
+    assert fingerprint("owner/name", "4bit") == "owner/name 4bit"
 
 
 def test_memory_is_told_before_loading(tiny: Path) -> None:

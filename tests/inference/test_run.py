@@ -11,7 +11,6 @@ from replay import ReplaySampler
 
 from trl_dsmath.data.journal import Journal
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.generation.config import fingerprint
 from trl_dsmath.inference import EvaluateConfig, load_benchmark, load_plan, load_problems, plan, run, score
 from trl_dsmath.inference.run import SAMPLE_KEY, SAMPLES, read_samples
 
@@ -121,13 +120,3 @@ def test_settings_that_cannot_work() -> None:
     assert EvaluateConfig(["MATH-500", "math500", "GaoKao MathQA"]).benchmarks == ["math500", "gaokao_mathqa"]
     assert EvaluateConfig("gsm8k, math").benchmarks == ["gsm8k", "math"]  # as a YAML file may have it
     assert len(EvaluateConfig(["all"]).benchmarks) == 10
-
-
-def test_a_model_that_was_trained_further_is_another_model(tmp_path: Path) -> None:
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(bytes(300_000))
-    first = fingerprint(str(tmp_path))
-    assert fingerprint(str(tmp_path)) == first
-    weights.write_bytes(bytes(150_000) + b"1" + bytes(149_999))
-    assert fingerprint(str(tmp_path)) != first
-    assert fingerprint("owner/name", "4bit") == "owner/name 4bit"

@@ -164,7 +164,7 @@ def test_steps_are_cut_where_the_settings_say(scripted) -> None:
         assert solution.samples[0].steps == steps
 
 
-def test_a_report_names_the_weights_and_the_sample(scripted) -> None:
+def test_a_report_names_the_weights_and_the_sample(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     replies = ["p1\np2 \\boxed{3}", "p2\np9 \\boxed{3}", "p9\np8 \\boxed{4}"]
     sampler = scripted(lambda prompt, index: replies[index])
     solution = Solver(sampler, step_scorer=scorer, n=3, vote="weighted", adaptive="off")("?")
@@ -175,8 +175,12 @@ def test_a_report_names_the_weights_and_the_sample(scripted) -> None:
         "answer      4",
         "votes       4 x1 (weight 0.80), 3 x2 (weight 0.30) (3 of 3 samples give an answer)",
     ]
-    colored = solution.report(show_steps=True, color=True)
-    assert "\x1b[32m[0.90]\x1b[0m" in colored and "\x1b" not in solution.report(show_steps=True)
+    assert "\x1b" not in solution.report(show_steps=True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[32m[0.90]\x1b[0m" in solution.report(show_steps=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in solution.report(show_steps=True)
     majority = Solver(sampler, n=3, adaptive="off")("?")
     assert majority.report().endswith("votes       3 x2, 4 x1 (3 of 3 samples give an answer)")
 

@@ -1,4 +1,4 @@
-"""A scripted engine: one token a character, and what continues a prefix is written down in the test."""
+"""A scripted engine: one token per character, and what continues a prefix is written down in the test."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from trl_dsmath.generation import Decoding, Sample
 
-Script = Callable[[str, int], str]  # (prefix with its prompt, number of the roll-out) -> how it goes on
+Script = Callable[[str, int], str]  # (prefix with its prompt, number of the roll-out) -> what follows
 
 
 class ScriptedSampler:

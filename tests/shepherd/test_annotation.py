@@ -77,7 +77,7 @@ def test_shared_prefixes_are_rolled_out_once(scripted: Any, tmp_path: Path) -> N
     sampler = scripted(lambda prefix, index: WRONG)
     rows = _run(sampler, [{**ROW, "completions": steps} for steps in texts], tmp_path)
     assert sampler.counts() == {"Q:a\n": 8, "Q:a\nb\n": 8, "Q:a\nb\nc\n": 8, "Q:a\nb\nd\n": 8, "Q:a\nx\n": 8}
-    assert [row["spent"] for row in rows] == [24, 8, 8]  # the first that needs it pays
+    assert [row["spent"] for row in rows] == [24, 8, 8]  # charged to the first that needs it
     assert [row["drawn"] for row in rows] == [[8, 8, 8, 0], [8, 8, 8, 0], [8, 8, 0]]
     assert len(set(sampler.asked)) == len(sampler.asked)  # no roll-out twice
 

@@ -176,7 +176,7 @@ def test_mistakes(
 
 
 @pytest.mark.slow
-def test_kill_and_resume(policy: Path, tmp_path: Path) -> None:
+def test_kill_and_resume(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """kill -9 twice, at different rows; the rest is what one uninterrupted run writes, no row twice."""
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -187,9 +187,7 @@ def test_kill_and_resume(policy: Path, tmp_path: Path) -> None:
         command = [sys.executable, str(recipe_script("annotate")), *_flags(policy, folder, *common)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
-    process = start(whole)
-    _, error = process.communicate()
-    assert process.returncode == 0, error
+    assert main(["annotate", *_flags(policy, whole, *common)]) == 0
     labels = tmp_path / "out" / "train.jsonl"
     kept = b""
     for rows in (6, 15):
@@ -204,9 +202,9 @@ def test_kill_and_resume(policy: Path, tmp_path: Path) -> None:
         assert written.count(b"\n") < 24
         kept = written[: written.rindex(b"\n") + 1]
         labels.write_bytes(kept + b'{"prompt": "The di')  # as if the kill had come within a write
-    process = start(tmp_path)
-    shown, error = process.communicate()
-    assert process.returncode == 0, error
+    capsys.readouterr()
+    assert main(["annotate", *_flags(policy, tmp_path, *common)]) == 0
+    shown = capsys.readouterr().out
     assert labels.read_bytes().startswith(kept)
     assert _rows(labels) == _rows(whole / "out" / "train.jsonl")
     assert "of 24 solutions" in shown

@@ -15,7 +15,7 @@ from .report import write as write_report
 from .run import load_plan, load_problems, plan, read_samples, run
 from .score import Metric, Scores, score
 from .solution import Solution, SolvedSample
-from .solve_file import default_output, load_questions, summary_of_answers
+from .solve_file import QuestionArguments, default_output, load_questions, summary_of_answers
 from .solver import Solver
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "MathEvaluationCallback",
     "Metric",
     "Problem",
+    "QuestionArguments",
     "Scores",
     "Solution",
     "SolveConfig",

@@ -34,8 +34,8 @@ class MathEvaluationCallback(TrainerCallback):
     answer in the box) and `mean_length` (tokens of a greedy sample). Every sample goes to
     `<output_dir>/eval_<name>/step-<step>.jsonl`, the first two are logged at level INFO.
 
-    Samples come from the trained model itself, with their own random streams: training goes on exactly as it would have
-    without the callback, and its mode (training or not) is restored. Problems are divided over the processes; the main one
+    Samples come from the trained model itself, with their own random streams: training continues exactly as without
+    the callback, and its mode (training or not) is restored. Problems are divided over the processes; the main one
     judges and writes. Works with LoRA, `DistributedDataParallel` and, as TRL's own generation does, DeepSpeed ZeRO-3 (not
     tried here). FSDP is refused.
 

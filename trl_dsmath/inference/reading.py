@@ -8,8 +8,7 @@ import re
 
 from ..data.benchmarks import Kind
 from ..data.prompts import Form
-from ..text import read_answer, read_choice
-from ..text.boxed import last_boxed, visible_text
+from ..text import last_boxed, read_answer, read_choice, visible_text
 from .draw import Completion
 
 _SENTENCE = re.compile(
@@ -63,7 +62,7 @@ def strict_answer(text: str, kind: Kind, form: Form) -> str | None:
 
     Args:
         text (`str`):
-            The completion; what an interpreter returned stands in it in ```` ```output ```` blocks.
+            The completion; what an interpreter returned is in it, in ```` ```output ```` blocks.
         kind (`str`):
             What an answer is. For `"choice"` it has to name a letter.
         form (`str`):
@@ -87,7 +86,7 @@ def flexible_answer(text: str, kind: Kind, printed: str | None = None) -> str | 
     r"""The answer wherever a careful reader finds it.
 
     In this order: the last `\boxed{}`, `####`, "the answer is" ([`read_answer`]); the last line that a program printed;
-    and then, by kind, the last number, the last formula, or the last letter that stands as a choice.
+    and then, by kind, the last number, the last formula, or the last letter that names a choice.
 
     Args:
         text (`str`):
@@ -95,7 +94,7 @@ def flexible_answer(text: str, kind: Kind, printed: str | None = None) -> str | 
         kind (`str`):
             What an answer is.
         printed (`str`, *optional*):
-            What the last program printed, where it does not stand in the text.
+            What the last program printed, where it is not in the text.
 
     Returns:
         `str` or `None`: the answer; for `"choice"` a letter, or the words of an option.

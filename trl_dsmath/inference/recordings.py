@@ -64,7 +64,7 @@ def load_recordings(
             The benchmarks that the rows belong to. Rows are found by their question, or else by their number, and the
             benchmark's golds are used. A row may say in `benchmark` which one it means.
         form (`str`, *optional*, defaults to `"box"`):
-            Where the prompt asked for the answer, for strict reading.
+            Where the prompt asked for the answer, for the strict filter.
         mode (`str`, *optional*, defaults to `"cot"`):
             What the completions are: `"cot"`, `"tool"` or `"pot"`.
         completion_column (`str`, *optional*), gold_column (`str`, *optional*):
@@ -80,14 +80,14 @@ def load_recordings(
     rows, broken = read_jsonl(path)
     if broken:
         raise DataError(
-            f"{path}: line {broken[0]} is no JSON object; an accuracy over the rest would be of another set."
+            f"{path}: line {broken[0]} is not a JSON object; an accuracy over the rest would be of another set."
         )
     filters = list(dict.fromkeys(row["filter"] for row in rows if isinstance(row.get("filter"), str)))
     if len(filters) > 1:  # lm-eval writes a document once for each of its filters
         rows = [row for row in rows if row.get("filter") == filters[0]]
     rows = [{**(row["doc"] if isinstance(row.get("doc"), dict) else {}), **row} for row in rows]
     finder = Finder(problems)
-    # A question that stands twice among single ones is two problems; among groups, it is one with more samples.
+    # A question that occurs twice among single ones is two problems; among groups, it is one with more samples.
     asked = Counter(question_of(row) for row in rows)
     single = not problems and Counter(asked.values()).most_common(1)[0][0] == 1
     tasks: dict[str, Task] = {}
@@ -134,7 +134,7 @@ def load_recordings(
     remarks = _remarks(tasks, other_golds)
     if len(filters) > 1:
         remarks.append(
-            f"Each document stands once for each filter ({', '.join(filters)}); the rows of {filters[0]} are read."
+            f"Each document is there once for each filter ({', '.join(filters)}); the rows of {filters[0]} are read."
         )
     return Recordings(list(tasks.values()), samples, remarks)
 

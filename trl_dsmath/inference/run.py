@@ -150,7 +150,7 @@ def run(
     Draws the samples that are not in the folder yet.
 
     Writes `run.json` (settings, versions), `problems.jsonl` (prompts and golds) and, as it goes, `samples.jsonl`. A run that
-    was killed goes on where it stopped; one with more samples or problems draws only the new ones.
+    was killed continues where it stopped; one with more samples or problems draws only the new ones.
 
     Args:
         tasks (`Sequence[Task]`):

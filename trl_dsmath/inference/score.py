@@ -1,4 +1,4 @@
-"""Samples to metrics: every sample judged by two filters, every metric with its number of problems and its interval."""
+"""Samples to metrics: every sample is judged by two filters, every metric with its number of problems and its interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What a [`Solver`] returns: the answer, how it came about, and how it is shown."""
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import prod
@@ -48,7 +50,7 @@ class SolvedSample:
     output: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The sample as a row of JSON."""
+        """The sample for a JSON line."""
         return asdict(self)
 
 
@@ -111,16 +113,19 @@ class Solution:
             "tokens": self.tokens,
         }
 
-    def report(self, show_steps: bool = False, color: bool = False) -> str:
+    def report(self, show_steps: bool = False, color: bool | None = None) -> str:
         """
         The solution, the answer and the votes as text for a terminal.
 
         Args:
             show_steps (`bool`, *optional*, defaults to `False`):
                 Whether to write each step of the chosen sample behind its score.
-            color (`bool`, *optional*, defaults to `False`):
-                Whether steps are green from 0.8, yellow from 0.5, red below.
+            color (`bool`, *optional*):
+                Whether steps are green from 0.8, yellow from 0.5, red below. If `None`, on a terminal, unless `NO_COLOR` is
+                set.
         """
+        if color is None:
+            color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         number = self.chosen or 0
         chosen = self.samples[number]
         if show_steps:

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,25 @@ from ..errors import ConfigError, DataError
 from .solution import Solution, SolvedSample
 
 
+@dataclass
+class QuestionArguments:
+    """Where questions are: the arguments of [`load_questions`], for a script."""
+
+    input: str | None = field(
+        default=None,
+        metadata={"help": "A .jsonl, .json, .parquet, .csv or .txt file of questions, or a data set on the hub."},
+    )
+    dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the hub."})
+    dataset_split: str | None = field(default=None, metadata={"help": "Split; test where there is one."})
+    question_column: str | None = field(
+        default=None, metadata={"help": "Column of the question, if not a usual name."}
+    )
+    gold_column: str | None = field(default=None, metadata={"help": "Column of the right answer, for the accuracy."})
+    limit: int | None = field(default=None, metadata={"help": "How many questions to take, from the first."})
+
+
 def load_questions(
-    source: str | Path,
+    input: str | Path,
     question_column: str | None = None,
     gold_column: str | None = None,
     dataset_config: str | None = None,
@@ -24,7 +42,7 @@ def load_questions(
     Reads questions, each with its right answer where there is one.
 
     Args:
-        source (`str` or `Path`):
+        input (`str` or `Path`):
             A .jsonl, .json, .parquet, .csv or .txt file (one question per line), or a data set on the hub.
         question_column (`str`, *optional*), gold_column (`str`, *optional*):
             Columns of question and right answer. If `None`, they are looked for by the usual names.
@@ -41,7 +59,7 @@ def load_questions(
     Raises:
         DataError: it cannot be read, no column is a question, or no row has one.
     """
-    path = Path(source)
+    path = Path(input)
     if path.suffix == ".txt":
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -52,7 +70,7 @@ def load_questions(
         from ..data.columns import find_columns
         from ..data.files import load
 
-        splits, _ = load(str(source), dataset_config)
+        splits, _ = load(str(input), dataset_config)
         split = dataset_split or ("test" if "test" in splits else next(iter(splits)))
         if split not in splits:
             raise DataError(f"There is no split {split!r}: set dataset_split to one of {', '.join(splits)}.")
@@ -60,7 +78,7 @@ def load_questions(
         found = [{"question": columns.question_of(row), "gold": columns.gold_of(row) or None} for row in splits[split]]
     rows = [row for row in found if row["question"]][:limit]
     if not rows:
-        raise DataError(f"{source} holds no question.")
+        raise DataError(f"{input} holds no question.")
     return rows
 
 

@@ -144,7 +144,7 @@ class Solver:
         """
         Solves the questions of a file, or rows of them, and writes each answer as soon as it is there.
 
-        A run that was killed goes on where it stopped: nothing that was written is drawn again, and the answers are those of
+        A run that was killed continues where it stopped: nothing that was written is drawn again, and the answers are those of
         a run that was not stopped. `OUTPUT.samples.jsonl` has every sample, `OUTPUT.settings.yaml` what they depend on.
 
         Args:

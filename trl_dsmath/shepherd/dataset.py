@@ -72,7 +72,9 @@ def to_dataset(path: str | Path) -> "Dataset":
 
     rows, broken = read_jsonl(Path(path))
     if broken:
-        raise DataError(f"{path}, line {broken[0]}, is no JSON object. Call annotate again: it mends the last line.")
+        raise DataError(
+            f"{path}, line {broken[0]}, is not a JSON object. Call annotate again: it removes a last line that was cut off."
+        )
     for number, row in enumerate(rows, start=1):
         missing = [name for name in ("prompt", "completions", "labels") if not row.get(name)]
         if missing:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from ..data.columns import columns_of
+from ..data.files import first_few
 from ..errors import DataError
 from ..generation import Sample, Sampler
 from ..grading import check_golds
@@ -64,8 +65,7 @@ class Problems:
         """One line: how many problems, how many rows were skipped, why, and the first of them."""
         line = f"{len(self.problems):,} problems, {sum(map(len, self.skipped.values())):,} rows skipped"
         for reason, rows in self.skipped.items():
-            more = ", ..." if len(rows) > 5 else ""
-            line += f"; {reason}: {len(rows):,} (row {', '.join(map(str, rows[:5]))}{more})"
+            line += f"; {reason}: {len(rows):,} (row {first_few(rows)})"
         return line
 
 

@@ -1,7 +1,7 @@
 r"""Cutting a solution into steps, with character spans.
 
 A step holds the separator that ends it; a piece with nothing but white space before its separator joins the step before
-it (or the first step, when it stands at the start); the last step ends at the end of the text. So the spans tile the
+it (or the first step, at the start); the last step ends at the end of the text. So the spans tile the
 text, and a text that is blank but for separators has no step.
 """
 

@@ -1,23 +1,25 @@
-"""From a model's output to one logit a step, and the modules that models of the released layouts need.
+"""From a model's output to one logit per step, and the modules that models of the released layouts need.
 
-Shape suffixes: B solutions, T tokens, S steps, U score positions of the batch, V vocabulary, H hidden size.
+Shape suffixes: B solutions, T tokens, S steps, V vocabulary, H hidden size.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import nn
 from transformers import Qwen2Model, Qwen2PreTrainedModel
 from transformers.modeling_outputs import TokenClassifierOutput
 
-from .layouts import LAYOUTS
+Head = Literal["classes", "pair", "value", "likelihood"]
 
 
 class StepBias(nn.Module):
     """
-    The learnt bias of the likelihood read-out.
+    The learned bias of the likelihood read-out.
 
-    The weight stands for a tenth of the bias: with Adam, whose step does not depend on a weight's scale, the bias then
+    The weight is a tenth of the bias: with Adam, whose step does not depend on a weight's scale, the bias then
     moves ten times as fast as the model's weights, as it did in our study (docs/prm.md).
 
     Args:
@@ -38,7 +40,7 @@ class StepBias(nn.Module):
 class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):
     """Qwen2.5-Math-PRM: two classes from two linear layers at every token.
 
-    The weights have the names of the released ones. It stands here so that no code from the hub has to be trusted; that
+    The weights have the names of the released ones. It is defined here so that no code from the hub has to be trusted; that
     code was written for transformers 4.40.
     """
 
@@ -80,7 +82,7 @@ class SkyworkPRM(Qwen2PreTrainedModel):
 
 def step_logits(
     model: nn.Module,
-    layout: str,
+    head: Head,
     batch: dict[str, torch.Tensor],
     signs: tuple[int, int] | None = None,
     bias: nn.Module | None = None,
@@ -92,23 +94,22 @@ def step_logits(
     Args:
         model (`torch.nn.Module`):
             The model, wrapped for training or not.
-        layout (`str`):
-            Key of `LAYOUTS`.
+        head (`str`):
+            How a score is read, as in [`~trl_dsmath.prm.layouts.Layout`].
         batch (`dict[str, torch.Tensor]`):
-            What [`~trl_dsmath.prm.batch.collate`] makes.
+            What [`~trl_dsmath.prm.encoding.collate`] makes.
         signs (`tuple[int, int]`, *optional*):
             Tokens of + and - (`sign_ids`).
         bias (`torch.nn.Module`, *optional*):
             The [`StepBias`] of the likelihood read-out.
 
     Returns:
-        `torch.Tensor`: logits in float32; the value at a padded position means nothing.
+        `torch.Tensor`: logits in float32; the value at a padded position has no meaning.
 
     Shapes:
         - batch: input_ids (B, T), attention_mask (B, T), positions (B, S), completion_start (B,)
         - returns: (B, S)
     """
-    head = LAYOUTS[layout].head
     positions_BS = batch["positions"].clamp(min=0)
     inputs: dict[str, Any] = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
     inputs["use_cache"] = False
@@ -117,14 +118,35 @@ def step_logits(
         return bias(_log_likelihood(model, inputs, positions_BS, batch["completion_start"]))
     if head == "pair":
         assert signs is not None
-        # The vocabulary is wide: its logits are asked for where a score is read and nowhere else.
-        places_U = positions_BS.unique()
-        logits_BU2 = model(**inputs, logits_to_keep=places_U).logits[..., list(signs)].float()
-        logits_BU = logits_BU2[..., 0] - logits_BU2[..., 1]
-        return logits_BU.gather(1, torch.searchsorted(places_U, positions_BS))
+        with _vocabulary_at(model, positions_BS):
+            logits_BS2 = model(**inputs).logits[..., list(signs)].float()
+        return logits_BS2[..., 0] - logits_BS2[..., 1]
     logits_BT2 = model(**inputs).logits.float()
     logits_BT = logits_BT2[..., 0] if head == "value" else logits_BT2[..., 1] - logits_BT2[..., 0]
     return logits_BT.gather(1, positions_BS)
+
+
+@contextmanager
+def _vocabulary_at(model: nn.Module, positions_BS: torch.Tensor) -> Iterator[None]:
+    """Within it, the model computes logits over its vocabulary at the score positions of each row and nowhere else.
+
+    Memory is (B, S, V): `logits_to_keep`, which takes positions for the whole batch, would keep those of every row for
+    each row, up to B times as much.
+    """
+
+    def pick(layer: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        hidden_BTH = arguments[0]
+        places = positions_BS.to(hidden_BTH.device)[..., None].expand(-1, -1, hidden_BTH.size(-1))
+        return (hidden_BTH.gather(1, places), *arguments[1:])
+
+    inner: Any = model
+    while not hasattr(inner, "get_output_embeddings"):  # wrapped by DDP or DeepSpeed
+        inner = inner.module
+    handle = inner.get_output_embeddings().register_forward_pre_hook(pick)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _log_likelihood(

@@ -1,4 +1,7 @@
-"""Pieces of text, some written by a layout and some by a policy, and their way into token ids."""
+"""From pieces of text, some written by a layout and some by a policy, to token ids and batches.
+
+Shape suffixes: B solutions, T tokens, S steps.
+"""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -6,11 +9,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import torch
+
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+NO_LABEL = -100.0  # also what transformers pads gathered labels with
 _PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")  # private-use characters: no template writes or strips them
 
 
@@ -63,7 +69,7 @@ def forbidden_ids(tokenizer: "PreTrainedTokenizerBase", tag: str | None) -> froz
 def encode_apart(
     tokenizer: "PreTrainedTokenizerBase", in_front: list[int], pieces: list[Piece], forbidden: frozenset[int]
 ) -> Encoded:
-    """Tokenises each piece by itself: a score stands at the last token of the scored piece."""
+    """Tokenises each piece by itself: a score is read at the last token of the scored piece."""
     ids, positions = list(in_front), []
     for piece in pieces:
         own = tokenizer(piece.text, add_special_tokens=False)["input_ids"] if piece.text else []
@@ -76,7 +82,7 @@ def encode_apart(
 def encode_joined(
     tokenizer: "PreTrainedTokenizerBase", in_front: list[int], pieces: list[Piece], forbidden: frozenset[int]
 ) -> Encoded:
-    """Tokenises the whole text at once: a score stands at the last token that begins before the scored edge.
+    """Tokenises the whole text at once: a score is read at the last token that begins before the scored edge.
 
     Raises:
         ConfigError: the tokenizer gives no character offsets, or glues a layout's mark to what follows.
@@ -128,3 +134,39 @@ def render(
     for number, part in enumerate(_PLACEHOLDER.split(text)):
         pieces += fill[int(part)] if number % 2 else [Piece(part, trusted=True)]
     return pieces
+
+
+def collate(rows: list[dict[str, Any]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Pads solutions to one batch.
+
+    Args:
+        rows (`list[dict]`):
+            Rows with `input_ids`, `positions`, `completion_start` and, in training, `labels` (one per step).
+        pad_token_id (`int`):
+            Token to pad with; it is masked out.
+
+    Returns:
+        `dict[str, torch.Tensor]`: `input_ids` and `attention_mask` (B, T), `positions` (B, S) padded with -1,
+        `completion_start` (B,) and, where rows have them, `labels` (B, S) padded with -100.
+    """
+    # On the right, whatever the tokenizer's side is: the models look backwards, and positions count from the left.
+    batch = {
+        "input_ids": _pad([row["input_ids"] for row in rows], pad_token_id, torch.long),
+        "attention_mask": _pad([[1] * len(row["input_ids"]) for row in rows], 0, torch.long),
+        "positions": _pad([row["positions"] for row in rows], -1, torch.long),
+        "completion_start": torch.tensor([row["completion_start"] for row in rows]),
+    }
+    if "labels" in rows[0]:
+        labels = [[NO_LABEL if label is None else float(label) for label in row["labels"]] for row in rows]
+        batch["labels"] = _pad(labels, NO_LABEL, torch.float32)
+    return batch
+
+
+def _pad(rows: list[list[Any]], value: float, dtype: torch.dtype) -> torch.Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=dtype)
+
+
+def pad_token_of(tokenizer: Any) -> int:
+    """The padding token, or any token when the tokenizer has none: padding is masked out."""
+    return next((token for token in (tokenizer.pad_token_id, tokenizer.eos_token_id) if token is not None), 0)
