@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -131,7 +130,7 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads the flags of a command by the command's own parser, or checks that what it names is there."""
     root = Path(__file__).parents[1]
     match words:
-        case ["dsmath", ("solve" | "evaluate") as stage, *argv]:
+        case ["dsmath", ("corpus" | "solve" | "evaluate") as stage, *argv]:
             from trl_dsmath.scripts import ScriptParser, recipe_script
 
             script = recipe_script(stage)
@@ -139,14 +138,6 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             parser = ScriptParser(runpy.run_path(str(script))["ARGUMENTS"])
             parser.add_argument("question", nargs="?")
             parser.parse_args_and_config(argv)
-        case ["dsmath", "corpus" as stage, *argv]:
-            from trl_dsmath.cli.recipes import recipe_path
-            from trl_dsmath.scripts.options import parse_light
-
-            if "--config" in argv:
-                at = argv.index("--config") + 1
-                argv[at] = str(recipe_path(stage, argv[at]))
-            parse_light(import_module(f"trl_dsmath.cli.{stage}").make_parser(), argv)
         case ["dsmath", "iterate", *argv]:
             from trl_dsmath.cli.plan import runs_of
             from trl_dsmath.cli.recipes import recipe_path

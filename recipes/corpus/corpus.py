@@ -51,8 +51,11 @@ class ScoreArguments:
     tasks: int = field(metadata={"help": "Number of tasks."})
 
 
+ARGUMENTS = (LoopSettings, OutputArguments)
+
+
 def loop(argv: list[str]) -> int:
-    settings, output = ScriptParser((LoopSettings, OutputArguments)).parse_args_and_config(argv)
+    settings, output = ScriptParser(ARGUMENTS).parse_args_and_config(argv)
     result = run_loop(settings, output.output_dir, lambda line: print(line, flush=True))
     if result.status == "diverging":
         raise ConfigError(result.message)

@@ -151,6 +151,83 @@ def test_killed_in_each_stage_it_ends_with_the_same_bytes(crawl: tuple[Path, dic
     assert {name: digest for name, digest in resumed.items() if name not in leftovers} == whole
 
 
+def test_odd_addresses_are_pages_like_others(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    odd = [
+        "https://odd.test/a\tb",
+        "https://odd.test/half \ud800",
+        "https://odd.test/new\nline",
+        "  https://odd.test/x ",
+    ]
+    with gzip.open(folder / "pages" / "9.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps({"url": url, "text": "the proof of the theorem " * 20}) + "\n" for url in odd)
+    with (folder / "seed.jsonl").open("a") as file:
+        file.write(json.dumps({"url": odd[0], "text": "the proof of the theorem " * 20}) + "\n")
+    settings = _settings(folder, iterations=1, budget_tokens=20_000)
+    assert run_loop(settings, folder / "run", lambda line: None).status == "done"
+    rows = gzip.decompress((folder / "run" / "index" / "000002.tsv.gz").read_bytes()).decode().splitlines()
+    assert [row.split("\t")[2] for row in rows] == [
+        "https://odd.test/a%20b", "https://odd.test/half%20?", "https://odd.test/new%20line", "https://odd.test/x",
+    ]  # fmt: skip
+    assert "https://odd.test/x" in _collected(folder / "run")
+    # The seed page is recognised as a page of the crawl, and is no negative example.
+    trained = (folder / "run" / "iteration-1" / "training.csv").read_text()
+    assert "https://odd.test/a%20b,other" not in trained
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are ended by Linux's parent-death signal")
+def test_a_killed_run_leaves_no_training_behind(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    settings = _settings(folder, epochs=200_000, iterations=1)  # hours
+    code = (
+        f"from trl_dsmath.corpus import LoopSettings, run_loop\nrun_loop({settings!r}, {str(folder / 'killed')!r})\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+
+    def children() -> list[str]:
+        return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+    deadline = time.monotonic() + 120
+    while not (found := children()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    while (
+        time.monotonic() < deadline
+        and b"trl_dsmath.corpus.classifier" not in Path(f"/proc/{found[0]}/cmdline").read_bytes()
+    ):
+        time.sleep(0.05)
+    time.sleep(1)  # the child has begun
+    process.kill()
+    process.wait()
+    while (
+        Path(f"/proc/{found[0]}").exists() and "Z" not in Path(f"/proc/{found[0]}/stat").read_text().split(")")[1][:3]
+    ):
+        assert time.monotonic() < deadline, "the training goes on without its parent"
+        time.sleep(0.05)
+
+
+def test_automatic_decisions_that_shrink_the_collection_end_with_the_round_before(
+    crawl: tuple[Path, dict[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = crawl
+    real = find_trouble
+
+    def shrunk(reports: list[dict], automatic: bool) -> str | None:
+        return "the collection shrank." if len(reports) > 1 else real(reports, automatic)
+
+    monkeypatch.setattr("trl_dsmath.corpus.loop.find_trouble", shrunk)
+    result = run_loop(_settings(folder, automatic=True), folder / "run", lambda line: None)
+    assert result.status == "diverging" and "holds the pages of round 1" in result.message
+    first = json.loads((folder / "run" / "iteration-1" / "report.json").read_text())
+    assert len(_collected(folder / "run")) == first["pages"]
+
+
+def test_rules_can_be_given_to_a_run_that_waits(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    assert run_loop(_settings(folder), folder / "run", lambda line: None).status == "waiting"
+    rules = _settings(folder, rules=str(folder / "rules.csv"))
+    assert run_loop(rules, folder / "run", lambda line: None).status == "done"
+
+
 def _report(**other) -> dict:
     base = {
         "round": 1, "seed_held_out": 400, "seed_auc": 0.9, "seed_auc_crawl": 0.9, "seed_recall": 0.8, "labelled": None,

@@ -58,7 +58,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "trl_dsmath.generation.tools.ToolSampler._run_in_sandbox", lambda self, codes: calculator(codes)
+        "trl_dsmath.generation.tools.run_sandboxed", lambda codes, timeout, memory_mb: calculator(codes)
     )
 
 

@@ -58,7 +58,7 @@ def test_nothing_is_left_after_a_run(sandbox: Sandbox, host: Host) -> None:
         if attack.name in ("daemon", "fork_bomb", "deaf", "disk_fill"):
             sandbox.run(fill(attack, host), timeout=1.0)
     left = {name for name in set(os.listdir("/tmp")) - before if name.startswith("dsmath-sandbox-")}
-    deadline = time.monotonic() + 30  # another test process may have a run of its own under way
+    deadline = time.monotonic() + 30  # another test process may be running programs too
     while left & set(os.listdir("/tmp")) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left & set(os.listdir("/tmp"))

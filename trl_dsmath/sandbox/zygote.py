@@ -1,7 +1,7 @@
-"""The process in which sympy is loaded once: it locks itself in, then forks one supervisor a run.
+"""The process in which sympy is loaded once: it locks itself in, then forks one supervisor per run.
 
 Started by [`Sandbox`] with a settings object as its only argument, an empty environment, and two open descriptors: a
-socket on which it is handed one connection a run, and a handle on the caller's process. It ends when either closes.
+socket on which it receives one connection per run, and a handle on the caller's process. It ends when either closes.
 """
 
 import contextlib
