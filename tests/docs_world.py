@@ -80,8 +80,8 @@ def _prm(folder: Path, model: Path) -> None:
 
 def make(folder: Path) -> None:
     """Writes everything once, under plain names in `parts/` and under the pages' names beside it."""
-    for room in ("corpus", "evaluation"):
-        sys.path.insert(0, str(TESTS / room))
+    for folder_of_tests in ("corpus", "inference"):
+        sys.path.insert(0, str(TESTS / folder_of_tests))
     import replay
     import small_crawl
 

@@ -22,7 +22,8 @@ SIGNATURES = {
     "grpo.StepGRPOTrainer": "model, reward_funcs=None, step_reward_funcs=None, args=None, train_dataset=None, eval_dataset=None, processing_class=None, reward_processing_classes=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, rollout_func=None, **kwargs",
     "grpo.DeepSeekMathGRPOTrainer": "model, reward_funcs=None, args=None, train_dataset=None, eval_dataset=None, processing_class=None, reward_processing_classes=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, tools=None, rollout_func=None, environment_factory=None, **kwargs",
     "prm.PRMTrainer": "model, args=None, train_dataset=None, eval_dataset=None, processing_class=None, compute_metrics=compute_step_metrics, callbacks=None, optimizers=(None, None), peft_config=None",
-    "pretrain.PretrainTrainer": "model, args, train_dataset=None, processing_class=None, **kwargs",
+    "sft.MathSFTTrainer": "model, args=None, data_collator=None, train_dataset=None, eval_dataset=None, processing_class=None, compute_metrics=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, formatting_func=None, **kwargs",
+    "pretrain.PretrainTrainer": "model, args, train_dataset=None, processing_class=None, eval_dataset=None, data_collator=None, compute_metrics=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, formatting_func=None, **kwargs",
     "evaluation.MathEvaluationCallback": "trainer, problems, name='math', every=None, num_samples=0, temperature=0.7, max_new_tokens=1024, stop=(), batch_size=None, at_start=False, patience=None, metric='greedy'",
 }
 

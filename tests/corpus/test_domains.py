@@ -4,15 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trl_dsmath.corpus.review import (
-    Entry,
-    automatic,
-    count_folders,
-    count_hosts,
-    to_show,
-    undecided,
-    write_review,
-)
+from trl_dsmath.corpus.domains import count_folders, count_hosts, to_show
+from trl_dsmath.corpus.review import Entry, automatic, undecided, write_review
 from trl_dsmath.corpus.rules import Decisions, parts, read_rules
 from trl_dsmath.corpus.score import Scored, find_cut, write_scores
 from trl_dsmath.errors import DataError

@@ -75,11 +75,12 @@ def test_one_answer_against_one_gold() -> None:
         (r"\boxed{f(1)=3; f(2)=2}", "f(1)=2; f(2)=3", WRONG), (r"\boxed{f(2)=2; f(1)=3}", "f(1)=2; f(2)=3", WRONG), (r"\boxed{P(A)=\frac12}", r"\frac12", RIGHT),
         # but a function under definition may have any name and variable
         (r"\boxed{g(t)=t^2}", "f(x)=x^2", RIGHT), (r"\boxed{y=x^2}", "f(x)=x^2", RIGHT), (r"\boxed{f(t)=x^2}", "f(x)=x^2", WRONG),
+        (r"\boxed{g(a,b)=a+2b}", "f(x,y)=x+2y", RIGHT), (r"\boxed{f(y,x)=x+2y}", "f(x,y)=x+2y", WRONG), (r"\boxed{y=t^2}", "f(x)=x^2", WRONG),
         # GSM8K's mark, with prose behind the number
         ("#### 18 dollars every day at the farmers' market.", "18", RIGHT), ("#### 60% of the students", "60", RIGHT), ("#### 118 000", "118000", RIGHT), ("#### 118 000", "118", WRONG),
         ("#### 118 000 people live there", "118", WRONG), ("#### 118 000 people live there", "118000", RIGHT), ("#### 18 of the 24 eggs, so 24", "18", WRONG), ("#### 5 or six of the eggs", "5", WRONG),
         # units, degrees, signs
-        (r"\boxed{12\ N-m}", r"12\text{ N m}", RIGHT), (r"\boxed{5.13\text{ ft / sec}}", r"5.13\text{ ft/s}", RIGHT), (r"\boxed{63^\circ45'0''}", "63°45'", RIGHT), (r"\boxed{63^\circ45'30''}", "63°45'", WRONG),
+        (r"\boxed{12\ N-m}", r"12\text{ N m}", RIGHT), (r"\boxed{9.8 m/s^2}", "9.8", RIGHT), (r"\boxed{9.8 m/s}", r"9.8\text{ m/s}^2", WRONG), (r"\boxed{5.13\text{ ft / sec}}", r"5.13\text{ ft/s}", RIGHT), (r"\boxed{63^\circ45'0''}", "63°45'", RIGHT), (r"\boxed{63^\circ45'30''}", "63°45'", WRONG),
         (r"\boxed{\text{\$}37.50}", "37.5", RIGHT), (r"\boxed{根号3}", r"\sqrt3", RIGHT), (r"\boxed{根号13}", r"\sqrt3", WRONG),
         # golds that say it twice, or derive it
         (r"\boxed{0.3}", r"\frac{3}{10} \#\# 0.3", RIGHT), (r"\boxed{10}", r"\frac{3}{10} \#\# 0.3", WRONG), (r"\boxed{\frac12}", r"$\frac{1}{2}$ or $0.5$", RIGHT), (r"\boxed{0}", r"\|u\times v\|^2 = \varepsilon_{ijk}u_j = 0", RIGHT),

@@ -1,4 +1,4 @@
-"""Votes over answers by what they mean."""
+"""Votes over answers, grouped by equivalence."""
 
 from trl_dsmath.grading.votes import AnswerClasses, best_of_n, equivalence_classes, vote
 
@@ -49,7 +49,7 @@ def test_weights() -> None:
     assert vote(answers, [0.2, 0.9, 0.3]).answer == "2"
     assert vote(answers, [0.5, 0.9, 0.5]).answer == "3"
     assert vote(answers, [0.25, 0.5, 0.25]).answer == "3"  # a tie, and 3 came first
-    # The weight of what cannot be read counts for nothing.
+    # The weight of what cannot be read is not counted.
     assert vote(["3", None, "2"], [0.4, 1.0, 0.3]).share == 0.4 / (0.4 + 0.3)
 
 

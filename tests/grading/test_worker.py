@@ -16,6 +16,7 @@ SYSTEM = r"x(t)=c_1 \begin{pmatrix} 1 \\ 2 \end{pmatrix} e^{3t} + c_2 \begin{pma
         (r"\frac13", r"\int_0^1 x dx", False), ("e", r"\sum_{n=0}^\infty 1/n!", True), ("e", r"\sum_{n=1}^\infty 1/n!", False), ("1", r"\lim_{x\to 0}\frac{\sin x}{x}", True),
         ("0", r"\lim_{x\to 0}\frac{\sin x}{x}", False), ("0", r"\int_{-1}^1 x\,dx", True), (r"\frac{x^2}{2}", r"\int_0^x t\,\mathrm{d}t", True), (r"\frac{x^2}{3}", r"\int_0^x t\,dt", False),
         (r"10^{-20}\int_0^1 x dx", r"10^{-21}\int_0^1 x dx", False),  # relative, though both are next to nothing
+        (r"\int_a^b f(x)\,dx", r"\int_a^b f(t)\,dt", True), (r"\int_a^b f(x)\,dx", r"\int_b^a f(x)\,dx", False),
         # math-verify leaves out what follows: the number in it is missing from what was parsed
         (r"\frac12", r"\int_0^1 x dx \approx 5", False),
         # equations: both sides count

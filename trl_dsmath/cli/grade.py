@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--gold_column", help=f"column of the gold (default: the first of {', '.join(GOLD_COLUMNS)})")
     parser.add_argument(
-        "--time_limit", type=float, default=TIME_LIMIT, help="seconds for one pair (default: %(default)s)"
+        "--time_limit", type=float, default=TIME_LIMIT, help="seconds of CPU time for one pair (default: %(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help="start anew although the output exists")
     return parser

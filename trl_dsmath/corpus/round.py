@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..data.journal import write_whole
-from . import review
+from . import domains, review
 from .classifier import MATH, Classifier, hyperparameters, probability, train
 from .measure import Tally, area_under_roc
 from .rules import MATH as ACCEPTED
@@ -148,16 +148,16 @@ class Round:
         """Domain statistics and the review file."""
         if not (self.folder / "review.csv").exists():
             cut, decisions, share = self.cut(), self.decisions_before(), self.settings.domain_share
-            hosts = review.count_hosts(self.files, cut, decisions)
+            hosts = domains.count_hosts(self.files, cut, decisions)
             over = {host for host, domain in hosts.items() if domain.share > share}
-            over |= {host for host in hosts if review.registered_domain(host) in over}
-            folders = review.count_folders(self.files, cut, over, decisions)
+            over |= {host for host in hosts if domains.registered_domain(host) in over}
+            folders = domains.count_folders(self.files, cut, over, decisions)
             rows = "".join(
                 f"{name},{d.pages},{d.collected},{d.share:.4f},{d.tokens},{d.mean_score / 1000:.3f}\n"
                 for name, d in hosts.items()
             )
             write_whole(self.folder / "hosts.csv", "host,pages,collected,share,tokens,mean_log_odds\n" + rows)
-            shown = review.to_show(hosts, folders, share, decisions)
+            shown = domains.to_show(hosts, folders, share, decisions)
             entries = review.make_review(shown, {**hosts, **folders}, self.shards, self.files, cut, decisions)
             review.write_review(self.folder, entries)
         return review.read_review(self.folder)

@@ -102,6 +102,10 @@ def _range_like(answer: Answer) -> bool:
 
 
 def _relations(gold: Relation, answer: Relation) -> bool | None:
+    if gold.signs == answer.signs == ("=",):
+        defined = _same_definition(gold, answer)
+        if defined is not False:
+            return defined
     if len(gold.parts) == len(answer.parts) == 2:
         pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]
         if len(pairs) == 4 and gold.signs[0] in ("=", "<", ">", "<=", ">=", "!="):
@@ -116,9 +120,21 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         one, other = bare(gold, trusted=True), bare(answer, trusted=False)
         if one is not None and other is not None and compatible_labels(gold.parts[0], answer.parts[0]):
             return same_answer(one, other)
-    if gold.signs == answer.signs == ("=",) and definition(gold.parts[0]) and definition(answer.parts[0]):
-        return same_answer(gold.parts[1], answer.parts[1])
     return False
+
+
+def _same_definition(gold: Relation, answer: Relation) -> bool | None:
+    """`f(x) = x^2` and `g(t) = t^2` define one function; `y` takes whatever variable there is."""
+    names, others = definition(gold.parts[0]), definition(answer.parts[0])
+    if not names or not others:
+        return False
+    formula = answer.parts[1]
+    if names != others and "y" not in (getattr(side.parts[0], "text", "") for side in (gold, answer)):
+        renamed = _with_variables(formula, others.split(","), names.split(",")) if isinstance(formula, Value) else None
+        if renamed is None:
+            return False
+        formula = renamed
+    return same_answer(gold.parts[1], formula)
 
 
 def _matrices(gold: Answer, answer: Answer) -> bool | None:
@@ -270,13 +286,8 @@ def same_equation(gold: Relation, answer: Relation) -> bool | None:
         return left == right
     except Unsupported:
         return None
-    if sign == "=" and is_label(a) and is_label(c):
-        if a.node == c.node:
-            return same_value(b, d)
-        if (names := definition(a)) and (others := definition(c)):
-            renamed = "y" not in (a.text, c.text) and names != others
-            right_side = _with_variables(d, others.split(","), names.split(",")) if renamed else d
-            return right_side is not None and same_value(b, right_side)
+    if sign == "=" and is_label(a) and is_label(c) and a.node == c.node:
+        return same_value(b, d)
     if sign == "=" and _is_constant_name(b) and _is_constant_name(d):
         return same_value(a, c)  # a family of curves
     if sign == "=":

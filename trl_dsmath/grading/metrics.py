@@ -1,4 +1,4 @@
-"""From right and wrong samples to figures: pass@k, avg@k, maj@k, and how sure each is."""
+"""From right and wrong samples to metrics: pass@k, maj@k, and confidence intervals."""
 
 import math
 import random

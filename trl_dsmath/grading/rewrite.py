@@ -44,6 +44,9 @@ _HYPHENATED_UNIT = re.compile(
     r"(?<=[\d}])\s*(?:\\text\s*\{\s*)?\b(N|kN|ft|lb|kW|W|A|J|kg|g)-(m|lb|lbs|ft|h|hr|s)\b\s*\}?$"
 )
 _ARC = re.compile(r"(\d+)\s*\^\s*\\circ\s*(\d+)\s*'(?:\s*(\d+(?:\.\d+)?)(?:\s*(?:''|\"))?)?")  # 63^\circ 45' 30''
+_BARE_RATE = re.compile(
+    r"^(-?[\d.,]+)\s+((?:m|km|cm|ft|mi|kg|g|L|N|J)/(?:s|sec|h|hr|min|kg|m|cm|L)(?:\^\{?[23]\}?)?)$"
+)  # "9.8 m/s^2"
 _QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(\d[^{}]*)\}$")
 _QUOTED_PART = re.compile(r"\\text\s*\{\s*(\([a-h1-9]\))\s*\}")
 _PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
@@ -73,6 +76,8 @@ def rewrite(text: str) -> str:
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
         return rewrite(said[1].strip())
     text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
+    if "/" in text:
+        text = _BARE_RATE.sub(r"\1 \\text{ \2}", text)
     if "根号" in text:
         text = _CHINESE_ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     if "-" in text:

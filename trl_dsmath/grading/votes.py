@@ -13,7 +13,7 @@ class AnswerClass:
 
     Attributes:
         answer (`str`):
-            The first of them, as it was written; it stands for the class.
+            The first of them, as it was written; it represents the class.
         members (`tuple[int, ...]`):
             Numbers of the answers, from 0.
         weight (`float`):
@@ -37,7 +37,7 @@ class Vote:
         unreadable (`int`):
             Answers that were not counted: missing, or not an answer.
         timeouts (`int`):
-            Comparisons that were given up; their two answers count as different.
+            Comparisons that could not be decided; their two answers count as different.
     """
 
     answer: str | None
@@ -62,7 +62,7 @@ class AnswerClasses:
 
     Args:
         time_limit (`float`, *optional*, defaults to `5.0`):
-            Seconds for a comparison that needs computer algebra. One that takes longer counts as "different".
+            Seconds of CPU time for a comparison that needs computer algebra. One that takes longer counts as "different".
     """
 
     time_limit: float = TIME_LIMIT
@@ -125,7 +125,7 @@ def equivalence_classes(answers: Sequence[str | None], time_limit: float = TIME_
         answers (`Sequence[str | None]`):
             Answers as [`~trl_dsmath.text.read_answer`] returns them. `None` and what cannot be read stays out.
         time_limit (`float`, *optional*, defaults to `5.0`):
-            Seconds for a comparison that needs computer algebra.
+            Seconds of CPU time for a comparison that needs computer algebra.
 
     Returns:
         `list[list[int]]`
@@ -138,7 +138,7 @@ def equivalence_classes(answers: Sequence[str | None], time_limit: float = TIME_
 def vote(
     answers: Sequence[str | None], weights: Sequence[float] | None = None, time_limit: float = TIME_LIMIT
 ) -> Vote:
-    """Counts answers by what they mean.
+    """Counts answers, grouped by equivalence.
 
     Of two classes with the same weight, the one whose first member came first wins.
 
@@ -146,9 +146,9 @@ def vote(
         answers (`Sequence[str | None]`):
             Answers as [`~trl_dsmath.text.read_answer`] returns them.
         weights (`Sequence[float]`, *optional*):
-            What each answer counts for, a reward model's score for example. If `None`, one each.
+            The weight of each answer, a reward model's score for example. If `None`, one each.
         time_limit (`float`, *optional*, defaults to `5.0`):
-            Seconds for a comparison that needs computer algebra.
+            Seconds of CPU time for a comparison that needs computer algebra.
 
     Returns:
         [`Vote`]

@@ -117,7 +117,7 @@ def score(tasks: Sequence[Task], samples: Sequence[dict[str, Any]], time_limit: 
         samples (`Sequence[dict]`):
             Lines of `samples.jsonl`: `key`, `sample`, `completion`. Those of other plans are passed over.
         time_limit (`float`, *optional*, defaults to `5.0`):
-            Seconds for one answer that needs computer algebra.
+            Seconds of CPU time for one answer that needs computer algebra.
 
     Returns:
         [`Scores`]

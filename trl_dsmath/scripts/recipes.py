@@ -128,7 +128,7 @@ def _info(stage: str, file: Path) -> RecipeInfo:
 
     def sentence(what: str) -> str:
         found = re.search(rf"\b{what}: (.+?)[.;] ", text)
-        return found[1].strip() if found else "not run"
+        return found[1].strip() if found and not found[1].startswith("NOT RUN") else "not run"
 
     return RecipeInfo(f"{stage}/{file.stem}", sentence("Hardware"), sentence("Time"), sentence("Expect"))
 
