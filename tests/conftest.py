@@ -15,3 +15,8 @@ def precision_of_its_own() -> Iterator[None]:
     """transformers 4 writes the precision of a run into the environment, where it holds for the runs after it."""
     yield
     os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: compressed ones hold the second, and two workers would collect other names."""
+    return argname if isinstance(val, bytes) else None

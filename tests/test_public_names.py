@@ -18,13 +18,13 @@ SIGNATURES = {
     "sandbox.run_many": "programs, timeout=10.0, memory_mb=512, workers=None, disk_mb=16, output_kb=1024, unsafe=False",
     "prm.load_step_scorer": "name_or_path, layout=None, device=None, dtype=None, batch_size=16, max_length=None, step_separator=None",
     "shepherd.annotate": "data, sampler, output, mode='hard', num_rollouts=8, num_solutions=15, decoding=None, step_separator='\\n', rollout_batch_size=2, problems_at_once=16, progress=True",
-    "solve.Solver": "sampler, settings=None, step_scorer=None, **options",
+    "inference.Solver": "sampler, settings=None, step_scorer=None, **options",
     "grpo.StepGRPOTrainer": "model, reward_funcs=None, step_reward_funcs=None, args=None, train_dataset=None, eval_dataset=None, processing_class=None, reward_processing_classes=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, rollout_func=None, **kwargs",
     "grpo.DeepSeekMathGRPOTrainer": "model, reward_funcs=None, args=None, train_dataset=None, eval_dataset=None, processing_class=None, reward_processing_classes=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, tools=None, rollout_func=None, environment_factory=None, **kwargs",
     "prm.PRMTrainer": "model, args=None, train_dataset=None, eval_dataset=None, processing_class=None, compute_metrics=compute_step_metrics, callbacks=None, optimizers=(None, None), peft_config=None",
     "sft.MathSFTTrainer": "model, args=None, data_collator=None, train_dataset=None, eval_dataset=None, processing_class=None, compute_metrics=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, formatting_func=None, **kwargs",
     "pretrain.PretrainTrainer": "model, args, train_dataset=None, processing_class=None, eval_dataset=None, data_collator=None, compute_metrics=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, formatting_func=None, **kwargs",
-    "evaluation.MathEvaluationCallback": "trainer, problems, name='math', every=None, num_samples=0, temperature=0.7, max_new_tokens=1024, stop=(), batch_size=None, at_start=False, patience=None, metric='greedy'",
+    "inference.MathEvaluationCallback": "trainer, problems, name='math', every=None, num_samples=0, temperature=0.7, max_new_tokens=1024, stop=(), batch_size=None, at_start=False, patience=None, metric='greedy'",
 }
 
 
