@@ -19,11 +19,13 @@ labels of the task (is the sum right, and all before it?) are reported for all o
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "recipes" / "quickstart"))
 N = 8
 
 
@@ -32,13 +34,13 @@ def load_policy(turns: int, folder: Path, seed: int) -> tuple[Any, Any]:
 
     The accuracy that the quickstart prints here is that of 3 turns only: it cuts answers off at 24 tokens.
     """
+    import task
+    from quickstart import run_stages
+    from run import Run, Settings
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from trl_dsmath.quickstart import run, settings, task
-
     task.TURNS = turns
-    chosen = settings.Settings(seed=seed, problems=100, vote_problems=100)
-    run.run(chosen, ["corpus", "pretrain", "sft"], settings.RunFolder(folder, chosen))
+    run_stages(Run(folder, Settings(seed=seed, problems=100, vote_problems=100)), ["corpus", "pretrain", "sft"])
     model = folder / "sft" / "model"
     return LlamaForCausalLM.from_pretrained(model), PreTrainedTokenizerFast.from_pretrained(model)
 
@@ -50,7 +52,7 @@ def rows_of(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 def true_labels(row: dict[str, Any]) -> list[bool]:
     """Whether a step and all before it are right; the last one (the answer) by the gold."""
-    from trl_dsmath.quickstart.task import wrong_lines
+    from task import wrong_lines
 
     wrong = wrong_lines("".join(row["completions"]))
     return [not any(line <= step for line in wrong) for step in range(len(row["labels"]) - 1)] + [row["labels"][-1]]
@@ -62,26 +64,27 @@ def plain_labels(
     """Plain annotation, written out here: no sharing, no stopping. Returns labels and the roll-outs drawn."""
     from trl_dsmath.grading import Verdict
     from trl_dsmath.grading.batch import judge
-    from trl_dsmath.shepherd.problems import answer_of
+    from trl_dsmath.text import read_answer
 
     jobs = []  # (key, step, ids of the prefix, of the solution's part)
     for key, row in rows.items():
         prompt = sampler.encode_prompt(row["prompt"])
         ids = sampler.encode("".join(row["completions"]))
-        for step in range(1, len(row["completions"])):
+        for step in range(1, len(row["completions"]) + (not row["finished"])):  # the last step has the answer
             text = "".join(row["completions"][:step])
             end = next(m for m in range(len(ids) + 1) if sampler.decode(ids[:m]).startswith(text))
             jobs.append((key, step, prompt + ids[:end], ids[:end]))
     labels = {key: [False] * len(row["labels"]) for key, row in rows.items()}
     for key, row in rows.items():
-        labels[key][-1] = row["labels"][-1]
+        if row["finished"]:
+            labels[key][-1] = row["labels"][-1]
     drawn = 0
     for begin in range(0, len(jobs), 64):
         part = jobs[begin : begin + 64]
         samples = sampler.sample([job[2] for job in part], decoding, n=rollouts)
         drawn += sum(map(len, samples))
         answers = [
-            answer_of(sampler.decode([*job[3], *one.ids]), one.finished)
+            read_answer(sampler.decode([*job[3], *one.ids]), one.finished)
             for job, of in zip(part, samples, strict=True)
             for one in of
         ]
@@ -105,15 +108,15 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3, help="steps of a solution before the line with the answer")
     parser.add_argument("--problems", type=int, default=100)
     parser.add_argument("--solutions", type=int, default=4, help="solutions a problem")
-    parser.add_argument("--wave", type=int, default=2)
+    parser.add_argument("--rollout_batch_size", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where the policy is kept for the next time")
     args = parser.parse_args()
 
     import torch
+    from task import make_problems
 
     from trl_dsmath.generation import Decoding, TransformersSampler
-    from trl_dsmath.quickstart.task import make_problems
     from trl_dsmath.shepherd import annotate
 
     torch.set_num_threads(1)
@@ -138,7 +141,7 @@ def main() -> None:
                 num_rollouts=N,
                 num_solutions=args.solutions,
                 decoding=decoding,
-                wave=args.wave,
+                rollout_batch_size=args.rollout_batch_size,
                 problems_at_once=64,
                 progress=False,
             )
@@ -157,7 +160,7 @@ def main() -> None:
     wrong = {key: labels for key, labels in plain.items() if not labels[-1]}
     print(
         f"\n{len(plain)} solutions of {args.problems} problems, {args.turns} turns ({sum(steps) / len(steps):.1f} steps), "
-        f"{right:.1%} right; N = {N}, wave {args.wave}, seed {args.seed}"
+        f"{right:.1%} right; N = {N}, batches of {args.rollout_batch_size}, seed {args.seed}"
     )
     print(f"good steps before the last one: {sum(map(sum, plain.values())) / sum(steps):.1%} by plain labels")
     print(f"{'':12} {'roll-outs':>10} {'of plain':>9} {'CPU s':>6} {'= plain':>8} {'= monotone':>11} {'= truth':>8}")

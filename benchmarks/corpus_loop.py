@@ -17,9 +17,8 @@ from pathlib import Path
 
 from trl_dsmath.corpus.loop import run_loop
 from trl_dsmath.corpus.measure import Tally
-from trl_dsmath.corpus.rank import Cut
 from trl_dsmath.corpus.rules import parts
-from trl_dsmath.corpus.score import read_scores
+from trl_dsmath.corpus.score import Cut, read_scores
 from trl_dsmath.corpus.settings import LoopSettings
 
 

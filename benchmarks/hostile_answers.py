@@ -7,7 +7,6 @@ second. `grow MB` is the growth of this process; workers are separate and limite
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -95,22 +94,24 @@ def completions() -> dict[str, str]:
     return {**{name: f"\\boxed{{{answer}}}" for name, answer in HOSTILE.items()}, **WHOLE_COMPLETIONS}
 
 
-def mixed_batch() -> tuple[list[str], list[str], list[float]]:
-    """1,024 completions of which six hang: completions, golds, rewards."""
-    texts, golds, rewards = [], [], []
+def mixed_batch() -> tuple[list[str], list[str], list[float | None]]:
+    """1,024 completions of which six hang and cannot be judged: completions, golds, rewards."""
+    texts: list[str] = []
+    golds: list[str] = []
+    rewards: list[float | None] = []
     for index in range(1024):
         right = index % 3 == 0
         texts.append(f"so it is \\boxed{{{index if right else index + 1}}}")
         golds.append(str(index))
         rewards.append(float(right))
     for place, (answer, gold) in zip(range(50, 1024, 170), HANGING, strict=False):
-        texts[place], golds[place], rewards[place] = f"\\boxed{{{answer}}}", gold, 0.0
+        texts[place], golds[place], rewards[place] = f"\\boxed{{{answer}}}", gold, None
     return texts, golds, rewards
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--limit", type=float, default=5.0, help="seconds for one pair")
+    parser.add_argument("--limit", type=float, default=5.0, help="seconds of CPU time for one pair")
     args = parser.parse_args()
     import psutil
 
@@ -141,14 +142,15 @@ def main() -> None:
     start = time.perf_counter()
     verdicts = grade(texts, golds, args.limit)
     seconds = time.perf_counter() - start
-    right = sum((verdict == "correct") == bool(reward) for verdict, reward in zip(verdicts, rewards, strict=True))
+    right = sum(verdict.reward == reward for verdict, reward in zip(verdicts, rewards, strict=True))
     hung = sum(verdict == "timeout" for verdict in verdicts)
     print(
-        f"batch of 1,024 with 6 hanging: {seconds:.2f} s (limit {args.limit} + 3), {right} of 1,024 right, {hung} timeouts"
+        f"batch of 1,024 with 6 hanging: {seconds:.2f} s, {right} of 1,024 rewards as they should be, {hung} timeouts"
     )
-    print(f"this process grew by {(process.memory_info().rss - base) / 2**20:.1f} MB; workers left: ", end="")
     children = process.children(recursive=True)
-    print(f"{len(children)} of {os.cpu_count()} cores + 1 zygote, idle")
+    print(
+        f"this process grew by {(process.memory_info().rss - base) / 2**20:.1f} MB; {len(children)} process left: the zygote"
+    )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python benchmarks/plan_forecast.py
 
-Each case is a process of its own: a Llama of 30M random weights, `MathSFTTrainer`, two updates of 4 x 512 tokens, one
+Each case runs in its own process: a Llama of 30M random weights, `MathSFTTrainer`, two updates of 4 x 512 tokens, one
 thread. The peak of the resident size is taken above the process before the model is loaded. The forecast is the sum of
 all parts but the assumed ones. A CPU has other kernels and another allocator than a GPU: this checks the arithmetic, not
-a card. Passes in bfloat16 take many minutes on a CPU without instructions for it and are left out.
+a GPU. Passes in bfloat16 take many minutes on a CPU without instructions for it and are left out.
 """
 
 import argparse

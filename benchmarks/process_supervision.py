@@ -12,6 +12,7 @@ by the lowest step score above majority at K = 16, process + outcome at most 2 p
 import argparse
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,15 +26,21 @@ from process_supervision_report import report
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 import trl_dsmath
+from trl_dsmath.data.journal import write_whole
 from trl_dsmath.generation import Decoding, TransformersSampler
 from trl_dsmath.paper import GRPO_STAGE
 from trl_dsmath.prm.metrics import auroc
-from trl_dsmath.quickstart import measure, run, settings, stages, task
-from trl_dsmath.quickstart.progress import quiet_libraries
 from trl_dsmath.rewards import boxed_accuracy_reward
 from trl_dsmath.shepherd import annotate, to_dataset
 from trl_dsmath.text import read_answer
 from trl_dsmath.text.steps import split_steps
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "recipes" / "quickstart"))
+import task
+from model import MAX_NEW_TOKENS, complete, judge
+from quickstart import GRPO_GROUP, GRPO_PROMPTS, run_stages
+from quiet import be_quiet
+from run import Run, Settings
 
 K = 16
 SAMPLED_PROBLEMS, TESTED_PROBLEMS = 150, 400  # for AUROC and votes; for accuracy
@@ -49,21 +56,21 @@ class Seed:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed, self.folder = seed, folder
-        self.decoding = Decoding(max_new_tokens=measure.MAX_NEW_TOKENS, seed=seed)
+        self.decoding = Decoding(max_new_tokens=MAX_NEW_TOKENS, seed=seed)
         folder.mkdir(parents=True, exist_ok=True)
         self.sft = folder / "policy" / "sft" / "model"
         self.held_out = task.make_problems(TESTED_PROBLEMS, seed, "held-out")
-        chosen = settings.Settings(seed=seed, problems=TESTED_PROBLEMS)
+        chosen = Settings(seed=seed, problems=TESTED_PROBLEMS)
         if not (self.sft.parent / "result.json").exists():
-            run.run(chosen, ["corpus", "pretrain", "sft"], settings.RunFolder(folder / "policy", chosen))
+            run_stages(Run(folder / "policy", chosen), ["corpus", "pretrain", "sft"])
 
     def part(self, name: str, make: Callable[[], Figures]) -> None:
         """Makes and writes the figures of a part, unless it is finished."""
         path = self.folder / f"{name}.json"
         if not path.exists():
-            with quiet_libraries():
-                figures = make()
-            settings.write_whole(path, json.dumps(figures, indent=1))
+            be_quiet()
+            figures = make()
+            write_whole(path, json.dumps(figures, indent=1))
             print(f"seed {self.seed} {name}: {json.dumps(figures)}", flush=True)
 
     def sample(self, policy: Path, problems: list[Any], count: int) -> list[tuple[Any, list[str]]]:
@@ -76,8 +83,8 @@ class Seed:
         """Greedy and sampled accuracy on the held-out problems, in percent."""
         (model, tokenizer), found = load(policy), {}
         for way, sample_seed in (("greedy", None), ("sampled", self.seed)):
-            texts = measure.complete(model, tokenizer, self.held_out, sample_seed)
-            found[way] = 100 * sum(measure.judge(self.held_out, texts)) / len(texts)
+            texts = complete(model, tokenizer, self.held_out, sample_seed)
+            found[way] = 100 * sum(judge(self.held_out, texts)) / len(texts)
         return found
 
     def judge(self, prm: Path, policy: Path) -> Figures:
@@ -131,15 +138,15 @@ class Seed:
         args = config(
             **shared_arguments(self.seed, output, GRPO_STEPS, GRPO_RATE),
             **weights,
-            per_device_train_batch_size=stages.GRPO_PROMPTS * stages.GRPO_GROUP,
-            global_batch_size=stages.GRPO_PROMPTS * stages.GRPO_GROUP,
-            num_generations=stages.GRPO_GROUP,
-            max_completion_length=measure.MAX_NEW_TOKENS,
+            per_device_train_batch_size=GRPO_PROMPTS * GRPO_GROUP,
+            global_batch_size=GRPO_PROMPTS * GRPO_GROUP,
+            num_generations=GRPO_GROUP,
+            max_completion_length=MAX_NEW_TOKENS,
             lr_scheduler_type="constant_with_warmup",
             warmup_steps=5,
             adam_beta2=0.99,
         )
-        problems = task.make_problems(GRPO_STEPS * stages.GRPO_PROMPTS, self.seed, split)
+        problems = task.make_problems(GRPO_STEPS * GRPO_PROMPTS, self.seed, split)
         rows = [{"prompt": problem.prompt, "solution": problem.answer} for problem in problems]
         model, tokenizer = load(start)
         trainer = trainer_class(

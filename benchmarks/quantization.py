@@ -200,7 +200,7 @@ def _rows(counted: ModelMemory, card: int, tokens: int) -> str:
 def gpu(new_tokens: int) -> list[str]:
     """The 7B of the published shape with random weights, in each form: 64 samples, peak memory, tokens a second."""
     from trl_dsmath.generation import Decoding, TransformersSampler
-    from trl_dsmath.inference.solve_settings import TEMPERATURE, TOP_P
+    from trl_dsmath.inference.config import TEMPERATURE, TOP_P
 
     lines = ["| form | load, s | weights, GiB | peak, GiB | tokens/s, 64 samples |", "|" + "---|" * 5]
     with tempfile.TemporaryDirectory() as folder:

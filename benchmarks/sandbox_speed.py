@@ -1,8 +1,9 @@
-"""How many programs a second the sandbox runs, warm and cold, beside a plain `python -c` subprocess in the same run.
+"""How many programs per second the sandbox runs, warm and cold, beside a plain `python -c` subprocess in the same run.
 
     python benchmarks/sandbox_speed.py [--programs 60] [--plain 6]
 
-Each program imports sympy and solves a quadratic equation of its own. Walls that this machine lacks are named and left out.
+Each program imports sympy and solves a quadratic equation of its own. Isolation backends that
+this machine lacks are named and left out.
 Wall-clock time; other jobs on the machine slow all rows down. Goal: at least 20 programs a second with 2 workers.
 """
 
@@ -14,7 +15,7 @@ import time
 
 from trl_dsmath.errors import SandboxError
 from trl_dsmath.sandbox import Sandbox
-from trl_dsmath.sandbox.sandbox import WALLS
+from trl_dsmath.sandbox.isolation import BACKENDS
 
 PROGRAM = """
 import sympy
@@ -28,14 +29,14 @@ def program(index: int) -> tuple[str, str]:
     return PROGRAM.format(p=2 * index + 1, q=index * (index + 1)), f"[{index}, {index + 1}]\n"
 
 
-def measure(wall: str, count: int) -> None:
+def measure(backend: str, count: int) -> None:
     pairs = [program(index + 1) for index in range(count)]
-    with Sandbox(wall) as box:
+    with Sandbox(backend) as box:
         started = time.perf_counter()
         try:
             layers = box.run("").layers
         except SandboxError as error:
-            print(f"{wall:12} not here: {str(error).splitlines()[-1].strip()}")
+            print(f"{backend:12} not here: {str(error).splitlines()[-1].strip()}")
             return
         cold = time.perf_counter() - started
         rates = []
@@ -44,7 +45,7 @@ def measure(wall: str, count: int) -> None:
             results = box.run_many([code for code, _ in pairs], workers=workers)
             rates.append(count / (time.perf_counter() - started))
             assert [result.stdout for result in results] == [expected for _, expected in pairs]
-    print(f"{wall:12} {cold:10.2f} {rates[0]:12.1f} {rates[1]:12.1f}   {' + '.join(layers)}")
+    print(f"{backend:12} {cold:10.2f} {rates[0]:12.1f} {rates[1]:12.1f}   {' + '.join(layers)}")
 
 
 def plain(count: int) -> None:
@@ -64,8 +65,8 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, user {os.getuid()}")
     print(f"{'':12} {'cold start':>10} {'1 worker':>12} {'2 workers':>12}   layers")
     print(f"{'':12} {'s':>10} {'programs/s':>12} {'programs/s':>12}")
-    for wall in WALLS:
-        measure(wall, args.programs)
+    for backend in BACKENDS:
+        measure(backend, args.programs)
     plain(args.plain)
 
 

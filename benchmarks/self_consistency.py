@@ -41,7 +41,7 @@ def speed(rounds: int, new_tokens: dict[int, int], batch_size: int | None) -> tu
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
 
     from trl_dsmath.generation import Decoding, TransformersSampler
-    from trl_dsmath.inference.solve_settings import TEMPERATURE, TOP_P
+    from trl_dsmath.inference.config import TEMPERATURE, TOP_P
     from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -131,26 +131,29 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[1]
     match words:
         case ["dsmath", ("corpus" | "solve" | "evaluate") as stage, *argv]:
-            from trl_dsmath.cli.recipes import recipe_path
-            from trl_dsmath.scripts.options import parse_light
+            from trl_dsmath.scripts import ScriptParser, recipe_script
 
-            if "--config" in argv:
-                at = argv.index("--config") + 1
-                argv[at] = str(recipe_path(stage, argv[at]))
-            parse_light(import_module(f"trl_dsmath.cli.{stage}").make_parser(), argv)
+            script = recipe_script(stage)
+            monkeypatch.setattr(sys, "argv", [str(script)])
+            parser = ScriptParser(runpy.run_path(str(script))["ARGUMENTS"])
+            parser.add_argument("question", nargs="?")
+            parser.parse_args_and_config(argv)
         case ["dsmath", "iterate", *argv]:
             from trl_dsmath.cli.plan import runs_of
             from trl_dsmath.cli.recipes import recipe_path
 
             assert argv[0] == "--config"
             runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])
+        case ["dsmath", "recipes", *argv]:
+            from trl_dsmath.cli.recipes import make_parser
+            from trl_dsmath.scripts.options import parse_light
+
+            parse_light(make_parser(), argv)
         case ["dsmath", stage, *argv]:
-            from trl_dsmath.cli import launch
+            from trl_dsmath.scripts import script_parser
 
             monkeypatch.setenv("TRL_DSMATH_LAUNCHED", "1")  # flags of `accelerate launch` are read, and nothing starts
-            parser = import_module(f"trl_dsmath.cli.{stage}").make_parser
-            steps = {"steps": True} if "steps-" in " ".join(argv) else {}
-            launch.parse(stage, parser(**steps), [*argv, "--use_cpu"])
+            script_parser(stage).parse_args_and_config([*argv, "--use_cpu"])
             monkeypatch.delenv("TRL_DSMATH_LAUNCHED")
         case ["trl", "grpo", *argv]:
             from trl.scripts.grpo import make_parser

@@ -81,7 +81,7 @@ CODES = {
     "dsmath corpus": {0, 3},  # 3: it waits for decisions
 }
 SLOW = {"README", "corpus", "quickstart"}
-# Optional packages that the code of a page needs; "sandbox" is a wall for programs.
+# Optional packages that the code of a page needs; "sandbox" needs an isolation backend.
 NEEDS = {
     "README": ["fasttext"],
     "index": ["fasttext"],

@@ -18,11 +18,12 @@ import yaml
 from safetensors.torch import load_file
 
 from trl_dsmath.cli import main
-from trl_dsmath.cli.iterate import take_section_flags
 from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.iterate import IterateConfig, iterate, loop, phases
 from trl_dsmath.paper import GRPO_STAGE
+from trl_dsmath.scripts import recipe_script, script_parser
+from trl_dsmath.scripts.launch import launch_names
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -194,7 +195,8 @@ def test_a_failed_stage_is_told_and_its_settings_can_be_mended(
     [
         ({"iterations": 0}, "at least 1"),
         ({"replay_fraction": 1.0}, "Set it to 0.1"),
-        ({"model_name_or_path": None}, "Give --model_name_or_path"),
+        ({"model_name_or_path": None}, "Set model_name_or_path"),
+        ({"grpo": {"use_peft": True, "load_in_4bit": True}}, "costs several times what was learned"),
         ({"grpo": {"seed": 1}}, "grpo sets seed, which the loop sets"),
         ({"grpo": None}, "should hold `key: value` lines"),
         ({"prm": {"use_peft": True}}, "an adapter cannot be continued"),
@@ -207,19 +209,25 @@ def test_settings_that_cannot_work_are_refused(changes: dict, message: str, tmp_
 
 
 def test_flags_of_a_section() -> None:
-    rest, taken = take_section_flags(["--seed", "3", "--grpo.max_steps", "5", "--prm.dtype=null", "--x.y", "1"])
-    assert rest == ["--seed", "3", "--x.y", "1"]
-    assert taken == {"grpo": {"max_steps": 5}, "annotate": {}, "prm": {"dtype": None}}
+    flags = ["--model_name_or_path", "p", "--prm_name_or_path", "r", "--output_dir", "o", "--seed", "3"]
+    sections = ["--grpo.max_steps", "5", "--prm.dtype=null"]
+    (config,) = script_parser("iterate").parse_args_and_config([*flags, *sections])
+    assert (config.seed, config.grpo, config.annotate, config.prm) == (3, {"max_steps": 5}, {}, {"dtype": None})
+    with pytest.raises(ConfigError, match=r"Unknown flag --x\.y"):
+        script_parser("iterate").parse_args_and_config([*flags, "--x.y", "1"])
+
+
+def test_a_stage_that_leaves_nothing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phases, "run_stage", lambda *args: None)
+    with pytest.raises(phases.PhaseError, match="neither a model nor a checkpoint"):
+        phases.train_stage("grpo", {}, tmp_path, 0)
 
 
 @pytest.mark.parametrize("recipe", ["cpu", "gpu24", "paper"])
 def test_recipes_hold_known_keys_only(recipe: str, tmp_path: Path) -> None:
-    from trl_dsmath.cli import annotate, grpo, launch, prm
-
     config = IterateConfig(**yaml.safe_load(recipe_path("iterate", recipe).read_text()))
-    parsers = {"grpo": grpo.make_parser(steps=True), "annotate": annotate.make_parser(), "prm": prm.make_parser()}
-    for stage, parser in parsers.items():
-        known = set(vars(parser.parse_known_args([f"--output_dir={tmp_path}"])[0])) | launch._launch_names()
+    for stage in ("grpo", "annotate", "prm"):
+        known = set(script_parser(stage).read_settings([f"--output_dir={tmp_path}"])) | launch_names()
         assert set(getattr(config, stage)) <= known
 
 
@@ -279,7 +287,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _command(recipe: Path, output_dir: Path) -> list[str]:
-    return [sys.executable, "-m", "trl_dsmath.cli.iterate", "--config", str(recipe), "--output_dir", str(output_dir)]
+    return [sys.executable, str(recipe_script("iterate")), "--config", str(recipe), "--output_dir", str(output_dir)]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ class GradingError(DsMathError, RuntimeError):
 
 
 class SandboxError(DsMathError, RuntimeError):
-    """No wall is available in which a program could run, or the one in use broke. The message says what to install."""
+    """No isolation backend is available, or the one in use broke. The message says what to install."""
 
 
 class MissingDependencyError(DsMathError, ImportError):

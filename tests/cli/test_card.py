@@ -15,6 +15,7 @@ from trl_dsmath.scripts.card import _recipe, run_section
         (["dsmath", "grpo", "--config", "paper"], "grpo/paper"),
         (["dsmath", "sft", "--max_steps", "1", "--config=gpu24"], "sft/gpu24"),
         (["grpo.py", "--config", "/somewhere/recipes/grpo/paper.yaml"], "grpo/paper"),
+        (["mine/grpo.py", "--max_steps", "1", "--config", "cpu"], "grpo/cpu"),
         (["dsmath", "grpo", "--config", "mine.yaml"], "mine.yaml"),
         (["dsmath", "grpo"], None),
     ],

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -38,11 +39,16 @@ def test_errors_are_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> N
     assert "Traceback" not in error
 
 
-def test_ctrl_c_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    import trl_dsmath.cli.sft
-
-    def interrupted(argv: list[str]) -> int:
+@pytest.mark.parametrize(
+    ("command", "where"), [("sft", "trl_dsmath.scripts.parser"), ("grade", "trl_dsmath.cli.grade")]
+)
+def test_ctrl_c_exits_130_and_says_how_to_go_on(
+    command: str, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trl_dsmath.cli.sft, "main", interrupted)
-    assert main(["sft"]) == 130
+    module = import_module(where)
+    monkeypatch.setattr(*((module, "take_config") if command == "sft" else (module, "main")), interrupted)
+    assert main([command]) == 130
+    assert f"dsmath {command}: stopped. The same command goes on" in capsys.readouterr().err

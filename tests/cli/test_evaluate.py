@@ -2,27 +2,36 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from trl_dsmath.cli import evaluate
 from trl_dsmath.cli.check_data import main as check_data
-from trl_dsmath.cli.recipes import named_recipe
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.inference import BENCHMARKS
-from trl_dsmath.scripts.options import parse_light
+from trl_dsmath.scripts import ScriptParser, recipe_script
 from trl_dsmath.scripts.tiny_model import make_tiny_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
 
 from replay import write_benchmarks
 
+SCRIPT = recipe_script("evaluate")
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"
 TEN = [name for name in BENCHMARKS if not name.startswith("aime")]
+
+
+def evaluate(argv: list[str]) -> int:
+    """What the script does, in this process and without `run_script`, so that errors come out."""
+    before, sys.argv = sys.argv, [str(SCRIPT), *argv]
+    try:
+        return runpy.run_path(str(SCRIPT))["main"]() or 0
+    finally:
+        sys.argv = before
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +62,10 @@ def _flags(model: str, output: Path, folder: object, **more: object) -> list[str
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real test sets are not at ../shared/data")
 def test_all_ten_real_benchmarks_by_the_cpu_recipe(model: str, tmp_path: Path) -> None:
     flags = _flags(model, tmp_path, REAL, limit=2, num_samples=2)
-    assert evaluate.main(["--config", "cpu", *flags]) == 0
+    assert evaluate(["--config", "cpu", *flags]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["complete"] and report["settings"]["benchmarks"] == ",".join(TEN)
-    greedy = {f["benchmark"]: f["problems"] for f in report["figures"] if f["name"] == "greedy"}
+    greedy = {f["benchmark"]: f["problems"] for f in report["metrics"] if f["name"] == "greedy"}
     assert greedy == dict.fromkeys(TEN, 2)
     samples = [json.loads(line) for line in (tmp_path / "samples.jsonl").open()]
     assert len(samples) == 10 * 2 * 3
@@ -69,11 +78,11 @@ def test_all_ten_real_benchmarks_by_the_cpu_recipe(model: str, tmp_path: Path) -
 @pytest.mark.slow
 def test_few_shot_and_again_without_a_model(model: str, benchmarks_dir: Path, tmp_path: Path) -> None:
     flags = _flags(model, tmp_path, benchmarks_dir, benchmarks="gsm8k,gaokao_mathqa")
-    assert evaluate.main([*flags, "--few_shot"]) == 0
+    assert evaluate([*flags, "--few_shot"]) == 0
     first = (tmp_path / "samples.jsonl").read_text()
     asked = json.loads((tmp_path / "problems.jsonl").read_text().splitlines()[0])
     assert asked["prompt"].count("The final answer is") == 8 and asked["form"] == "sentence"
-    assert evaluate.main([*flags, "--few_shot"]) == 0
+    assert evaluate([*flags, "--few_shot"]) == 0
     assert (tmp_path / "samples.jsonl").read_text() == first
     text = (tmp_path / "report.md").read_text()
     assert "worked examples are of our own wording" in text and "Few-shot prompts are how the paper tests Base" in text
@@ -81,13 +90,13 @@ def test_few_shot_and_again_without_a_model(model: str, benchmarks_dir: Path, tm
     rows = [json.loads(line) for line in first.splitlines()]
     rows[0]["completion"] = "3*6 = 18. The final answer is 18."
     (tmp_path / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert evaluate.main(["--rescore", str(tmp_path)]) == 0
-    figures = json.loads((tmp_path / "report.json").read_text())["figures"]
-    gsm8k = {f["reading"]: f["value"] for f in figures if f["benchmark"] == "gsm8k"}
+    assert evaluate(["--rescore", str(tmp_path)]) == 0
+    figures = json.loads((tmp_path / "report.json").read_text())["metrics"]
+    gsm8k = {f["filter"]: f["value"] for f in figures if f["benchmark"] == "gsm8k"}
     assert gsm8k == {"flexible": 0.5, "strict": 0.5}
 
     (tmp_path / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
-    assert evaluate.main(["--rescore", str(tmp_path)]) == 1  # a partial run
+    assert evaluate(["--rescore", str(tmp_path)]) == 1  # a partial run
     assert "is not complete" in (tmp_path / "report.md").read_text()
 
 
@@ -101,7 +110,7 @@ def test_tools_and_programs(model: str, benchmarks_dir: Path, tmp_path: Path) ->
     ):
         folder = tmp_path / f"{mode}-{few_shot}"
         flags = _flags(model, folder, benchmarks_dir, benchmarks="gsm8k", mode=mode, few_shot=few_shot)
-        assert evaluate.main(flags) == 0
+        assert evaluate(flags) == 0
         asked = json.loads((folder / "problems.jsonl").read_text().splitlines()[0])
         prompt = asked["prompt"] if isinstance(asked["prompt"], str) else asked["prompt"][0]["content"]
         assert said in prompt
@@ -115,15 +124,15 @@ def test_recordings_with_labels(benchmarks_dir: Path, tmp_path: Path, capsys: py
     file = tmp_path / "recorded.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     flags = ["--completions", str(file), "--benchmarks", "gsm8k", "--benchmarks_dir", str(benchmarks_dir)]
-    assert evaluate.main(flags) == 0
+    assert evaluate(flags) == 0
     out = capsys.readouterr().out
-    assert "3 of 4 agree with the flexible reading" in out
+    assert "3 of 4 agree with the flexible answer" in out
     folder = tmp_path / "recorded.jsonl.evaluation"
     assert json.loads((folder / "disagreements.jsonl").read_text())["completion"] == "2500"
-    figures = json.loads((folder / "report.json").read_text())["figures"]
-    found = {(f["name"], f["reading"]): f["value"] for f in figures}
+    figures = json.loads((folder / "report.json").read_text())["metrics"]
+    found = {(f["name"], f["filter"]): f["value"] for f in figures}
     assert (found["avg@2", "flexible"], found["avg@2", "strict"], found["pass@2", "strict"]) == (0.75, 0.25, 0.5)
-    assert evaluate.main(["--rescore", str(folder)]) == 0
+    assert evaluate(["--rescore", str(folder)]) == 0
 
 
 def test_what_cannot_work_is_said_before_a_model_is_loaded(benchmarks_dir: Path, tmp_path: Path) -> None:
@@ -136,24 +145,36 @@ def test_what_cannot_work_is_said_before_a_model_is_loaded(benchmarks_dir: Path,
         (["--config", "huge"], "recipes of this stage are: cpu, gpu24, paper"),
     ):
         with pytest.raises(ConfigError, match=said):
-            evaluate.main([*flags, *more])
+            evaluate([*flags, *more])
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu24", "paper"])
-def test_recipes_are_settings_that_work(name: str) -> None:
-    args = parse_light(evaluate.make_parser(), named_recipe("evaluate", ["--config", name]))
-    assert args.model_name_or_path and args.output_dir == Path(f"runs/{name}/evaluate")
-    assert evaluate._names(args.benchmarks)
-    assert (args.num_samples, args.temperature) == {"cpu": (4, 0.7), "gpu24": (0, 0.7), "paper": (64, 0.7)}[name]
+def test_recipes_are_settings_that_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--config", name])
+    _, config, model = ScriptParser(runpy.run_path(str(SCRIPT))["ARGUMENTS"]).parse_args_and_config()
+    assert model.model_name_or_path and config.output_dir == f"runs/{name}/evaluate" and config.benchmarks
+    assert (config.num_samples, config.temperature) == {"cpu": (4, 0.7), "gpu24": (0, 0.7), "paper": (64, 0.7)}[name]
+
+
+def test_a_prompt_that_is_too_long_is_counted(
+    model: str, benchmarks_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in (benchmarks_dir / "gsm8k/test.jsonl").open()]
+    rows[0]["question"] += " It is late." * 5000
+    (tmp_path / "gsm8k").mkdir()
+    (tmp_path / "gsm8k/test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert evaluate(_flags(model, tmp_path / "out", tmp_path, benchmarks="gsm8k")) == 0
+    assert "1 problems do not fit" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out/report.json").read_text())["too_long_problems"] == {"gsm8k": 1}
 
 
 def test_judging_again_needs_no_torch(benchmarks_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "recorded.jsonl"
     file.write_text(json.dumps({"question": "1+1?", "completion": "\\boxed{2}", "gold": "2"}) + "\n")
     code = (
-        "import sys; from trl_dsmath.cli.evaluate import main; "
-        f"assert main(['--completions', {str(file)!r}]) == 0; "
-        "print([m for m in ('torch', 'transformers', 'trl') if m in sys.modules])"
+        f"import runpy, sys; sys.argv = ['evaluate.py', '--completions', {str(file)!r}]; "
+        f"assert runpy.run_path({str(SCRIPT)!r})['main']() == 0; "
+        "print([m for m in ('torch', 'transformers') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=dict(os.environ)

@@ -40,7 +40,7 @@ def test_grade(completions: Path, capsys: pytest.CaptureFixture) -> None:
     assert "accuracy 33.3% of 3 rows" in out
 
 
-def test_grade_goes_on_where_it_was_stopped(completions: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_grade_resumes(completions: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     output = tmp_path / "out.jsonl"
     assert main(["grade", str(completions), "--output", str(output)]) == 0
     whole = output.read_text()
@@ -120,7 +120,7 @@ def test_a_broken_line_is_not_passed_over(tmp_path: Path, capsys: pytest.Capture
     path = tmp_path / "rows.jsonl"
     path.write_text('{"question": "?", "answer": "1"}\nno JSON\n')
     assert main(["check-data", str(path)]) == 1
-    assert "1 lines hold no JSON object and are not checked (line 2)" in capsys.readouterr().out
+    assert "1 lines are not JSON objects and are not checked (line 2)" in capsys.readouterr().out
     path.write_text('{"question": "?", "answer": "1"}\n')
     assert main(["check-data", str(path)]) == 0
 

@@ -16,7 +16,7 @@ from trl_dsmath.errors import ConfigError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SMALL_PRM = ["--scorer", "Qwen/Qwen2.5-Math-1.5B"]  # "a reward model of at most 1.5B parameters"
-# What the headers say: cards, GiB of each.
+# What the headers say: GPUs, GiB of each.
 HARDWARE = {
     "gpu24": (1, 24),
     "paper": (8, 80),
@@ -36,9 +36,9 @@ NAMES = sorted(f"{file.parent.name}/{file.stem}" for file in RECIPES.glob("*/*.y
 
 
 def _argv(name: str) -> list[str]:
-    cards, memory = HARDWARE.get(name) or HARDWARE[name.rsplit("/", 1)[-1].split("-")[-1]]
+    gpus, memory = HARDWARE.get(name) or HARDWARE[name.rsplit("/", 1)[-1].split("-")[-1]]
     small = SMALL_PRM if name in {"grpo/steps-gpu24", "iterate/gpu24"} else []
-    return ["--recipe", name, "--gpus", str(cards), "--memory", str(memory), *small]
+    return ["--recipe", name, "--gpus", str(gpus), "--memory", str(memory), *small]
 
 
 def test_every_stage_has_both_scales() -> None:
@@ -49,13 +49,13 @@ def test_every_stage_has_both_scales() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recipes_fit_on_the_hardware_of_their_header(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    cards, memory = HARDWARE.get(name) or HARDWARE[name.rsplit("/", 1)[-1].split("-")[-1]]
+    gpus, memory = HARDWARE.get(name) or HARDWARE[name.rsplit("/", 1)[-1].split("-")[-1]]
     header = " ".join(
         line.lstrip("# ") for line in (RECIPES / f"{name}.yaml").read_text().split("\n") if line[:1] == "#"
     )
     assert f"{memory} GB" in header or f"--mem={memory}G" in header
-    if cards > 1:
-        assert f"{cards} cards" in header
+    if gpus > 1:
+        assert f"{gpus} GPUs" in header or f"{gpus} cards" in header
     assert plan.main(_argv(name)) == 0
     assert "fits:" in capsys.readouterr().out
 
@@ -77,7 +77,7 @@ def test_json_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert own["weights"] + own["gradients"] + own["optimiser"] == pytest.approx(16 * 6.910365696e9 / 8 / 2**30)
     critic = sum(part["gib"] for part in found["parts"] if part["ppo_only"])
     assert found["ppo"]["peak_gib"] == pytest.approx(found["peak_gib"] + critic)
-    assert found["accumulation"] == 16  # 1,024 / (8 a card x 8 cards)
+    assert found["accumulation"] == 16  # 1,024 / (8 per GPU x 8 GPUs)
     assert found["allocated_gib"] == pytest.approx(found["peak_gib"] - 2)
 
 
@@ -86,12 +86,18 @@ def test_json_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["--recipe", "grpo/paper", "--gpus", "3"],
-            r"no multiple of per_device_train_batch_size \(8\) x processes \(3\)",
+            r"not a multiple of per_device_train_batch_size \(8\) x processes \(3\)",
         ),
         (["--recipe", "grpo/gpu24", "--learnin_rate", "1"], "Did you mean learning_rate"),
-        (["--recipe", "grpo/huge"], "recipes of this stage are: cpu"),
-        (["--recipe", "huge"], "give STAGE/NAME"),
-        (["--recipe", "grpo/cpu"], "--model_config FILE"),
+        (
+            ["--recipe", "grpo/huge"],
+            "--recipe grpo/huge: no such recipe or file.*The recipes of this stage are: grpo/cpu",
+        ),
+        (["--recipe", "grpo/gpu25"], r"--recipe grpo/gpu25: .*Did you mean grpo/gpu24 or .*\?"),
+        (["--recipe", "grop/gpu24"], r"Did you mean grpo/gpu24"),
+        (["--recipe", "gpu25", "--stage", "grpo"], r"Did you mean grpo/gpu24"),
+        (["--recipe", "huge"], r"Give STAGE/NAME \(pretrain, .*\), or a file with --stage"),
+        (["--recipe", "grpo/cpu"], "Set model_config"),
         (
             ["--recipe", "grpo/gpu24", "--num_generations", "24"],
             r"num_generations \(24\)\. Set global_batch_size to 72",
@@ -112,7 +118,7 @@ def test_unknown_keys_of_a_file_are_refused(stage: str, tmp_path: Path) -> None:
 
 
 def _settings(name: str) -> dict:
-    stage, file = plan.stage_and_file(name, None)
+    stage, file = plan.find_recipe(name, None)
     return plan.runs_of(stage, file, [])[0][1]
 
 
@@ -196,7 +202,7 @@ def test_tools_are_those_of_the_authors_harness(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "batch"), [("sft/paper", 256), ("grpo/paper", 1024), ("grpo/steps-paper", 1024), ("pretrain/paper", None)]
 )
-def test_the_global_batch_is_the_papers_on_any_fitting_number_of_cards(
+def test_the_global_batch_is_the_papers_on_any_fitting_number_of_gpus(
     name: str, batch: int | None, gpus: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Whether it fits does not matter here.
@@ -217,15 +223,15 @@ def test_the_global_batch_is_the_papers_on_any_fitting_number_of_cards(
         ("grpo/paper", 12, r"Set global_batch_size to 960\."),
         ("grpo/paper", 256, r"Set per_device_train_batch_size to 4, or global_batch_size to 2048\."),
         ("grpo/r1_zero", 3, r"Set global_batch_size to 528\."),
-        ("pretrain/paper", 2048, "lower per_device_train_batch_size or the number of cards"),
+        ("pretrain/paper", 2048, "lower per_device_train_batch_size or the number of GPUs"),
     ],
 )
-def test_numbers_of_cards_that_do_not_fit_are_refused_with_the_fix(name: str, gpus: int, fix: str) -> None:
+def test_numbers_of_gpus_that_do_not_fit_are_refused_with_the_fix(name: str, gpus: int, fix: str) -> None:
     with pytest.raises(ConfigError, match=fix):
         plan.main(["--recipe", name, "--gpus", str(gpus), "--memory", "80"])
 
 
-def test_served_vllm_takes_nothing_of_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
+def test_served_vllm_takes_nothing_of_the_gpus(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan.main([*_argv("grpo/paper"), "--vllm_mode", "server", "--json"]) == 0
     served = json.loads(capsys.readouterr().out)
     assert all(part["part"] != "vLLM's share" for part in served["parts"])

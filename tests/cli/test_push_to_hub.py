@@ -101,6 +101,8 @@ def test_model_and_card_arrive_and_a_refused_push_keeps_the_model(hub: _Hub, sma
     runs = [
         [*argv, "--hub_model_id", "me/x"],
         [*argv, "--hub_model_id", "me/refused", "--output_dir", str(tmp_path / "kept")],
+        # The run is finished, and the same command pushes what it could not push.
+        [*argv, "--hub_model_id", "me/later", "--output_dir", str(tmp_path / "kept")],
     ]
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test", "HF_HUB_DISABLE_XET": "1"}
     environment["HF_HUB_OFFLINE"] = "0"
@@ -111,7 +113,7 @@ def test_model_and_card_arrive_and_a_refused_push_keeps_the_model(hub: _Hub, sma
         text=True,
         timeout=300,
     )
-    assert done.stdout.count("exit 0") == 1 and done.stdout.count("exit 2") == 1, done.stdout + done.stderr
+    assert done.stdout.count("exit 0") == 2 and done.stdout.count("exit 2") == 1, done.stdout + done.stderr
     assert hub.tokens == {"Bearer hf_test"}
 
     sent = hub.files["me/x"]
@@ -123,6 +125,10 @@ def test_model_and_card_arrive_and_a_refused_push_keeps_the_model(hub: _Hub, sma
     assert f"pushed      {hub.url}/me/x" in done.stdout
 
     assert "me/refused" not in hub.files
+    later = hub.files["me/later"]
+    assert later["model.safetensors"] == (tmp_path / "kept" / "model.safetensors").read_bytes()
+    assert "README.md" in later and not any(name.startswith("checkpoint-") for name in later)
+    assert "is finished" in done.stdout and f"pushed      {hub.url}/me/later" in done.stdout
     error = next(line for line in done.stderr.splitlines() if line.startswith("dsmath sft: "))
     assert f"The model is saved in {tmp_path / 'kept'}, but pushing it failed" in error
     assert f"hf upload me/refused {tmp_path / 'kept'} ." in error

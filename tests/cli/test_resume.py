@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from trl_dsmath.scripts import recipe_script
+
 STAGES = {
     "sft": ["--max_length", "128", "--global_batch_size", "2", "--per_device_train_batch_size", "1"],
     "grpo": ["--num_generations", "4", "--max_completion_length", "8", "--temperature", "1.0"],
@@ -20,7 +22,7 @@ STAGES = {
 
 def _command(stage: str, small: list[str], output_dir: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", f"trl_dsmath.cli.{stage}", *small, *STAGES[stage]),
+        *(sys.executable, str(recipe_script(stage)), *small, *STAGES[stage]),
         *("--max_steps", "24", "--save_steps", "4", "--output_dir", str(output_dir)),
     ]
 

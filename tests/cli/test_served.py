@@ -56,7 +56,8 @@ def test_evaluate_draws_what_the_engine_here_draws(
 
 def test_annotate(flags: list[str], server: Server, problems: Path, tmp_path: Path) -> None:
     argv = ["annotate", *flags, "--dataset_name", str(problems), "--max_problems", "2", "--num_solutions", "2"]
-    assert main([*argv, "--output_dir", str(tmp_path)]) == 0
+    # Words as steps: an untrained model ends no line in 8 tokens.
+    assert main([*argv, "--output_dir", str(tmp_path), "--step_separator", " "]) == 0
     assert server.requests and (tmp_path / "train.jsonl").exists()
 
 

@@ -1,7 +1,8 @@
-"""`dsmath solve` as a user calls it."""
+"""`dsmath solve` and its recipe script as a user calls them."""
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -9,20 +10,34 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
-from trl_dsmath.cli import answers
-from trl_dsmath.cli.questions import few_shot_pairs
-from trl_dsmath.cli.recipes import recipe_path
-from trl_dsmath.cli.solve import main, settings_of
-from trl_dsmath.cli.solve_options import bare_switches, make_parser
+from trl_dsmath.cli import main as dsmath
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.generation import SamplerConfig
-from trl_dsmath.grading.votes import vote
-from trl_dsmath.inference import Solution, SolvedSample
 from trl_dsmath.inference.stopping import next_round
+from trl_dsmath.scripts import ScriptParser, recipe_script
 
-RUN = [sys.executable, "-c", "import sys; from trl_dsmath.cli.solve import main; sys.exit(main(sys.argv[1:]))"]
+SCRIPT = recipe_script("solve")
+
+
+def main(argv: list[str]) -> int:
+    """What the script does, in this process and without `run_script`, so that errors come out."""
+    before, sys.argv = sys.argv, [str(SCRIPT), *argv]
+    try:
+        return runpy.run_path(str(SCRIPT))["main"]() or 0
+    finally:
+        sys.argv = before
+
+
+def parse(argv: list[str]) -> tuple:
+    """The dataclasses of the script."""
+    before, sys.argv = sys.argv, [str(SCRIPT), *argv]
+    try:
+        return ScriptParser(runpy.run_path(str(SCRIPT))["ARGUMENTS"]).parse_args_and_config()
+    finally:
+        sys.argv = before
+
+
+RUN = [sys.executable, str(SCRIPT)]
 
 
 @pytest.fixture
@@ -58,7 +73,7 @@ def test_a_file_with_golds_is_resumed(
     lines = (tmp_path / "out.samples.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "out.samples.jsonl").write_text("".join(lines[:9]) + lines[9][:20])
     assert main(command) == 0
-    assert "1 questions are solved" in capsys.readouterr().err
+    assert "1 questions are solved in" in capsys.readouterr().err
     assert rows(output) == whole
     assert sorted(map(str, rows(tmp_path / "out.samples.jsonl"))) == sorted(map(str, samples))
 
@@ -104,13 +119,35 @@ def test_tool_and_program_modes_run(flags: list[str], capsys: pytest.CaptureFixt
         assert "answer      " in capsys.readouterr().out
 
 
-def test_both_spellings_and_bare_switches() -> None:
-    parser = make_parser()
-    for spelling in ("--load-in-4bit", "--load_in_4bit"):
-        args = parser.parse_args(bare_switches(parser, [spelling, "What is 1+1?", "--top-p", "0.5", "--model=m"]))
-        assert args.question == "What is 1+1?" and args.load_in_4bit is True and args.top_p == 0.5
-    args = parser.parse_args(bare_switches(parser, ["--load_in_4bit", "false", "--model", "m"]))
-    assert not args.load_in_4bit
+def test_both_spellings_and_bare_switches(flags: list[str], capsys: pytest.CaptureFixture) -> None:
+    """A switch before the question does not take it for its value."""
+    for spelling in ("--plain-prompts", "--plain_prompts"):
+        assert main([spelling, "What is 1+1?", "--top-p", "0.5", *flags]) == 0
+        assert "answer      " in capsys.readouterr().out
+    *_, model = parse(["--load-in-4bit", "false", "--model", "m"])
+    assert not model.load_in_4bit
+    *_, model = parse(["--load-in-4bit", "--model", "m", "--revision", "r", "--torch_dtype", "bf16"])
+    assert model.load_in_4bit and model.quantization == "4bit-double"
+    assert (model.model_name_or_path, model.model_revision, model.dtype) == ("m", "r", "bf16")
+
+
+def test_a_misspelt_flag_gets_a_near_name(capsys: pytest.CaptureFixture) -> None:
+    assert dsmath(["solve", "--temprature", "0.5", "1+1"]) == 2
+    error = capsys.readouterr().err
+    assert "dsmath solve: Unknown flag --temprature. Did you mean temperature" in error and error.count("\n") == 1
+
+
+def test_help_fits_on_a_page() -> None:
+    began = time.process_time()
+    done = subprocess.run([*RUN, "--help"], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) < 80 and "--adaptive {exact,beta,off}" in done.stdout
+    code = (
+        f"import runpy, sys; sys.argv = ['solve.py', '--help']; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    )
+    loaded = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules)); "
+    done = subprocess.run([sys.executable, "-c", loaded + code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")  # quick, because torch is not loaded
+    assert time.process_time() - began < 3  # of this process: it starts them and waits
 
 
 def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
@@ -118,9 +155,10 @@ def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
     questions.write_text('{"sentence": "1+1?"}\n')
     for command, error, message in [
         (["?"], ConfigError, "--model"),
+        (["?", "--model", "nowhere", "--temperature", "-1"], ConfigError, "temperature must be 0 .* not -1"),
         (["?", *flags, "--show-steps"], ConfigError, "--step_scorer"),
         (["?", *flags, "--vote", "weighted"], ConfigError, "--step_scorer"),
-        (["?", *flags, "--vote", "all"], ConfigError, "majority, weighted, best_of_n"),
+        (["?", *flags, "--vote", "all"], ConfigError, "'majority', 'weighted', 'best_of_n'"),
         (["?", *flags, "--input", "x"], ConfigError, "exclude"),
         (["?", *flags, "--engine", "vllm", "--load-in-4bit"], ConfigError, "vllm"),
         ([str(questions), *flags], DataError, "question_column"),
@@ -131,41 +169,15 @@ def test_settings_that_cannot_work(flags: list[str], tmp_path: Path) -> None:
             main(command)
 
 
-def test_few_shot_examples() -> None:
-    shown = few_shot_pairs("gsm8k", "cot")
-    assert len(shown) == 8 and all("\\boxed{" in solution for _, solution in shown)
-    assert all(solution.startswith("```python\n") for _, solution in few_shot_pairs("math", "pot"))
-
-
-def test_steps_are_coloured_on_a_terminal_only(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = SolvedSample("a\nb \\boxed{1}", "1", True, 5, ["a\n", "b \\boxed{1}"], [0.9, 0.2], 0.2)
-    solution = Solution("?", "1", 0, vote(["1"]), [sample], 1)
-    answers.show(solution, show_steps=True)
-    assert capsys.readouterr().out.startswith("[0.90] a\n[0.20] b \\boxed{1}\nanswer      1\n")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    answers.show(solution, show_steps=True)
-    out = capsys.readouterr().out
-    assert "\x1b[32m[0.90]\x1b[0m" in out and "\x1b[31m[0.20]\x1b[0m" in out
-    monkeypatch.setenv("NO_COLOR", "1")
-    answers.show(solution, show_steps=True)
-    assert "\x1b" not in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("name", ["bf16", "8bit", "4bit", "cpu", "gpu24", "paper"])
 def test_recipes_hold_known_keys_and_values(name: str) -> None:
-    recipe = yaml.safe_load(recipe_path("solve", name).read_text())
-    args = make_parser().parse_args(["?"])
-    assert set(recipe) <= set(vars(args))
-    vars(args).update(recipe)
-    loading = SamplerConfig(**{name: getattr(args, name) for name in SamplerConfig.names()})
-    settings = settings_of(args)
-    assert loading.quantization == {"8bit": "8bit", "4bit": "4bit-double"}.get(name)
+    *_, config, model = parse(["--config", name])
+    assert model.quantization == {"8bit": "8bit", "4bit": "4bit-double"}.get(name)
     if name == "paper":
-        assert (settings.n, settings.adaptive) == (64, "off")
-        assert next_round([], 0, settings.samples, settings.stopping) == 64
+        assert (config.n, config.adaptive) == (64, "off")
+        assert next_round([], 0, config.samples, config.stopping) == 64
 
 
 def test_without_any_word_it_asks_for_the_model() -> None:
-    with pytest.raises(ConfigError, match="Give --model"):
+    with pytest.raises(ConfigError, match="model_name_or_path"):
         main([])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from trl_dsmath.cli import launch, main
-from trl_dsmath.cli.grpo import make_parser, wants_steps
+from trl_dsmath.cli import main
+from trl_dsmath.scripts import ScriptParser, recipes_folder, script_parser
 
 GROUPS = ["--num_generations", "4", "--max_completion_length", "12"]
 
@@ -44,7 +44,7 @@ def test_a_model_and_a_function_score_the_steps(
     assert main(["grpo", *small, *GROUPS, *flags]) == 0
     shown = capsys.readouterr().out
     assert "steps       scored by judge, short" in shown
-    assert "rewards     boxed_accuracy_reward; 4 completions a question" in shown
+    assert "rewards     boxed_accuracy_reward; 4 completions per question" in shown
     logged = _logged(tmp_path / "out")
     assert 0 <= logged["step_rewards/judge/mean"] <= 1
     assert logged["step_rewards/short/mean"] < 0
@@ -63,8 +63,8 @@ def test_without_outcome_rewards_it_is_the_process_run(small: list[str], tiny_pr
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--reward_funcs", "none"], "leaves no reward: give --step_scorer"),
-        (["--step_reward_funcs", "short"], "--step_reward_funcs short: no such function"),
+        (["--reward_funcs", "none"], "leaves no reward: give step_scorer"),
+        (["--step_reward_funcs", "short"], "There is no reward function short."),
         (["--step_scorer", "./nothing"], "The model ./nothing cannot be loaded"),
         (["--step_reward_funcs", "a.b", "--importance_sampling_level", "sequence"], "importance_sampling_level"),
         (["--process_weight", "1"], "process_weight"),
@@ -82,8 +82,9 @@ def test_mistakes_are_one_line(
 @pytest.mark.parametrize("recipe", ["steps-cpu", "steps-gpu24", "steps-paper"])
 def test_recipes_ask_for_steps(recipe: str, tmp_path: Path) -> None:
     flags = ["--config", recipe, "--use_cpu", "--output_dir", str(tmp_path)]
-    assert wants_steps(flags)
-    script_args, config, *_ = launch.parse("grpo", make_parser(steps=True), flags)  # type: ignore[misc]
+    steps, folder = ("step_scorer", "step_reward_funcs"), recipes_folder() / "grpo"
+    assert ScriptParser.given(*steps, args=flags, recipes=folder)
+    script_args, config, *_ = script_parser("grpo").parse_args_and_config(flags)
     assert len(script_args.step_scorer) == 1
     assert config.process_weight == config.outcome_weight == 1.0
-    assert not wants_steps(["--config", recipe.removeprefix("steps-")])
+    assert not ScriptParser.given(*steps, args=["--config", recipe.removeprefix("steps-")], recipes=folder)

@@ -37,7 +37,7 @@ def test_sft_step(small: list[str], tiny_model: Path, tmp_path: Path, capsys: py
     out = tmp_path / "out"
     shown = capsys.readouterr().out
     assert "train: 16 rows used, 1 dropped; no question: 1 (row 0)" in shown
-    assert "batch       4 sequences = 4 a process x 1 micro-batches x 1 processes" in shown
+    assert "batch       4 sequences = 4 per process x 1 micro-batches x 1 processes" in shown
     assert "training    3 updates, learning rate 0.01 (constant)" in shown
     assert _changed(tiny_model, out)
     losses = [
@@ -92,8 +92,8 @@ def test_grpo_step(small: list[str], tiny_model: Path, tmp_path: Path, capsys: p
         assert main(["grpo", *small, *flags]) == 0
     out = tmp_path / "out"
     shown = capsys.readouterr().out
-    assert "batch       8 completions = 4 a process x 2 micro-batches x 1 processes" in shown
-    assert "rewards     boxed_accuracy_reward, length_reward; 4 completions a question" in shown
+    assert "batch       8 completions = 4 per process x 2 micro-batches x 1 processes" in shown
+    assert "rewards     boxed_accuracy_reward, length_reward; 4 completions per question" in shown
     assert _changed(tiny_model, out)
     assert _generates(out)
     table = pandas.read_parquet(out / "completions" / "completions_00001.parquet")
@@ -114,7 +114,7 @@ def test_grpo_with_a_reward_model(
     AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path / "judge")
     flags = ["--num_generations", "4", "--max_completion_length", "8"]
     assert main(["grpo", *small, *flags, "--reward_model_name_or_path", str(tmp_path / "judge")]) == 0
-    assert "rewards     judge; 4 completions a question" in capsys.readouterr().out
+    assert "rewards     judge; 4 completions per question" in capsys.readouterr().out
 
 
 def test_grpo_trainer_brings_config_and_reward(tiny_model: Path, tmp_path: Path) -> None:
@@ -142,6 +142,9 @@ def test_grpo_trainer_brings_config_and_reward(tiny_model: Path, tmp_path: Path)
         (["--max_length", "32"], "Every example has 32 tokens or more"),
         (["--max_length", "32", "--packing", "false"], "Every example has 32 tokens or more"),
         (["--resume_from_checkpoint", "true"], "no complete checkpoint"),
+        (["--per_device_train_batch_size", "0"], "per_device_train_batch_size must be at least 1, not 0"),
+        (["--output_dir", "/proc/none/out"], "output_dir /proc/none/out cannot be written"),
+        (["--use_cpu", "false", "--bf16", "true"], "--use_cpu --bf16 false, or start from the recipe for a CPU"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -156,9 +159,10 @@ def test_mistakes_are_one_line(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--reward_funcs", "nothing_reward"], "no such function"),
+        (["--reward_funcs", "nothing_reward"], "There is no reward function nothing_reward"),
+        (["--reward_funcs", "boxed_acuracy_reward"], "Did you mean boxed_accuracy_reward?"),
         (["--reward_funcs", "no_module.reward"], "No module named 'no_module'"),
-        (["--reward_funcs", "get_soft_overlong_punishment"], "makes a reward and is none"),
+        (["--reward_funcs", "get_soft_overlong_punishment"], "returns a reward function and is not one"),
         (["--reward_weights", "1", "2"], "2 values for 1 rewards"),
         (["--num_generations", "3"], "or of num_generations (3)"),
     ],

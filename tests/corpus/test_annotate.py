@@ -11,9 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from trl_dsmath.corpus.review import Entry, write_review
+from trl_dsmath.corpus.review import Entry, Session, write_review
 from trl_dsmath.corpus.rules import read_rules
-from trl_dsmath.corpus.session import Session
 from trl_dsmath.errors import DataError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -69,6 +68,24 @@ def test_session_folders_of_a_skipped_host_are_asked_and_others_are_not(run: Pat
     assert Session(run).current == session.current  # what is on disk is what was decided
     session.skip_rest()
     assert session.current is None and _decided(run)["wiki.test/talk"] == "skip"
+
+
+def test_a_prefix_that_is_asked_again_needs_a_decision_of_this_round(tmp_path: Path) -> None:
+    (tmp_path / "iteration-2").mkdir()
+    write_review(
+        tmp_path / "iteration-2", [_entry("forum.test", "again"), _entry("b.test"), _entry("c.test", "again")]
+    )
+    (tmp_path / "decisions.csv").write_text(
+        "prefix,decision,round\nforum.test,skip,1\nb.test,skip,1\nc.test/x,math,1\n"
+    )
+    session = Session(tmp_path)
+    assert [entry.prefix for entry in session.open] == ["forum.test", "c.test"]
+    session.decide("skip")
+    assert session.current and session.current.prefix == "c.test"
+    assert "forum.test,skip,2" in (tmp_path / "decisions.csv").read_text()
+    session.undo()
+    assert "forum.test,skip,1" in (tmp_path / "decisions.csv").read_text()
+    assert session.current and session.current.prefix == "forum.test"
 
 
 def test_undo_at_the_start_does_nothing_and_nothing_to_review_is_an_error(run: Path, tmp_path: Path) -> None:

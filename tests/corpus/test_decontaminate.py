@@ -25,9 +25,9 @@ def index(tmp_path: Path):
     return load_benchmarks([folder])
 
 
-def _clean(text: str, index) -> tuple[str | None, list[str]]:
-    record, removed = decontaminate({"id": "p", "url": "u", "text": text}, index)
-    return (record["text"] if record else None), [item.source for item in removed]
+def _clean(text: str, index) -> tuple[str, list[str]]:
+    cleaned, removed = decontaminate(text, index)
+    return cleaned, [item.source for item in removed]
 
 
 def test_a_rewrapped_question_goes_and_its_neighbours_stay(index) -> None:
@@ -66,12 +66,12 @@ def test_short_texts_go_as_a_whole_only(index) -> None:
 
 
 def test_chinese_and_a_page_that_is_nothing_else(index) -> None:
-    assert _clean("小明有十二个苹果, 吃了三个, 又买了五个, 现在一共有几个?", index) == (None, ["set/test/2/messages"])
+    assert _clean("小明有十二个苹果, 吃了三个, 又买了五个, 现在一共有几个?", index) == ("", ["set/test/2/messages"])
 
 
-def test_a_clean_record_comes_back_itself(index) -> None:
-    record = {"id": "p", "url": "u", "text": "Nothing of the kind.\n\n\n\nHere."}
-    assert decontaminate(record, index)[0] is record
+def test_a_clean_text_comes_back_itself(index) -> None:
+    text = "Nothing of the kind.\n\n\n\nHere. "
+    assert decontaminate(text, index) == (text, [])
 
 
 def test_paragraphs_cover_all_that_is_not_blank() -> None:
@@ -100,3 +100,108 @@ def test_every_planted_question_of_real_benchmarks_is_found() -> None:
             if text != "The page begins here.\n\nThe page ends here.":
                 missed.append((row[column], sources))
     assert missed == [("Evaluate $\\log_264$.", [])]  # two words: too short to be looked for
+
+
+NUMBERED = [f"w{chr(97 + n)}rd" for n in range(24)]  # a benchmark text of 24 different words
+OTHER = [f"other{n}" for n in range(30)]
+
+
+@pytest.fixture
+def marked(tmp_path: Path):
+    (tmp_path / "b.jsonl").write_text(json.dumps({"question": " ".join(NUMBERED)}))
+    return load_benchmarks([tmp_path / "b.jsonl"])
+
+
+def _paragraphs(*parts: list[str]) -> str:
+    return "\n\n".join(" ".join(part) for part in parts)
+
+
+@pytest.mark.parametrize(("inside", "goes"), [(9, False), (10, True)])
+def test_a_paragraph_with_ten_words_of_the_match_goes_however_long_it_is(marked, inside: int, goes: bool) -> None:
+    text = _paragraphs(NUMBERED[:12], NUMBERED[12 : 12 + inside] + OTHER[:15])
+    assert _clean(text, marked)[0] == ("" if goes else text.partition("\n\n")[2])
+
+
+@pytest.mark.parametrize(("others", "goes"), [(6, True), (7, False)])
+def test_a_paragraph_that_the_match_covers_by_half_goes(marked, others: int, goes: bool) -> None:
+    text = _paragraphs(NUMBERED[:12], NUMBERED[12:18] + OTHER[:others])
+    assert _clean(text, marked)[0] == ("" if goes else text.partition("\n\n")[2])
+
+
+def test_of_a_match_that_covers_no_paragraph_the_one_with_most_of_it_goes(marked) -> None:
+    first, second = OTHER[:20] + NUMBERED[:4], NUMBERED[4:10] + OTHER[:20]
+    assert _clean(_paragraphs(first, second), marked)[0] == " ".join(first)
+
+
+def test_lines_between_two_matches_of_one_text_go_with_them_but_not_over_a_blank_line(marked) -> None:
+    drawing = "+---+---+ north 7 km east"
+    before, after = " ".join(NUMBERED[:12]), " ".join(NUMBERED[12:])
+    assert _clean(f"Title here\n{before}\n{drawing}\n{after}\nNext", marked)[0] == "Title here\nNext"
+    assert _clean(f"{before}\n\n{drawing}\n\n{after}", marked)[0] == drawing
+
+
+def test_which_answers_are_looked_for(tmp_path: Path) -> None:
+    answers = [
+        "no, 3 or 5",
+        "see 3 or 5",
+        "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
+        "1, 2, 3, 4, 5, 6, 7, 8, 9",
+        r"\\frac{3}{5}, x, y, z",
+    ]
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps({"question": QUESTION, "answer": a}) + "\n" for a in answers))
+    found = [source for source in load_benchmarks([tmp_path / "b.jsonl"]).sources if source.endswith("answer")]
+    # A word of three letters, or ten words: the others are values, and stand on thousands of pages.
+    assert [int(source.split("/")[-2]) for source in found] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        QUESTION.replace("friends", "fri\u00adends").replace("clips", "cl\u200bips"),
+        " ".join(f"_{word}_" for word in QUESTION.rstrip(".").split()),
+        f"__{QUESTION.rstrip('.')}__",
+        "\n".join(f"{n + 8:3d}  {' '.join(QUESTION.split()[3 * n : 3 * n + 3])}" for n in range(7)),
+        "\n".join(f"({n + 1}) {' '.join(QUESTION.split()[3 * n : 3 * n + 3])}" for n in range(7)),
+        QUESTION.replace("friends", "fri-\nends").replace("Natalia", "Nata-\nlia").replace("half", "ha-\nlf"),
+    ],
+    ids=["invisible signs", "emphasis", "emphasis of all", "line numbers", "numbers in brackets", "hyphenation"],
+)  # fmt: skip
+def test_what_hides_a_question_from_a_search_does_not_hide_it_here(index, hidden: str) -> None:
+    text, sources = _clean(f"Before it.\n\n{hidden}\n\nAfter it.", index)
+    assert " ".join(text.split()) == "Before it. After it." and "set/test/0/question" in sources
+
+
+def test_places_after_what_is_looked_through_are_right(index) -> None:
+    many = "Sug\u00adar and but\u00adter and sa\u00adlt. " * 40
+    wrapped = QUESTION.replace("friends", "fri\u00adends")
+    text, sources = _clean(f"{many}\n\n{wrapped}\n\n{many}", index)
+    assert len(sources) == 1 and text == f"{many}\n\n{many}".strip()
+
+
+def test_lines_of_a_wrapped_question_between_blank_lines_all_go(tmp_path: Path) -> None:
+    question = (
+        "Compute the sum of the areas of all of the squares that lie inside of the circle, in $cm^2 + 3, 1, 2, 4$"
+    )
+    (tmp_path / "b.jsonl").write_text(json.dumps({"question": question}))
+    words = question.split()
+    text = "\n\n".join(" ".join(words[at : at + 4]) for at in range(0, len(words), 4))
+    assert _clean(f"A list of 3 things.\n\n{text}\n\n12\n\nThe end.", load_benchmarks([tmp_path / "b.jsonl"]))[0] == (
+        "A list of 3 things.\n\n12\n\nThe end."
+    )
+
+
+def test_a_phrase_of_function_words_needs_a_second_witness(tmp_path: Path) -> None:
+    question = (
+        "A tree has 31 edges. Find f(N), where N is the number of elements in the largest set, if every leaf of the tree "
+        "costs seven euros and each inner node is painted green or purple by Mary."
+    )
+    (tmp_path / "b.jsonl").write_text(json.dumps({"question": question}))
+    index = load_benchmarks([tmp_path / "b.jsonl"])
+    phrase = "The array has size M, where N is the number of elements in the largest of all."
+    assert _clean(phrase, index) == (phrase, [])
+    other = "Here every leaf of the tree costs seven euros and each inner node is red."
+    assert _clean(f"{phrase}\n\n{other}\n\nNothing.", index)[0] == "Nothing."
+    # A whole text of such words is a witness for itself.
+    short = "What is the number of all elements that there are in one of these?"
+    (tmp_path / "c.jsonl").write_text(json.dumps({"question": short}))
+    assert _clean(f"Before it.\n\n{short}", load_benchmarks([tmp_path / "c.jsonl"]))[0] == "Before it."

@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from trl_dsmath.corpus.domains import count_folders, count_hosts, to_show
-from trl_dsmath.corpus.rank import find_cut
-from trl_dsmath.corpus.review import Entry, automatic, undecided
+from trl_dsmath.corpus.review import (
+    Entry,
+    automatic,
+    count_folders,
+    count_hosts,
+    to_show,
+    undecided,
+    write_review,
+)
 from trl_dsmath.corpus.rules import Decisions, parts, read_rules
-from trl_dsmath.corpus.score import Scored, write_scores
+from trl_dsmath.corpus.score import Scored, find_cut, write_scores
 from trl_dsmath.errors import DataError
 
 
@@ -40,7 +46,7 @@ def test_rules_from_csv_and_yaml_are_the_same_and_bad_words_are_named(tmp_path: 
     assert read_rules(tmp_path / "r.csv").decided == {"a.test": "math", "b.test": "not"}
     assert read_rules(tmp_path / "r.yaml").decided == {"a.test": "math", "b.test": "not"}
     (tmp_path / "bad.csv").write_text("prefix,decision\na.test,perhaps\n")
-    with pytest.raises(DataError, match=r"a\.test: 'perhaps' is no decision"):
+    with pytest.raises(DataError, match=r"a\.test: 'perhaps' is not a decision"):
         read_rules(tmp_path / "bad.csv")
     (tmp_path / "bad.csv").write_text("host,verdict\na.test,math\n")
     with pytest.raises(DataError, match="columns prefix and decision"):
@@ -76,10 +82,112 @@ def test_mixed_hosts_are_shown_with_their_folders_and_missed_hosts_are_shown_too
 
 def test_automatic_decisions_and_what_is_left_open() -> None:
     entries = [
-        Entry("a.test", "over", 10, 9, 0.9, 0.9, "", []),
-        Entry("b.test", "over", 10, 3, 0.3, 0.4, "", []),
-        Entry("c.test", "under", 10, 0, 0.0, 0.1, "", []),
+        Entry("a.test", "over", 10, 9, 0.9, 0.9, ""),
+        Entry("b.test", "over", 10, 3, 0.3, 0.4, ""),
+        Entry("c.test", "under", 10, 0, 0.0, 0.1, ""),
     ]
     decisions = automatic(entries)
     assert decisions.decided == {"a.test": "math", "c.test": "not"}
-    assert [entry.prefix for entry in undecided(entries, decisions)] == ["b.test"]
+    assert [entry.prefix for entry in undecided(entries, decisions, Decisions(), 1)] == ["b.test"]
+
+
+def _count(tmp_path: Path, rows: list[tuple[str, int]], threshold: float = 0.1, decisions: Decisions | None = None):
+    """Review of `rows` (URL, score; collected above 0): what is shown, and the counts of hosts and folders."""
+    write_scores(tmp_path / "s.tsv.gz", [Scored(score, 1, url) for url, score in rows])
+    files = [tmp_path / "s.tsv.gz"]
+    cut = find_cut(files, None, 0.5)
+    hosts = count_hosts(files, cut, decisions)
+    over = {host for host, domain in hosts.items() if domain.share > threshold}
+    folders = count_folders(files, cut, over, decisions)
+    return list(to_show(hosts, folders, threshold, decisions)), hosts, folders
+
+
+def _pages(prefix: str, yes: int, no: int) -> list[tuple[str, int]]:
+    return [(f"https://{prefix}/{i}.html", 1000 if i < yes else -1000) for i in range(yes + no)]
+
+
+def test_a_host_with_exactly_the_threshold_collected_is_under_it(tmp_path: Path) -> None:
+    shown, _, _ = _count(tmp_path, _pages("tenth.test", 1, 9) + _pages("more.test", 2, 17))
+    assert shown == [("more.test", "over"), ("tenth.test", "under")]
+
+
+def test_a_folder_that_holds_all_of_its_parent_is_passed_over_for_its_own_folders(tmp_path: Path) -> None:
+    rows = _pages("h.test/all/math", 8, 0) + _pages("h.test/all/food", 0, 8)
+    shown, hosts, folders = _count(tmp_path, rows)
+    assert folders["h.test/all"].pages == hosts["h.test"].pages == 16
+    assert shown == [("h.test", "over"), ("h.test/all/math", "inside"), ("h.test/all/food", "inside")]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "mixed"),
+    [(19, 1, False), (18, 2, True), (2, 18, True)],  # 95 %, 90 % and 10 % of the host
+)
+def test_folders_are_shown_where_a_host_is_mixed(tmp_path: Path, yes: int, no: int, mixed: bool) -> None:
+    rows = [(url, score) for url, score in _pages("h.test/a", yes, no)] + _pages("h.test/b", 0, 0)
+    rows = [(url.replace("/a/", "/a/" if i % 2 else "/b/"), score) for i, (url, score) in enumerate(rows)]
+    shown, _, _ = _count(tmp_path, rows, threshold=0.05)
+    assert shown[0] == ("h.test", "over")
+    assert {prefix for prefix, _ in shown[1:]} == ({"h.test/a", "h.test/b"} if mixed else set())
+
+
+def test_folders_are_counted_down_to_the_fifth_and_the_page_is_no_folder(tmp_path: Path) -> None:
+    deep = "h.test/1/2/3/4/5/6/7"
+    _, _, folders = _count(tmp_path, _pages(deep, 3, 3) + _pages("h.test/x", 0, 6))
+    assert set(folders) == {"h.test/x", *("/".join(deep.split("/")[: n + 1]) for n in range(1, 6))}
+
+
+def test_a_folder_or_an_under_host_of_four_pages_is_not_shown_and_one_of_five_is(tmp_path: Path) -> None:
+    rows = _pages("h.test/four", 4, 0) + _pages("h.test/five", 5, 0) + _pages("h.test/food", 0, 9)
+    rows += _pages("small.test", 0, 4) + _pages("large.test", 0, 5)
+    shown, _, _ = _count(tmp_path, rows)
+    assert shown == [
+        ("h.test", "over"), ("h.test/five", "inside"), ("h.test/food", "inside"), ("large.test", "under"),
+    ]  # fmt: skip
+
+
+def test_a_domain_of_several_hosts_is_shown_before_them_and_decides_for_them(tmp_path: Path) -> None:
+    rows = _pages("algebra.site.co.uk/x", 6, 0) + _pages("food.site.co.uk/x", 0, 6) + _pages("one.org.uk/x", 5, 0)
+    shown, hosts, _ = _count(tmp_path, rows)
+    assert hosts["site.co.uk"].pages == 12 and hosts["site.co.uk"].collected == 6 and "co.uk" not in hosts
+    assert shown == [
+        ("site.co.uk", "over"), ("algebra.site.co.uk", "inside"), ("food.site.co.uk", "inside"), ("one.org.uk", "over"),
+    ]  # fmt: skip
+    decisions = Decisions({"site.co.uk": "math", "food.site.co.uk": "not"})
+    assert decisions.of("https://algebra.site.co.uk/x/1.html") == "math"
+    assert decisions.of("https://food.site.co.uk/x/1.html") == "not"
+    assert decisions.of("https://othersite.co.uk/") is None
+    entries = [Entry(name, why, 12, 6, 0.5, 0.5, "") for name, why in shown]
+    assert [e.prefix for e in undecided(entries, decisions, Decisions(), 1)] == ["one.org.uk"]
+
+
+def test_what_was_skipped_or_has_grown_is_asked_again_until_it_is_decided_in_this_round(tmp_path: Path) -> None:
+    before = Decisions({"skipped.test": "skip", "forum.test/math": "math", "done.test": "not"}, {"skipped.test": 1})
+    rows = _pages("skipped.test", 5, 5) + _pages("done.test", 5, 5)
+    rows += _pages("forum.test/math", 20, 0) + _pages("forum.test/food", 6, 4)  # the false positives have grown
+    shown, hosts, _ = _count(tmp_path, rows, decisions=before)
+    assert hosts["forum.test"].undecided == 6 and hosts["done.test"].undecided == 0
+    why = dict(shown)
+    assert (why["skipped.test"], why["forum.test"], why["done.test"]) == ("again", "again", "over")
+    entries = [Entry(name, reason, 10, 5, 0.5, 0.5, "") for name, reason in shown]
+    assert {e.prefix for e in undecided(entries, before, before, 2)} == {"skipped.test", "forum.test"}
+    again = before.over(Decisions())
+    again.set("skipped.test", "skip", 2)  # the same word, but of this round
+    again.set("forum.test/food", "not")  # by hand, without a round
+    assert undecided(entries, again, before, 2) == []
+    # What is decided well is not asked again.
+    few = _pages("forum.test/math", 20, 0) + _pages("forum.test/food", 2, 8)
+    assert dict(_count(tmp_path, few, decisions=before)[0])["forum.test"] == "over"
+
+
+def test_a_filled_in_review_is_a_rules_file_whatever_a_spreadsheet_made_of_it(tmp_path: Path) -> None:
+    write_review(tmp_path, [Entry("a.test", "over", 9, 8, 0.9, 0.8, ""), Entry("b.test", "under", 9, 0, 0.0, 0.1, "")])
+    text = (tmp_path / "review.csv").read_text().replace("0.8,,", "0.8,Math,")
+    for name, content in (
+        ("x.csv", text),
+        ("y.csv", "\ufeff" + text.replace(",", ";")),
+        ("z.csv", text.replace(",", "\t")),
+    ):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        assert read_rules(tmp_path / name).decided == {"a.test": "math"}
+    Decisions({"a.test": "skip"}, {"a.test": 3}).write(tmp_path / "kept.csv")
+    assert read_rules(tmp_path / "kept.csv").rounds == {"a.test": 3}

@@ -7,7 +7,7 @@ import pytest
 from trl_dsmath.corpus.measure import Tally, area_under_roc
 
 
-def test_figures_by_hand() -> None:
+def test_metrics_by_hand() -> None:
     tally = Tally()
     # Ranking: math, other, math | math; the bar is the cut.
     for is_math, score, kept, host in [
@@ -27,7 +27,7 @@ def test_pages_of_one_score_are_one_step() -> None:
     assert tally.average_precision == pytest.approx(0.5)
 
 
-def test_one_kind_alone_gives_no_figures() -> None:
+def test_one_kind_alone_gives_no_metrics() -> None:
     tally = Tally()
     tally.add(True, 1, True, "h")
     assert tally.report() is None
@@ -38,16 +38,17 @@ def test_area_under_roc() -> None:
     assert area_under_roc([10], scores) == 1.0
     assert area_under_roc([5], scores) == pytest.approx((2 + 0.5) / 4)
     assert area_under_roc([10, -1], scores) == 0.5
+    assert area_under_roc([1], Counter()) == 1.0  # nothing is left outside the collected pages
 
 
-def test_best_least_score_weighs_precision() -> None:
+def test_best_threshold_weighs_precision() -> None:
     tally = Tally()
     for score, is_math, count in [(30, True, 30), (20, True, 10), (20, False, 1), (10, True, 5), (10, False, 30)]:
         for _ in range(count):
             tally.add(is_math, score, False, "h")
     # F0.5 at 30: 1.25 * 30 / (11.25 + 30) = 0.909; at 20: 1.25 * 40 / (11.25 + 41) = 0.957; at 10: 1.25 * 45 / 87.25.
-    assert tally.best_least_score() == 20
+    assert tally.best_threshold() == 20
     few = Tally()
     few.add(True, 1, False, "h")
     few.add(False, 0, False, "h")
-    assert few.best_least_score() is None
+    assert few.best_threshold() is None

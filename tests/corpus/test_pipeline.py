@@ -105,19 +105,20 @@ def _removed(output: Path, stage: str) -> dict[str, str]:
 def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
     pages = {page["url"]: page for path in sorted((finished / "clean").iterdir()) for page in read_jsonl(path)}
     expected = [f"http://a.org/{n}" for n in range(12)]
-    expected += ["http://b.org/planted", "http://b.org/text", "http://b.org/bad"]
+    expected += ["http://b.org/planted", "http://b.org/deep", "http://b.org/text", "http://b.org/bad"]
     assert list(pages) == expected + [f"http://c.org/{n}" for n in range(12, 20)]
     assert pages["http://c.org/12"]["label"] == "kept along"
     assert QUESTION.upper() not in pages["http://b.org/planted"]["text"]
     assert pages["http://b.org/planted"]["text"].endswith("which we shall need.\n\nIt ends with words.")
     assert _removed(finished, "read") == {
         "0.warc.gz": "broken WARC record",
-        "1.jsonl": "invalid UTF-8",
-        "2.jsonl": "no record",
+        "1.jsonl": "mended: invalid UTF-8",
+        "2.jsonl": "file: no record",
+        "notes.txt": "file: not a page file",
     }
     assert _removed(finished, "extract") == {
         "http://b.org/blank": "no text",
-        "http://b.org/deep": "extraction took too long",
+        "http://b.org/deep": "plain text",
     }
     assert _removed(finished, "dedup") == {
         "http://www.a.org/1/": "same address",
@@ -130,11 +131,15 @@ def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
 def test_everything_is_counted(finished: Path) -> None:
     counts = statistics(finished)
     read = counts["extract/READ: pages"]
-    assert read["passed over: page too long"] == read["passed over: no JSON"] == read["passed over: no record"] == 1
-    assert read["passed over: invalid UTF-8"] == 1 and read["passed over: broken WARC record"] == 1
+    assert read["passed over: page too long"] == read["passed over: no JSON"] == 1
+    assert read["passed over: broken WARC record"] == read["mended: invalid UTF-8"] == 1
+    assert read["file: no record"] == read["file: not a page file"] == 1
     assert read["pages"] == 12 + 8 + 8
+    assert read["records"] == sum(n for key, n in read.items() if key == "pages" or key.startswith("passed over"))
     extracted = counts["extract/EXTRACT: text with mathematics"]
-    assert extracted["kept"] == 26 and extracted["removed: no text"] == 1
+    assert extracted["kept"] == 27 and extracted["removed: no text"] == 1
+    assert extracted["plain text: took too long"] == 1
+    assert extracted["kept"] + extracted["removed: no text"] == read["pages"]
     assert counts["clean/DECONT: benchmarks"]["paragraphs removed: 10-gram"] == 2
 
 

@@ -1,12 +1,11 @@
-"""The cut: budget, least score, ties; nothing but counts in memory."""
+"""The cut: budget, score threshold, ties; nothing but counts in memory."""
 
 import random
 from pathlib import Path
 
 import pytest
 
-from trl_dsmath.corpus.rank import find_cut
-from trl_dsmath.corpus.score import Scored, read_scores, write_scores
+from trl_dsmath.corpus.score import Scored, find_cut, read_scores, write_scores
 
 
 def _files(tmp_path: Path, rows: list[tuple[int, int]]) -> list[Path]:
@@ -21,7 +20,7 @@ def _kept(files: list[Path], cut) -> list[Scored]:
     return [row for file in files for row in read_scores(file) if cut.keeps(row.score, row.url)]
 
 
-def test_least_score_alone(tmp_path: Path) -> None:
+def test_score_threshold_alone(tmp_path: Path) -> None:
     files = _files(tmp_path, [(3000, 10), (1, 20), (0, 30), (-1, 40), (-5000, 50)])
     cut = find_cut(files, None, 0.5)  # log-odds 0 and above
     assert sorted(row.score for row in _kept(files, cut)) == [0, 1, 3000]
@@ -35,7 +34,7 @@ def test_the_budget_is_kept_and_the_best_come_first(tmp_path: Path) -> None:
     assert (cut.tokens, cut.above_tokens) == (30, 100)
 
 
-def test_a_page_below_the_least_score_is_not_kept_though_there_is_room(tmp_path: Path) -> None:
+def test_a_page_below_the_threshold_is_not_kept_though_it_fits_the_budget(tmp_path: Path) -> None:
     files = _files(tmp_path, [(3000, 10), (-1, 10)])
     assert [row.score for row in _kept(files, find_cut(files, 1000, 0.5))] == [3000]
 

@@ -1,4 +1,4 @@
-"""Pages are read from WARC, JSON lines and parquet; what is broken is reported, counted and passed over."""
+"""Pages are read from WARC, JSON lines and parquet; what is broken or no page is reported, counted and passed over."""
 
 import gzip
 import io
@@ -25,7 +25,8 @@ def test_warc_pages_of_html_only() -> None:
     content = warc_record("http://a", b"<p>A</p>") + warc_record("http://i", b"\x89PNG", "image/png")
     for name, data in (("x.warc", content), ("x.warc.gz", gzip.compress(content))):
         pages, kinds = _read(name, data)
-        assert pages == [{"id": "<urn:http://a>", "url": "http://a", "html": b"<p>A</p>"}] and kinds == []
+        assert pages == [{"id": "<urn:http://a>", "url": "http://a", "html": b"<p>A</p>", "_charset": None}]
+        assert kinds == ["not HTML: image/png"]
 
 
 GOOD = [warc_record(f"http://{n}", b"<p>%d</p>" % n) for n in range(3)]
@@ -68,14 +69,14 @@ def test_a_broken_record_of_a_plain_warc_costs_nothing_but_itself(broken: bytes)
 def test_a_warc_file_that_breaks_off_gives_what_was_whole() -> None:
     pages, kinds = _read("x.warc.gz", gzip.compress(GOOD[0]) + gzip.compress(LONG)[:-30])
     assert [page["url"] for page in pages] == ["http://0"] and kinds == ["broken WARC record"]
-    assert _read("x.warc", b"no warc at all")[1] == ["broken WARC record", "no record"]
+    assert _read("x.warc", b"no warc at all")[1] == ["broken WARC record"]
 
 
 def test_lines_that_are_no_page_are_reported() -> None:
     lines = [b'{"url": "u", "html": "<p>A</p>"}', b"{broken", b"[1]", b'{"url": "u2"}', b'{"text": "caf\xe9"}']
     pages, kinds = _read("x.jsonl", b"\n".join(lines))
     assert [page.get("html") or page["text"] for page in pages] == ["<p>A</p>", "caf\ufffd"]
-    assert kinds == ["no JSON", "no JSON object", "no html and no text", "invalid UTF-8"]
+    assert kinds == ["no JSON", "no JSON object", "no html and no text", "mended: invalid UTF-8"]
     assert pages[0]["id"] == "x.jsonl/0" and pages[0]["url"] == "u"
 
 
@@ -86,13 +87,13 @@ def test_a_page_of_fifty_megabytes_and_an_empty_file() -> None:
         "x.warc", warc_record("http://big", b"x" * 200) + warc_record("http://a", b"y"), max_bytes=100
     )
     assert [page["url"] for page in pages] == ["http://a"] and kinds == ["page too long"]
-    assert _read("x.jsonl", b"") == ([], ["no record"])
+    assert _read("x.jsonl", b"") == ([], ["file: no record"])
 
 
 def test_a_gzip_that_breaks_off_gives_its_first_pages() -> None:
     lines = b"".join(b'{"url": "u%d", "text": "%s"}\n' % (n, bytes(str(n * 7919), "ascii") * 50) for n in range(2000))
     pages, kinds = _read("x.jsonl.gz", gzip.compress(lines)[:-2000])
-    assert 0 < len(pages) < 2000 and kinds == ["file breaks off"]
+    assert 0 < len(pages) < 2000 and kinds == ["file: breaks off"]
 
 
 def test_parquet_and_a_broken_one(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_parquet_and_a_broken_one(tmp_path: Path) -> None:
     content = (tmp_path / "x.parquet").read_bytes()
     pages, kinds = _read("x.parquet", content)
     assert [page["url"] for page in pages] == ["u"] and kinds == ["no html and no text"]
-    assert _read("x.parquet", content[:-9])[1] == ["broken parquet file", "no record"]
+    assert _read("x.parquet", content[:-9])[1] == ["file: broken parquet", "file: no record"]
 
 
 def test_another_ending_is_refused() -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from trl_dsmath.data.batch import accumulation_steps, check_batch
+from trl_dsmath.data.batch import accumulation_steps, check_batch, largest_group
 from trl_dsmath.errors import ConfigError
 
 
@@ -64,6 +64,26 @@ def test_the_fix_is_one(batch: int | None, per_device: int, given: int | None, p
             else 0
         )
     assert steps * per_device * processes % group == 0
+
+
+def test_without_a_global_batch_groups_stay_whole() -> None:
+    assert accumulation_steps(None, 8, 1, None, 64) == 8  # one group of 64
+    assert accumulation_steps(None, 4, 3, None, 8) == 2  # 24 rows: three groups
+    assert accumulation_steps(None, 4, 1, 2, 8) == 2
+    with pytest.raises(ConfigError, match=r"batch \(8\) is not a multiple of num_generations \(64\)") as error:
+        accumulation_steps(None, 4, 1, 2, 64)
+    assert "Set gradient_accumulation_steps to 16, or num_generations to a divisor of 8" in str(error.value)
+
+
+@pytest.mark.parametrize(("batch", "size"), [(1024, 64), (8, 8), (96, 48), (12, 12), (128, 64), (7, 7)])
+def test_the_largest_group_of_a_batch(batch: int, size: int) -> None:
+    assert largest_group(batch, 64) == size
+
+
+@pytest.mark.parametrize("batch", [1, 67])
+def test_a_batch_without_groups_is_refused(batch: int) -> None:
+    with pytest.raises(ConfigError, match="set num_generations"):
+        largest_group(batch, 64)
 
 
 def test_data_parallel_is_noticed() -> None:

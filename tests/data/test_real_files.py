@@ -35,7 +35,7 @@ def test_every_row_has_prompt_and_gold(name: str, split: str, rows: int, first_g
 
 @pytest.mark.parametrize(("name", "rows"), [("gsm8k", 1319), ("math", 5000), ("ocw", 272)])
 def test_every_solution_ends_in_its_gold(name: str, rows: int) -> None:
-    from trl_dsmath.text.boxed import last_boxed
+    from trl_dsmath.text import last_boxed
 
     data = load(str(DATA / name))[0]["test"]
     sft, golds = convert(data, "sft"), convert(data, "grpo").dataset["solution"]

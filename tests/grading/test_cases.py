@@ -12,7 +12,11 @@ import pytest
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 # Hidden from the author of the grader until they had been scored; docs/grading.md has the figures of that first time.
-FILES = {"cases.jsonl": 0.0, "cases_used_up.jsonl": 0.01}  # share of the right answers that may be rejected
+FILES = {
+    "cases.jsonl": 0.0,
+    "cases_used_up.jsonl": 0.01,
+    "cases_calculus_and_labels.jsonl": 0.0,
+}  # share of the right answers that may be rejected
 MAX_FALSE_POSITIVES = 0.0
 
 

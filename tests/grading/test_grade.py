@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trl_dsmath.errors import DataError
-from trl_dsmath.grading import Verdict, check_golds, grade
+from trl_dsmath.grading import Verdict, batch, check_golds, grade
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 RIGHT, WRONG, NONE, BAD = Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ANSWER, Verdict.BAD_GOLD
@@ -54,8 +54,48 @@ def test_math_verify_judges_what_this_package_does_not_read() -> None:
 
 
 def test_lists_must_match() -> None:
-    with pytest.raises(DataError, match="one gold an answer"):
+    with pytest.raises(DataError, match="one gold per answer"):
         grade(["1"], ["1", "2"])
+
+
+def test_one_answer_against_one_gold() -> None:
+    assert grade(r"\boxed{5}", "5") is RIGHT
+    assert grade(r"\boxed{\frac24}", 0.5) is RIGHT
+    assert grade("6", "5") is WRONG
+    with pytest.raises(DataError, match="one str for a list of answers"):
+        grade(["5", "6"], "56")
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "verdict"),
+    [
+        # what stands left of the equals sign is part of the answer
+        (r"\boxed{\sin(2x)=1}", r"\cos(2x)=1", WRONG), (r"\boxed{\cos 2x=1}", r"\cos(2x)=1", RIGHT), (r"\boxed{\ln(x)=3}", r"\log_2(x)=3", WRONG), (r"\boxed{P(A)=\frac12}", r"P(B)=\frac12", WRONG),
+        (r"\boxed{f(2)=5}", "f(3)=5", WRONG), (r"\boxed{\cos\pi=-1, \sin\pi=3}", r"\cos\pi=-1, \sin\pi=0", WRONG), (r"\boxed{\sin\pi=0, \cos\pi=-1}", r"\cos\pi=-1, \sin\pi=0", RIGHT),
+        (r"\boxed{f(1)=3; f(2)=2}", "f(1)=2; f(2)=3", WRONG), (r"\boxed{f(2)=2; f(1)=3}", "f(1)=2; f(2)=3", WRONG), (r"\boxed{P(A)=\frac12}", r"\frac12", RIGHT),
+        # but a function under definition may have any name and variable
+        (r"\boxed{g(t)=t^2}", "f(x)=x^2", RIGHT), (r"\boxed{y=x^2}", "f(x)=x^2", RIGHT), (r"\boxed{f(t)=x^2}", "f(x)=x^2", WRONG),
+        # GSM8K's mark, with prose behind the number
+        ("#### 18 dollars every day at the farmers' market.", "18", RIGHT), ("#### 60% of the students", "60", RIGHT), ("#### 118 000", "118000", RIGHT), ("#### 118 000", "118", WRONG),
+        ("#### 118 000 people live there", "118", WRONG), ("#### 118 000 people live there", "118000", RIGHT), ("#### 18 of the 24 eggs, so 24", "18", WRONG), ("#### 5 or six of the eggs", "5", WRONG),
+        # units, degrees, signs
+        (r"\boxed{12\ N-m}", r"12\text{ N m}", RIGHT), (r"\boxed{5.13\text{ ft / sec}}", r"5.13\text{ ft/s}", RIGHT), (r"\boxed{63^\circ45'0''}", "63°45'", RIGHT), (r"\boxed{63^\circ45'30''}", "63°45'", WRONG),
+        (r"\boxed{\text{\$}37.50}", "37.5", RIGHT), (r"\boxed{根号3}", r"\sqrt3", RIGHT), (r"\boxed{根号13}", r"\sqrt3", WRONG),
+        # golds that say it twice, or derive it
+        (r"\boxed{0.3}", r"\frac{3}{10} \#\# 0.3", RIGHT), (r"\boxed{10}", r"\frac{3}{10} \#\# 0.3", WRONG), (r"\boxed{\frac12}", r"$\frac{1}{2}$ or $0.5$", RIGHT), (r"\boxed{0}", r"\|u\times v\|^2 = \varepsilon_{ijk}u_j = 0", RIGHT),
+        # systems in any order and on either side
+        (r"\boxed{B=2D, E=2C}", "B=2D, 2C=E", RIGHT), (r"\boxed{B=2D, C=2E}", "B=2D, 2C=E", WRONG),
+        # where the answer is
+        (r"So \framebox{5}.", "5", RIGHT), (r"\boxed{\text{the value is } 5}", "5", RIGHT), (r"\boxed{\text{the value is not } 5}", "5", WRONG), (r"\boxed{5\text{ is not the answer}}", "5", WRONG),
+        ("<think>7</think><answer>5</answer>", "5", RIGHT), ("<think><answer>5</answer></think>", "5", NONE), ("<answer>5</answer> no: <answer>6</answer>", "5", WRONG),
+        # only the flexible reading of inference.extraction goes further
+        ("Hence the sum is $3$.", "3", WRONG), ("It is (B) Sb.", "B", WRONG),
+        # an identity says nothing of the curve
+        (r"\boxed{xy=yx}", r"y=\frac3x", WRONG),
+    ],
+)  # fmt: skip
+def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> None:
+    assert grade(answer, gold) is verdict
 
 
 def test_check_golds() -> None:
@@ -136,6 +176,16 @@ def test_reward_logs_why() -> None:
             ["correct", "wrong", "no_answer", "bad_gold", "timeout"], [0.25, 0.25, 0.25, 0.25, 0.0], strict=True
         )
     }
+
+
+def test_an_answer_that_could_not_be_judged_has_no_reward(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics: dict[str, float] = {}
+    gold, answer = r"\int_0^1 2t \, dt", r"\boxed{\int_0^1 2x \, dx}"
+    assert grade([answer], [gold], time_limit=1e-6) == [Verdict.TIMEOUT]
+    monkeypatch.setattr(batch._POOL, "run", lambda pairs, _: [None] * len(pairs))
+    rewards = boxed_accuracy_reward([answer, r"\boxed{5}"], [gold, "5"], log_metric=metrics.__setitem__)
+    assert rewards == [None, 1.0]
+    assert metrics["verdict/timeout"] == 0.5
 
 
 def test_reward_is_picklable() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trl_dsmath.grading.equality import equal, proportional
+from trl_dsmath.grading.equality import equal, proportional, solves
 from trl_dsmath.grading.expressions import TooLarge, Undefined, Unsupported, symbols, value
 from trl_dsmath.grading.latex import parse_expression
 from trl_dsmath.grading.shapes import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
@@ -52,6 +52,8 @@ def test_unsupported(text: str) -> None:
         ("2004!-1", "2004!", False), ("0", r"\sqrt2\sqrt3-\sqrt6", True), (r"\sqrt[3]{-8}", "-2", True), (r"\sqrt{3+2\sqrt2}", r"1+\sqrt2", True),
         ("10^{10^{10}}", "10^{10^{10}}", True), (r"|x-3|", "3-x", False), (r"\log_2 8", "3", True), (r"\log 100", "2", True), (r"\ln 100", "2", False),
         (r"\tan^{-1} 1", r"\frac{\pi}{4}", True), (r"\sin 30^\circ", "1/2", True), ("a/b", "ab^{-1}", True), ("x^{1/2}", r"\sqrt x", True),
+        # the second precision decides: equal to 38 digits, and next to nothing without being nothing
+        (r"\sqrt2", r"\sqrt2+10^{-45}", False), (r"10^{-60}\sqrt2", r"10^{-61}\sqrt2", False), (r"10^{-60}\sqrt2", "0", False), (r"\sqrt{3+2\sqrt2}-1-\sqrt2", "0", True),
         ("123456789012345678", "123456789012345679", False), (r"\frac{1}{0}", "5", False), (r"\sinh x", r"\frac{e^x-e^{-x}}{2}", True),
     ],
 )  # fmt: skip
@@ -76,6 +78,13 @@ def test_proportional() -> None:
     assert proportional(tree("2x+2y-2"), tree("x+y-1"))
     assert not proportional(tree("x+y+1"), tree("x+y-1"))
     assert not proportional(tree("-x"), tree("x"), positive=True)
+
+
+def test_an_identity_solves_nothing() -> None:
+    curve = tree(r"\frac{3}{x}")
+    assert solves(("sym", "y"), curve, tree("xy-3"))
+    assert not solves(("sym", "y"), curve, tree("xy-yx"))
+    assert not solves(("sym", "y"), curve, tree("xy-4"))
 
 
 def test_symbols_leave_out_constants_and_bound_variables() -> None:

@@ -16,6 +16,15 @@ def test_what_is_no_answer_stays_out() -> None:
     assert result.share == 1.0
 
 
+def test_text_that_is_no_answer_is_no_candidate() -> None:
+    unreadable = ["$$", "$$", "!?", r"\boxed{"]
+    result = vote([*unreadable, "3"])
+    assert result.answer == "3"
+    assert result.unreadable == 4
+    assert len(result.classes) == 1
+    assert best_of_n([*unreadable, "3"], [0.9, 0.8, 0.7, 0.6, 0.1]) == 4
+
+
 def test_nothing_to_vote_on() -> None:
     for answers in ([], [None, ""]):
         result = vote(answers)

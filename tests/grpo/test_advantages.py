@@ -75,7 +75,7 @@ def test_no_step_and_none() -> None:
 
 
 def test_broken_groups_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 completions are no whole number of groups of 2"):
+    with pytest.raises(ValueError, match="3 completions are not a whole number of groups of 2"):
         normalize_step_rewards([[1.0]] * 3, num_generations=2)
 
 

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import pytest
-from trl import GRPOConfig
+from trl import GRPOConfig, TrlParser
 
-from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer
+from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer, StepGRPOConfig
+from trl_dsmath.data.batch import _say_once
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.paper import GRPO_STAGE
 
 
 def _config(tmp_path: Path, **settings: object) -> DeepSeekMathGRPOConfig:
-    return DeepSeekMathGRPOConfig(str(tmp_path), use_cpu=True, **settings)
+    return DeepSeekMathGRPOConfig(str(tmp_path), use_cpu=True, bf16=False, **settings)
 
 
 DIFFERENT = {
@@ -45,13 +46,13 @@ def test_trls_defaults_differ(tmp_path: Path) -> None:
 
 
 def test_one_update_per_exploration(tmp_path: Path) -> None:
-    config = _config(tmp_path)
+    config = _config(tmp_path, global_batch_size=GRPO_STAGE.batch_size)
     assert config.steps_per_generation == config.gradient_accumulation_steps == 128
     assert config.generation_batch_size == 1024
 
 
 def test_sampling_in_parts_keeps_the_batch(tmp_path: Path) -> None:
-    config = _config(tmp_path, per_device_train_batch_size=4, steps_per_generation=16)
+    config = _config(tmp_path, global_batch_size=1024, per_device_train_batch_size=4, steps_per_generation=16)
     assert config.generation_batch_size == 64
     assert config.gradient_accumulation_steps == 256
     assert config.gradient_accumulation_steps % (config.steps_per_generation * config.num_iterations) == 0
@@ -62,11 +63,63 @@ def test_broken_groups_are_refused_with_the_fix(tmp_path: Path) -> None:
         _config(tmp_path, global_batch_size=1000)
 
 
-def test_batches_of_ones_own(tmp_path: Path) -> None:
-    config = _config(tmp_path, global_batch_size=None, num_generations=8, gradient_accumulation_steps=2)
-    assert config.generation_batch_size == 16
+def test_as_any_user_of_trl_writes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _say_once.cache_clear()
+    for _ in range(2):
+        args = StepGRPOConfig(
+            output_dir=str(tmp_path),
+            per_device_train_batch_size=4,
+            gradient_accumulation_steps=2,
+            use_cpu=True,
+            bf16=False,
+        )
+    assert args.generation_batch_size == args.per_device_train_batch_size * args.gradient_accumulation_steps == 8
+    assert (args.num_generations, args.steps_per_generation, args.global_batch_size) == (8, 2, None)
+    assert caplog.messages == [
+        "An update sees 8 completions in groups of 8; the paper's saw 1,024 (global_batch_size=1024)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "group", "generated"),
+    [
+        ({}, 8, 64, 64),  # 8 x 8: one group of the paper's size
+        ({"num_generations": 8}, 1, 8, 8),
+        ({"num_generations": 12}, 3, 12, 24),  # the smallest batch of 8s and 12s
+        ({"per_device_train_batch_size": 16}, 4, 64, 64),
+        ({"gradient_accumulation_steps": 16}, 16, 64, 128),
+        ({"gradient_accumulation_steps": 12}, 12, 48, 96),  # 96 is not a multiple of 64
+        ({"gradient_accumulation_steps": 2, "num_generations": 4}, 2, 4, 16),
+        ({"gradient_accumulation_steps": 8, "steps_per_generation": 2}, 8, 16, 16),
+        ({"gradient_accumulation_steps": 8, "generation_batch_size": 32}, 8, 32, 32),
+        ({"global_batch_size": 128}, 16, 64, 128),
+    ],
+)
+def test_batches_of_ones_own(settings: dict, steps: int, group: int, generated: int, tmp_path: Path) -> None:
+    args = _config(tmp_path, **settings)
+    assert (args.gradient_accumulation_steps, args.num_generations, args.generation_batch_size) == (
+        steps,
+        group,
+        generated,
+    )
+
+
+def test_values_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="set global_batch_size to 16"):
-        _config(tmp_path, num_generations=8, gradient_accumulation_steps=2)
+        _config(tmp_path, global_batch_size=1024, num_generations=8, gradient_accumulation_steps=2)
+    with pytest.raises(ConfigError, match=r"batch \(16\) is not a multiple of num_generations \(64\)"):
+        _config(tmp_path, num_generations=64, gradient_accumulation_steps=2)
+
+
+def test_through_a_yaml_file(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(
+        "per_device_train_batch_size: 4\ngradient_accumulation_steps: 2\nuse_cpu: true\n"
+    )
+    flags = ["--config", str(tmp_path / "run.yaml"), "--output_dir", str(tmp_path), "--bf16", "false"]
+    (args,) = TrlParser((StepGRPOConfig,)).parse_args_and_config(flags)
+    assert (args.generation_batch_size, args.num_generations) == (8, 8)
+    (args,) = TrlParser((StepGRPOConfig,)).parse_args_and_config([*flags, "--gradient_accumulation_steps", "4"])
+    assert (args.generation_batch_size, args.num_generations) == (16, 16)
 
 
 def test_cards_name_the_package() -> None:

@@ -1,5 +1,6 @@
 """Step reward against verified outcome."""
 
+import json
 import random
 
 import pytest
@@ -42,13 +43,30 @@ def test_no_warning_where_they_do_not_part(step_gain: float, outcome_gain: float
 
 def test_worked_by_hand() -> None:
     monitor = DriftMonitor(4)
-    assert monitor.update([0.0, 1.0, None], [0.0, 1.0, 1.0]) == ({"steps/outcome_correlation": 1.0}, None)
+    metrics, warning = monitor.update([0.0, 1.0, None], [0.0, 1.0, 1.0])
+    assert metrics == {"steps/outcome_correlation": pytest.approx(1.0)} and warning is None
     assert monitor.update([0.5, 0.5], [0.0, 1.0])[0]["steps/outcome_correlation"] == pytest.approx(0.5**0.5)
     monitor.update([1.0, 1.0], [0.5, None])
     metrics, warning = monitor.update([1.0, 1.0], [0.5, 0.5])
     # step means .5 .5 | 1 1, outcome means .5 .5 | .5 .5
     assert metrics["steps/drift"] == pytest.approx(0.5)
     assert warning is None
+
+
+def test_a_resumed_run_compares_the_same_batches() -> None:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    whole, rng = DriftMonitor(40), random.Random(0)
+    for i in range(30):
+        feed(whole, 0.69 + 0.006 * i, 0.37 - 0.008 * i, rng)
+    kept = json.loads(json.dumps(whole.state()))
+    again = DriftMonitor(**kept["args"])
+    state = TrainerState(global_step=30, stateful_callbacks={"DriftMonitor": kept})
+    again.on_train_begin(TrainingArguments("x", use_cpu=True, bf16=False), state, TrainerControl())
+    batch = [0.5, 0.6, 0.9], [0.0, 1.0, 1.0]
+    assert again.update(*batch) == whole.update(*batch)
+    assert again.state() == whole.state()
+    assert kept["attributes"]["warned"] is True  # and is not said again
 
 
 def test_nothing_to_compare() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.grpo.step_scores import check_scores
+from trl_dsmath.grpo.step_rewards import check_scores
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +86,11 @@ def test_trls_own_config_is_refused(model: str, tmp_path: Path) -> None:
         ([[1.0, 2.0]], "'scorer' returned 1 rows, but 2 were expected"),
         ([[1.0, 2.0], [1.0, 2.0]], "'scorer' returned 2 scores in row 1, but 1 were expected"),
         ([[1.0, 2.0], []], "'scorer' returned 0 scores in row 1, but 1 were expected"),
-        ([[1.0, 2.0], 3.0], "returned 3.0 in row 1: return one number a step, a list of 1"),
-        ([["good", 2.0], [1.0]], "in row 0: return one number a step, a list of 2"),
+        ([[1.0, 2.0], 3.0], "returned 3.0 in row 1: return one number per step, a list of 1"),
+        ([["good", 2.0], [1.0]], "in row 0: return one number per step, a list of 2"),
         ([[1.0, math.inf], [1.0]], "infinite score in row 0"),
+        ([[1.0, 2.0], [math.nan]], "'scorer' returned NaN in row 1.*Return None for a step without a score"),
+        ([[1.0, 2.0], torch.tensor([math.nan])], "returned NaN in row 1"),
         (None, "returned None: return a list"),
     ],
 )
@@ -96,7 +100,7 @@ def test_wrong_counts(returned: object, message: str) -> None:
 
 
 def test_what_a_function_may_return() -> None:
-    returned = [torch.tensor([1.0, 2.0]), None, (0, math.nan), []]
+    returned = [torch.tensor([1.0, 2.0]), None, (0, None), []]
     steps = [["a", "b"], ["c"], ["d", "e"], []]
     assert check_scores("scorer", returned, steps) == [[1.0, 2.0], [None], [0.0, None], []]
 
@@ -108,6 +112,99 @@ def test_wrong_counts_stop_the_run(model: str, tmp_path: Path) -> None:
     trainer = StepGRPOTrainer(model, step_reward_funcs=one_too_few, args=config(tmp_path), train_dataset=prompts(8))
     with pytest.raises(DataError, match="step reward function 'one_too_few' returned"):
         trainer.train()
+
+
+def test_a_scorer_that_gives_nan_stops_the_run(model: str, tmp_path: Path) -> None:
+    def broken(steps: list, **columns: object) -> list:
+        return [[math.nan] * len(row) for row in steps]
+
+    trainer = StepGRPOTrainer(model, step_reward_funcs=broken, args=config(tmp_path), train_dataset=prompts(8))
+    with pytest.raises(DataError, match="step reward function 'broken' returned NaN"):
+        trainer.train()
+
+
+def test_scorers_of_one_name_have_metrics_of_their_own(model: str, tmp_path: Path) -> None:
+    """As two folders `a/prm` and `b/prm`: the second one's metrics do not take the place of the first one's."""
+
+    def scorer(value: float | None) -> Callable:
+        def prm(steps: list, log_metric: Callable, **columns: object) -> list:
+            log_metric("prm/steps_beyond_max_length", 10 * (value or 0.0))
+            return [[value if k == 0 else None for k in range(len(row))] for row in steps]
+
+        return prm
+
+    functions = [scorer(1.0), scorer(3.0), step_digits, scorer(None)]
+    args = config(tmp_path, max_steps=1)
+    trainer = StepGRPOTrainer(model, step_reward_funcs=functions, args=args, train_dataset=prompts(8))
+    assert trainer.step_rewards.names == ["prm", "prm_2", "step_digits", "prm_3"]
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    assert (logged["step_rewards/prm/mean"], logged["step_rewards/prm_2/mean"]) == (1.0, 3.0)
+    assert "step_rewards/prm_3/mean" not in logged
+    assert [logged[f"{name}/steps_beyond_max_length"] for name in ("prm", "prm_2", "prm_3")] == [10.0, 30.0, 0.0]
+    assert (logged["step_rewards/prm_3/frac_missing"], logged["step_rewards/step_digits/frac_missing"]) == (1.0, 0.0)
+    # One step of each completion is scored, out of as many as it has.
+    with_steps = 1 - logged["steps/frac_no_step"]
+    missing = 1 - with_steps / logged["steps/mean_count"]
+    assert logged["step_rewards/prm/frac_missing"] == pytest.approx(missing)
+
+
+class Told(StepGRPOTrainer):
+    """Notes the prompts of each generation batch, and what the drift monitor holds."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.numbers: list[list[int]] = []
+        super().__init__(*args, **kwargs)
+
+    def _generate_and_score_completions(self, inputs: list) -> dict:
+        self.numbers.append([row["number"] for row in inputs[:: self.num_generations]])
+        return super()._generate_and_score_completions(inputs)
+
+
+def test_a_run_resumed_in_a_later_epoch_is_the_uninterrupted_one(model: str, tmp_path: Path) -> None:
+    """6 prompts, 2 an update: 9 updates are 3 epochs, and the run resumes after the 8th."""
+    settings = {"max_steps": -1, "num_train_epochs": 3, "save_strategy": "steps", "save_steps": 4, "drift_window": 4}
+
+    def run(checkpoint: str | None) -> Told:
+        trainer = Told(
+            model,
+            reward_funcs=outcome_digits,
+            step_reward_funcs=step_digits,
+            args=config(tmp_path, **settings),
+            train_dataset=prompts(6),
+        )
+        trainer.train(resume_from_checkpoint=checkpoint)
+        return trainer
+
+    whole = run(None)
+    assert len(whole.numbers) == 9
+    epochs = [[n for batch in whole.numbers[start : start + 3] for n in batch] for start in (0, 3, 6)]
+    assert all(sorted(epoch) == list(range(6)) for epoch in epochs)  # each prompt once an epoch
+    assert len({tuple(epoch) for epoch in epochs}) == 3  # in another order
+    for step in (8, 4):
+        again = run(str(tmp_path / f"checkpoint-{step}"))
+        assert again.numbers == whole.numbers[step:]
+        logged = {log["step"]: log for log in again.state.log_history if "loss" in log}
+        for log in whole.state.log_history:
+            if "loss" in log and log["step"] > step:
+                for key in ("loss", "reward", "step_reward", "steps/drift", "steps/outcome_correlation"):
+                    assert logged[log["step"]][key] == pytest.approx(log[key], abs=1e-6), key
+        for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+            torch.testing.assert_close(a, b)
+
+
+def test_an_epoch_begins_as_trls(model: str, tmp_path: Path) -> None:
+    args = config(tmp_path)
+    ours = StepGRPOTrainer(model, step_reward_funcs=step_digits, args=args, train_dataset=prompts(6))
+    theirs = GRPOTrainer(model, reward_funcs=outcome_digits, args=args, train_dataset=prompts(6))
+    sampler = ours._get_train_sampler()
+    assert list(sampler) == list(theirs._get_train_sampler())
+    assert len(sampler) == len(theirs._get_train_sampler())
+    assert list(sampler) == list(sampler)
+    ours.state.epoch = 1.25
+    second = list(sampler)
+    ours.state.epoch = 1
+    assert list(sampler) == second != list(theirs._get_train_sampler())
 
 
 def test_without_process_weight_the_run_is_trls(model: str, tmp_path: Path) -> None:
@@ -129,6 +226,7 @@ def test_without_process_weight_the_run_is_trls(model: str, tmp_path: Path) -> N
     assert added == {
         "step_reward",
         "step_rewards/step_digits/mean",
+        "step_rewards/step_digits/frac_missing",
         "steps/mean_count",
         "steps/frac_no_step",
         "steps/frac_zero_std",

@@ -13,8 +13,7 @@ from trl import GRPOTrainer
 from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer, StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.grpo import ToolRollout
-from trl_dsmath.grpo.alignment import StepAligner
-from trl_dsmath.grpo.tool_steps import align_own_steps
+from trl_dsmath.grpo.alignment import StepAligner, align_own_steps
 from trl_dsmath.rewards import boxed_accuracy_reward, code_execution_reward
 from trl_dsmath.sandbox import run_many
 
@@ -59,7 +58,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "trl_dsmath.generation.tools.ToolSampler._run_in_sandbox", lambda self, codes: calculator(codes)
+        "trl_dsmath.generation.tools.run_sandboxed", lambda codes, timeout, memory_mb: calculator(codes)
     )
 
 

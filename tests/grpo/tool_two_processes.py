@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from test_tool_rollouts import SETTINGS, calculator
 
 from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
-from trl_dsmath.generation import ToolSampler
-from trl_dsmath.grpo.tool_steps import align_own_steps
+from trl_dsmath.generation import tools
+from trl_dsmath.grpo.alignment import align_own_steps
 
 
 def length(steps: list, **columns: Any) -> list:
@@ -37,7 +37,7 @@ class Recorded(StepGRPOTrainer):
 
 
 def main(model: str, folder: str) -> None:
-    ToolSampler._run_in_sandbox = lambda self, codes: calculator(codes)  # type: ignore[method-assign,assignment]
+    tools.run_sandboxed = lambda codes, timeout, memory_mb: calculator(codes)  # type: ignore[assignment,return-value]
     args = StepGRPOConfig(folder, **{**SETTINGS, "per_device_train_batch_size": 6, "num_generations": 8})
     assert args.world_size == 2 and dist.get_world_size() == 2
     data = Dataset.from_dict({"prompt": [f"{i}+{i}=" for i in range(12)]})

@@ -14,8 +14,15 @@ class ReplaySampler:
 
     name = "replay:recorded"
 
-    def __init__(self, tell: Callable[[str, int], str], log: Path | None = None, pause: float = 0.0) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str, int], str],
+        log: Path | None = None,
+        pause: float = 0.0,
+        context_length: int | None = None,
+    ) -> None:
         self._tell = tell
+        self.context_length = context_length
         self._log = log
         self._pause = pause
         self.calls = 0

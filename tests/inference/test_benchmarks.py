@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from trl_dsmath import paper
-from trl_dsmath.data.benchmarks import split_options
+from trl_dsmath.data.benchmarks import Problem, split_options
 from trl_dsmath.data.few_shot import EXAMPLES
-from trl_dsmath.data.prompts import COT_EN, COT_ZH, TOOL_EN
+from trl_dsmath.data.prompts import COT_EN, COT_ZH, TOOL_EN, BuiltPrompt
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.inference import BENCHMARKS, choose, load_benchmark
-from trl_dsmath.inference.evaluation_prompts import ask
+from trl_dsmath.inference import BENCHMARKS, EvaluateConfig, choose, load_benchmark, plan
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 TEN = [name for name in BENCHMARKS if not name.startswith("aime")]
@@ -101,6 +100,11 @@ def test_no_example_repeats_a_test_set() -> None:
 def test_published_figures_are_of_the_benchmarks() -> None:
     known = {benchmark.published for benchmark in BENCHMARKS.values()}
     assert {name for _, _, name in paper.RESULTS} <= known
+
+
+def ask(problem: Problem, mode: str, few_shot: bool, plain: bool) -> BuiltPrompt:
+    config = EvaluateConfig([problem.benchmark], mode=mode, few_shot=few_shot, plain_prompts=plain)
+    return plan([problem], config, "model")[0].built
 
 
 def test_zero_shot_prompts_are_the_papers(benchmarks_dir: Path) -> None:

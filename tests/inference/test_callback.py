@@ -80,7 +80,7 @@ def test_sft_accuracy_rises_and_training_is_not_disturbed(tiny: str, tmp_path: P
 
     lines = [json.loads(line) for line in (tmp_path / "watched/eval_held/step-000024.jsonl").open()]
     assert len(lines) == 2 * (1 + 2)
-    first = next(line for line in lines if line["way"] == "greedy" and line["problem"] == 0)
+    first = next(line for line in lines if line["decoding"] == "greedy" and line["problem"] == 0)
     assert (first["question"], first["gold"], first["verdict"]) == ("Give me five.", "7", "correct")
     assert "\\boxed{7}" in first["completion"]
 

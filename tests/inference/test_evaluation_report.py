@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from replay import ReplaySampler
 
-from trl_dsmath.inference import Settings, load_benchmark, plan, report, run, score
+from trl_dsmath.inference import EvaluateConfig, load_benchmark, plan, report, run, score
 from trl_dsmath.inference.report import Report
 from trl_dsmath.inference.run import load_plan, read_samples
 
 
 def _report(folder: Path, benchmarks_dir: Path, names: tuple[str, ...], **settings: object) -> Report:
     problems = [problem for name in names for problem in load_benchmark(name, benchmarks_dir)]
-    tasks = plan(problems, Settings(names, **settings), "one")  # type: ignore[arg-type]
+    tasks = plan(problems, EvaluateConfig(names, **settings), "one")  # type: ignore[arg-type]
     sampler = ReplaySampler(lambda prompt, i: f"<b>&</b> ```python\nx\n``` The answer is \\boxed{{{18 if i else 3}}}")
     run(tasks, sampler, folder, {"model": "tiny <model>", "settings": {"mode": "cot"}})
     return report.write(folder, tasks, score(tasks, read_samples(folder)), load_plan(folder)[1])

@@ -39,7 +39,7 @@ FORMS = {
 def test_usual_forms(form: str, tmp_path: Path) -> None:
     found = load_recordings(_file(tmp_path, FORMS[form]))
     assert [task.samples for task in found.tasks] == [2]
-    figures = {f.name: f.value for f in score(found.tasks, found.samples).figures if f.reading == "flexible"}
+    figures = {f.name: f.value for f in score(found.tasks, found.samples).metrics if f.filter == "flexible"}
     assert figures == {"avg@2": 0.5, "maj@2": 1.0, "pass@2": 1.0}
 
 

@@ -6,7 +6,7 @@ import pytest
 from replay import ReplaySampler
 
 from trl_dsmath.grading.metrics import maj_at_k
-from trl_dsmath.inference import Settings, load_benchmark, plan, run, score
+from trl_dsmath.inference import EvaluateConfig, load_benchmark, plan, run, score
 from trl_dsmath.inference.run import read_samples
 
 # By benchmark and problem: completions with the label of a careful reader, and whether the answer is right in the box.
@@ -162,17 +162,17 @@ def test_figures_are_those_of_the_labels(name: str, benchmarks_dir: Path, tmp_pa
     def recorded(prompt: str, number: int) -> str:
         return next(texts[number] for question, texts in tell.items() if prompt.startswith(question))
 
-    settings = Settings((name,), greedy=False, num_samples=4)
+    settings = EvaluateConfig((name,), greedy=False, num_samples=4)
     tasks = plan(problems, settings, "recorded")
     run(tasks, ReplaySampler(recorded), tmp_path)
     scores = score(tasks, read_samples(tmp_path))
-    assert scores.whole and not any(scores.bad_golds.values())
+    assert scores.complete and not any(scores.bad_golds.values())
     by_task = {(one.key, one.sample): one for one in scores.graded}
     for task in tasks:
         for number, (text, flexible, strict) in enumerate(RECORDED[name][task.problem.index]):
             one = by_task[task.key, number]
             assert (one.right("flexible"), one.right("strict")) == (flexible, strict), (text, one)
-    figures = {(figure.name, figure.reading): figure.value for figure in scores.figures}
+    figures = {(figure.name, figure.filter): figure.value for figure in scores.metrics}
     for place, reading in ((1, "flexible"), (2, "strict")):
         right = [[bool(row[place]) for row in rows] for rows in RECORDED[name]]
         assert figures["avg@4", reading] == sum(map(sum, right)) / 8
@@ -185,9 +185,9 @@ def test_votes_are_over_equal_answers_not_equal_texts(benchmarks_dir: Path, tmp_
     """One half written in three ways outvotes two equal texts; the gold, 3/4, has one vote."""
     problem = load_benchmark("math", benchmarks_dir)[:1]
     texts = ["\\boxed{0.5}", "\\boxed{1}", "\\boxed{\\frac{1}{2}}", "\\boxed{1}", "\\boxed{50\\%}", "\\boxed{3/4}"]
-    tasks = plan(problem, Settings(("math",), greedy=False, num_samples=6), "recorded")
+    tasks = plan(problem, EvaluateConfig(("math",), greedy=False, num_samples=6), "recorded")
     run(tasks, ReplaySampler(lambda prompt, number: texts[number]), tmp_path)
-    figures = {f.name: f.value for f in score(tasks, read_samples(tmp_path)).figures if f.reading == "flexible"}
+    figures = {f.name: f.value for f in score(tasks, read_samples(tmp_path)).metrics if f.filter == "flexible"}
     assert (figures["maj@6"], figures["pass@6"], figures["avg@6"]) == (0.0, 1.0, 1 / 6)
     assert figures["maj@2"] == maj_at_k([0, 1, 0, 1, 0, 2], [False] * 5 + [True], 2)
 
@@ -195,11 +195,12 @@ def test_votes_are_over_equal_answers_not_equal_texts(benchmarks_dir: Path, tmp_
 def test_a_problem_that_is_too_long_counts_as_wrong_and_is_told(benchmarks_dir: Path, tmp_path: Path) -> None:
     problems = load_benchmark("gsm8k", benchmarks_dir)
     sampler = ReplaySampler(lambda prompt, number: "\\boxed{18}")
-    lengths = [len(sampler.encode_prompt(task.prompt)) for task in plan(problems, Settings(("gsm8k",)), "m")]
+    lengths = [len(sampler.encode_prompt(task.prompt)) for task in plan(problems, EvaluateConfig(("gsm8k",)), "m")]
     assert lengths[0] < lengths[1]
-    tasks = plan(problems, Settings(("gsm8k",), max_new_tokens=10), "m", sampler.encode_prompt, lengths[0] + 10)
+    sampler.context_length = lengths[0] + 10
+    tasks = plan(problems, EvaluateConfig(("gsm8k",), max_new_tokens=10), "m", sampler)
     run(tasks, sampler, tmp_path)
     scores = score(tasks, read_samples(tmp_path))
     assert [task.too_long for task in tasks] == [False, True]
-    assert not scores.whole and scores.too_long == {"gsm8k": 1}
-    assert [(f.value, f.problems) for f in scores.figures if f.reading == "flexible"] == [(0.5, 2)]
+    assert scores.complete and scores.too_long == {"gsm8k": 1}  # nothing is missing that another run could draw
+    assert [(f.value, f.problems) for f in scores.metrics if f.filter == "flexible"] == [(0.5, 2)]

@@ -11,8 +11,7 @@ from replay import ReplaySampler
 
 from trl_dsmath.data.journal import Journal
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.generation.config import fingerprint
-from trl_dsmath.inference import Settings, load_benchmark, load_plan, plan, run, score
+from trl_dsmath.inference import EvaluateConfig, load_benchmark, load_plan, load_problems, plan, run, score
 from trl_dsmath.inference.run import SAMPLE_KEY, SAMPLES, read_samples
 
 KILLED = Path(__file__).with_name("killed.py")
@@ -50,24 +49,26 @@ def test_kill_9_in_the_middle_loses_nothing_and_draws_nothing_twice(benchmarks_d
     assert (killed / "problems.jsonl").read_text() == (whole / "problems.jsonl").read_text()
 
 
-def _drawn(settings: Settings, folder: Path, benchmarks_dir: Path, model: str = "one") -> int:
+def _drawn(settings: EvaluateConfig, folder: Path, benchmarks_dir: Path, model: str = "one") -> int:
     tasks = plan(load_benchmark("gsm8k", benchmarks_dir), settings, model)
     return run(tasks, ReplaySampler(lambda prompt, i: "\\boxed{18}"), folder)
 
 
 def test_only_what_is_missing_is_drawn(benchmarks_dir: Path, tmp_path: Path) -> None:
     settings = {"benchmarks": ("gsm8k",), "limit": 1}
-    assert _drawn(Settings(**settings, num_samples=2), tmp_path, benchmarks_dir) == 3
-    assert _drawn(Settings(**settings, num_samples=2), tmp_path, benchmarks_dir) == 0
-    assert _drawn(Settings(**settings, num_samples=5), tmp_path, benchmarks_dir) == 3  # three more samples
-    assert _drawn(Settings(("gsm8k",), num_samples=5), tmp_path, benchmarks_dir) == 6  # the other problem
-    assert _drawn(Settings(("gsm8k",), num_samples=5, temperature=0.5), tmp_path, benchmarks_dir) == 10  # greedy stays
-    assert _drawn(Settings(("gsm8k",)), tmp_path, benchmarks_dir, model="two") == 2
-    assert _drawn(Settings(("gsm8k",), plain_prompts=True), tmp_path, benchmarks_dir) == 2
+    assert _drawn(EvaluateConfig(**settings, num_samples=2), tmp_path, benchmarks_dir) == 3
+    assert _drawn(EvaluateConfig(**settings, num_samples=2), tmp_path, benchmarks_dir) == 0
+    assert _drawn(EvaluateConfig(**settings, num_samples=5), tmp_path, benchmarks_dir) == 3  # three more samples
+    assert _drawn(EvaluateConfig(("gsm8k",), num_samples=5), tmp_path, benchmarks_dir) == 6  # the other problem
+    assert (
+        _drawn(EvaluateConfig(("gsm8k",), num_samples=5, temperature=0.5), tmp_path, benchmarks_dir) == 10
+    )  # greedy stays
+    assert _drawn(EvaluateConfig(("gsm8k",)), tmp_path, benchmarks_dir, model="two") == 2
+    assert _drawn(EvaluateConfig(("gsm8k",), plain_prompts=True), tmp_path, benchmarks_dir) == 2
 
 
 def test_a_hole_in_the_samples_is_filled(benchmarks_dir: Path, tmp_path: Path) -> None:
-    settings = Settings(("gsm8k",), greedy=False, num_samples=4, limit=1)
+    settings = EvaluateConfig(("gsm8k",), greedy=False, num_samples=4, limit=1)
     assert _drawn(settings, tmp_path, benchmarks_dir) == 4
     path = tmp_path / "samples.jsonl"
     lines = path.read_text().splitlines(keepends=True)
@@ -80,21 +81,21 @@ def test_a_hole_in_the_samples_is_filled(benchmarks_dir: Path, tmp_path: Path) -
 
 
 def test_samples_are_judged_without_a_model(benchmarks_dir: Path, tmp_path: Path) -> None:
-    _drawn(Settings(("gsm8k",)), tmp_path, benchmarks_dir)
+    _drawn(EvaluateConfig(("gsm8k",)), tmp_path, benchmarks_dir)
     tasks, record = load_plan(tmp_path)
-    assert tasks == plan(load_benchmark("gsm8k", benchmarks_dir), Settings(("gsm8k",)), "one")
+    assert tasks == plan(load_benchmark("gsm8k", benchmarks_dir), EvaluateConfig(("gsm8k",)), "one")
     assert record["engine"] == "replay:recorded" and record["versions"]["trl-dsmath"]
-    assert [f.value for f in score(tasks, read_samples(tmp_path)).figures] == [0.5, 0.5]
+    assert [f.value for f in score(tasks, read_samples(tmp_path)).metrics] == [0.5, 0.5]
     with pytest.raises(ConfigError, match="holds no evaluation"):
         load_plan(tmp_path / "elsewhere")
 
 
 def test_problems_without_all_samples_are_left_out_and_told(benchmarks_dir: Path, tmp_path: Path) -> None:
-    tasks = plan(load_benchmark("gsm8k", benchmarks_dir), Settings(("gsm8k",)), "one")
+    tasks = plan(load_benchmark("gsm8k", benchmarks_dir), EvaluateConfig(("gsm8k",)), "one")
     run(tasks[:1], ReplaySampler(lambda prompt, i: "\\boxed{18}"), tmp_path)
     scores = score(tasks, read_samples(tmp_path))
-    assert scores.missing == {"gsm8k": 1} and not scores.whole
-    assert [(f.value, f.problems) for f in scores.figures] == [(1.0, 1), (1.0, 1)]
+    assert scores.missing == {"gsm8k": 1} and not scores.complete
+    assert [(f.value, f.problems) for f in scores.metrics] == [(1.0, 1), (1.0, 1)]
 
 
 def test_two_processes_do_not_write_to_one_folder(tmp_path: Path) -> None:
@@ -107,22 +108,15 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path: Path) -> None:
 
 def test_settings_that_cannot_work() -> None:
     for wrong, said in (
-        ({"benchmarks": ()}, "Which benchmarks"),
         ({"benchmarks": ("gsm8k",), "greedy": False}, "Nothing to draw"),
         ({"benchmarks": ("gsm8k",), "num_samples": 2, "temperature": 0.0}, "temperature"),
         ({"benchmarks": ("gsm8k",), "limit": 0}, "limit"),
         ({"benchmarks": ("gsm8k",), "mode": "chat"}, "mode"),
     ):
         with pytest.raises(ConfigError, match=said):
-            Settings(**wrong)
-    assert Settings(("MATH-500", "math500", "GaoKao MathQA")).benchmarks == ("math500", "gaokao_mathqa")
-
-
-def test_a_model_that_was_trained_further_is_another_model(tmp_path: Path) -> None:
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(bytes(300_000))
-    first = fingerprint(str(tmp_path))
-    assert fingerprint(str(tmp_path)) == first
-    weights.write_bytes(bytes(150_000) + b"1" + bytes(149_999))
-    assert fingerprint(str(tmp_path)) != first
-    assert fingerprint("owner/name", "4bit") == "owner/name 4bit"
+            EvaluateConfig(**wrong)
+    with pytest.raises(ConfigError, match="Which benchmarks"):
+        load_problems(EvaluateConfig())
+    assert EvaluateConfig(["MATH-500", "math500", "GaoKao MathQA"]).benchmarks == ["math500", "gaokao_mathqa"]
+    assert EvaluateConfig("gsm8k, math").benchmarks == ["gsm8k", "math"]  # as a YAML file may have it
+    assert len(EvaluateConfig(["all"]).benchmarks) == 10

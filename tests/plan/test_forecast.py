@@ -48,7 +48,7 @@ def test_published_sizes_of_the_known_shapes() -> None:
 
 
 def test_an_unknown_model_names_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--model_config FILE"):
+    with pytest.raises(ConfigError, match="Set model_config to a"):
         shape_of(str(tmp_path / "nothing"))
 
 
@@ -182,8 +182,8 @@ def test_advice_fits_and_is_the_mildest_first() -> None:
     assert [line.split(":")[0] for line in advise(full)] == [
         "--use_peft --lora_r 32 --lora_target_modules all-linear --dtype bfloat16",
         "--use_peft --lora_r 32 --lora_target_modules all-linear --dtype bfloat16 --load_in_4bit",
-        "8 cards (--accelerate_config zero3 --num_processes 8)",
+        "8 GPUs (--accelerate_config zero3 --num_processes 8)",
     ]
-    assert not forecast(replace(full, cards=4, sharding="zero3")).fits()  # 16 bytes a weight: 25.7 GiB
-    assert forecast(replace(full, cards=8, sharding="zero3")).fits()
+    assert not forecast(replace(full, gpus=4, sharding="zero3")).fits()  # 16 bytes a weight: 25.7 GiB
+    assert forecast(replace(full, gpus=8, sharding="zero3")).fits()
     assert advise(Run("sft", seven, 1, 2, rows=1))[0].startswith("No change known here")

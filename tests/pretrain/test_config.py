@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from trl import TrlParser
 
+from trl_dsmath.data.batch import _say_once
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.paper import PRETRAIN
 from trl_dsmath.pretrain import PretrainConfig
@@ -14,7 +16,7 @@ def make(folder: Path, **settings) -> PretrainConfig:
 
 
 def test_the_papers_values_are_the_defaults(tmp_path: Path) -> None:
-    config = make(tmp_path, per_device_train_batch_size=8)
+    config = make(tmp_path, per_device_train_batch_size=8, global_batch_tokens=PRETRAIN.batch_tokens)
     for ours, papers in {
         "learning_rate": "learning_rate",
         "adam_beta1": "adam_beta1",
@@ -34,6 +36,32 @@ def test_the_papers_values_are_the_defaults(tmp_path: Path) -> None:
     assert (config.gradient_accumulation_steps, config.max_steps) == (305, 50_029)
 
 
+def test_what_is_set_wins_and_one_line_names_the_papers_batch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _say_once.cache_clear()
+    for _ in range(2):
+        config = make(
+            tmp_path, per_device_train_batch_size=4, gradient_accumulation_steps=2, max_length=64, max_steps=100
+        )
+    assert (config.gradient_accumulation_steps, config.max_steps, config.train_tokens) == (2, 100, None)
+    assert config.get_warmup_steps(100) == 4  # 2,000 of 50,000 updates are 4 %
+    assert caplog.messages == ["An update sees 512 tokens; the paper's saw 10,000,000 (global_batch_tokens=10000000)."]
+    assert make(tmp_path, max_length=64, train_tokens=8 * 64 * 30).max_steps == 30
+    epochs = make(tmp_path, num_train_epochs=2)
+    assert (epochs.max_steps, epochs.num_train_epochs, epochs.get_warmup_steps(1000)) == (-1, 2, 40)
+    assert make(tmp_path, max_steps=2500).get_warmup_steps(2500) == 2000
+
+
+def test_through_a_yaml_file(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(
+        "per_device_train_batch_size: 2\nmax_length: 64\nmax_steps: 10\nuse_cpu: true\n"
+    )
+    flags = ["--config", str(tmp_path / "run.yaml"), "--output_dir", str(tmp_path), "--bf16", "false"]
+    (args,) = TrlParser((PretrainConfig,)).parse_args_and_config([*flags, "--gradient_accumulation_steps", "3"])
+    assert (args.per_device_train_batch_size, args.gradient_accumulation_steps, args.max_steps) == (2, 3, 10)
+
+
 @pytest.mark.parametrize(("given", "updates"), [(50, 50), (50.0, 50), (0.04, 40), (0, 0)])
 def test_a_warm_up_in_updates_or_as_a_share_of_the_run(given: float, updates: int, tmp_path: Path) -> None:
     assert make(tmp_path, per_device_train_batch_size=8, warmup_steps=given).get_warmup_steps(1000) == updates
@@ -41,8 +69,8 @@ def test_a_warm_up_in_updates_or_as_a_share_of_the_run(given: float, updates: in
 
 def test_processes_share_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trl_dsmath.pretrain.config.processes_at_start", lambda: 64)
-    with pytest.raises(ConfigError, match="one process sees several GPUs"):  # there is one process in truth
-        make(tmp_path, per_device_train_batch_size=2)
+    with pytest.raises(ConfigError, match="one process sees several GPUs"):  # there is actually one process
+        make(tmp_path, per_device_train_batch_size=2, global_batch_tokens=PRETRAIN.batch_tokens)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +80,8 @@ def test_processes_share_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             {"global_batch_tokens": 40_000, "max_length": 4096, "per_device_train_batch_size": 8},
             "global_batch_tokens to 32768",
         ),
-        ({"gradient_accumulation_steps": 3}, "more than 5 % from"),
-        ({"max_length": None}, "set max_length"),
+        ({"gradient_accumulation_steps": 3, "global_batch_tokens": 10_000_000}, "more than 5 % from"),
+        ({"max_length": None, "global_batch_tokens": 10_000_000}, "set max_length"),
         ({"max_steps": 10, "train_tokens": 1_000_000}, "give one"),
         ({"first_drop_at": 0.95}, "in order"),
     ],

@@ -44,6 +44,25 @@ def test_a_snapshot_goes_on_with_the_same_sequences(texts: Path, tokenizer, stop
     assert list(islice(again, 120 - stop)) == whole[stop:]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_length": 32}, "max_length was 64, now 32"),
+        ({"seed": 4}, "seed was 3, now 4"),
+        ({"shares": {"short": 0.4, "middle": 0.3, "long": 0.3}}, "fractions was .*'middle': 0.2"),
+    ],
+)
+def test_a_snapshot_of_another_mixture_is_refused(texts: Path, tokenizer, change: dict, message: str) -> None:
+    first = Mixture(sources(texts), tokenizer, 64, seed=3)
+    list(islice(first, 5))
+    taken = json.loads(json.dumps(first.snapshot(5)))
+    settings = {"max_length": 64, "seed": 3, "shares": SHARES} | change
+    parts = [Source(str(texts / f"{name}.jsonl"), share) for name, share in settings.pop("shares").items()]
+    with pytest.raises(ConfigError, match=message):
+        Mixture(parts, tokenizer, **settings).load_snapshot(taken)
+    Mixture(sources(texts), tokenizer, 64, seed=3).load_snapshot(taken)
+
+
 def test_every_document_once_an_epoch_in_another_order(texts: Path, tmp_path: Path, tokenizer) -> None:
     lines = (texts / "short.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "a.jsonl").write_text("".join(lines[:100]))
@@ -100,7 +119,7 @@ def test_what_cannot_be_read_says_so(texts: Path, tmp_path: Path, tokenizer) -> 
         Mixture([good, good], tokenizer, 64)
     with pytest.raises(ConfigError, match="above 0"):
         Source("x.jsonl", 0)
-    with pytest.raises(DataError, match="stands there"):
+    with pytest.raises(DataError, match=r"there is no \.jsonl"):
         Mixture([Source(str(tmp_path / "none.jsonl"), 1.0)], tokenizer, 64)
     with pytest.raises(DataError, match="text_column"):
         next(iter(Mixture([Source(str(texts / "short.jsonl"), 1.0, text_column="body")], tokenizer, 64)))

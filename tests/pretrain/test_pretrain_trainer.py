@@ -91,6 +91,11 @@ def test_checkpoints_that_do_not_fit_are_refused(
         only.train(resume_from_checkpoint=checkpoint)
 
 
+def test_a_warm_up_beyond_the_first_drop_is_refused(texts: Path, tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"takes 17 of 20 updates.* Lower warmup_steps \(the paper"):
+        make(texts, tiny, tmp_path, warmup_steps=17).train()
+
+
 def test_a_plain_data_set_is_wrapped_as_trl_does(tiny: Path, texts: Path, tmp_path: Path) -> None:
     set_seed(0)
     rows = [json.loads(line) for line in (texts / "middle.jsonl").read_text().splitlines()]
@@ -112,7 +117,7 @@ def test_two_processes_train_as_one(whole: PretrainTrainer, texts: Path, tiny: P
     command = [sys.executable, "-c", code, "pretrain", "--config", str(tmp_path / "run.yaml"), "--num_processes", "2"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "4 a process x 1 micro-batches x 2 processes" in done.stdout
+    assert "4 per process x 1 micro-batches x 2 processes" in done.stdout
     assert "short: 50.0% of the tokens" in done.stdout
     state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
     losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]

@@ -3,7 +3,7 @@
 import pytest
 
 from trl_dsmath.paper import PRETRAIN
-from trl_dsmath.pretrain.schedule import multi_step_factor
+from trl_dsmath.pretrain.trainer import multi_step_factor
 
 DROPS = ((0.8, 0.316), (0.9, 0.1))
 

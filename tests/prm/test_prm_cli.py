@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 
 from trl_dsmath import load_step_scorer
 from trl_dsmath.cli import main
-from trl_dsmath.cli.prm import hold_out, make_parser
 from trl_dsmath.cli.recipes import recipe_path
+from trl_dsmath.prm.arguments import hold_out
+from trl_dsmath.scripts import recipe_script, script_parser
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_prm_step(form: str, causal: Path, labels: Path, tmp_path: Path, capsys:
     assert "12 solutions of 20% of the prompts are held out" in shown or "13 solutions of 20%" in shown
     assert "1 dropped; as many labels as steps are needed: 1" in shown
     assert "labelled steps, " in shown
-    assert "batch       8 solutions = 8 a process x 1 micro-batches x 1 processes" in shown
+    assert "batch       8 solutions = 8 per process x 1 micro-batches x 1 processes" in shown
     assert "step AUROC" in shown and "first-error F1" in shown
     scorer = load_step_scorer(str(tmp_path / "out"))
     assert len(scorer([[{"role": "user", "content": "a step 1"}]], steps=[["505\n", "313"]])[0]) == 2
@@ -143,7 +144,7 @@ def test_hold_out_splits_by_prompt() -> None:
 def test_recipes_hold_known_keys_only(recipe: str, tmp_path: Path) -> None:
     import yaml
 
-    known = set(vars(make_parser().parse_known_args([f"--output_dir={tmp_path}"])[0]))
+    known = set(script_parser("prm").read_settings([f"--output_dir={tmp_path}"]))
     assert set(yaml.safe_load(recipe_path("prm", recipe).read_text())) <= known
 
 
@@ -151,7 +152,7 @@ def test_recipes_hold_known_keys_only(recipe: str, tmp_path: Path) -> None:
 def test_a_killed_run_ends_like_an_uninterrupted_one(causal: Path, labels: Path, tmp_path: Path) -> None:
     def command(folder: Path) -> list[str]:
         flags = _flags(causal, labels, folder, max_steps=40, save_steps=6, prm_type="likelihood", likelihood_bias=20)
-        return [sys.executable, "-m", "trl_dsmath.cli.prm", *flags]
+        return [sys.executable, str(recipe_script("prm")), *flags]
 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, Qwen2Config, Qwen2ForCausalLM, set_seed
 
 from trl_dsmath import load_step_scorer
-from trl_dsmath.prm.heads import Qwen2ForProcessRewardModel
+from trl_dsmath.prm.readout import Qwen2ForProcessRewardModel
 
 QUESTIONS = ["is 1 a step?", "next good step 2?"]
 STEPS = [["step 1", "next 2 good", "3"], ["4 4", "5"]]

@@ -1,4 +1,4 @@
-"""Figures worked by hand."""
+"""Metrics worked by hand."""
 
 import numpy as np
 import pytest

@@ -1,10 +1,19 @@
 """One short run of all stages, which the tests of the chain share."""
 
+import logging
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import datasets
 import pytest
+import transformers
+
+with pytest.MonkeyPatch.context() as environment:
+    environment.setenv("HF_HUB_OFFLINE", "1")  # which the script sets too, for a process of its own
+    import quickstart
+SCRIPT = Path(__file__).parents[2] / "recipes" / "quickstart" / "quickstart.py"
 
 SHORT = {
     "pages": 100,
@@ -25,13 +34,39 @@ def argv() -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def script() -> Path:
+    """The script."""
+    return SCRIPT
+
+
+@pytest.fixture(scope="session")
 def short(tmp_path_factory: pytest.TempPathFactory, argv: list[str]) -> Path:
     """Folder of the short run of all stages, in a process of its own; what it printed is in `out` and `err` beside it."""
     pytest.importorskip("fasttext", reason="fastText is not installed")
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
     beside = tmp_path_factory.mktemp("quickstart")
-    code = f"import sys; from trl_dsmath.cli import main; sys.exit(main({['quickstart', *argv]!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=beside, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *argv], cwd=beside, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
     (beside / "out").write_text(done.stdout)
     (beside / "err").write_text(done.stderr)
     return beside / "quickstart-run"
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Runs the script in this process with the arguments that it is called with; the libraries speak again afterwards."""
+
+    def call(*argv: object) -> None:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, argv)])
+        quickstart.main()
+
+    levels = {
+        name: logging.getLogger(name).level for name in ("transformers", "datasets", "trl", "accelerate", "torch")
+    }
+    yield call
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    transformers.utils.logging.enable_progress_bar()
+    datasets.enable_progress_bars()

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
+from model import MAX_NEW_TOKENS, complete, judge, make_model, make_tokenizer
+from task import ANSWER, ASK, Problem, make_problems, solve
 
 from trl_dsmath.data.prompts import COT_EN
 from trl_dsmath.grading.metrics import wilson
-from trl_dsmath.quickstart.measure import MAX_NEW_TOKENS, complete, judge
-from trl_dsmath.quickstart.model import make_model, make_tokenizer
-from trl_dsmath.quickstart.task import ANSWER, ASK, Problem, make_problems, solve
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """The toy task: facts worked by hand, what is kept for testing, how sloppy the author is."""
 
 import pytest
+import task
+from task import FACTS, Problem, SloppyAuthor, make_problems, solve, wrong_lines
 
-from trl_dsmath.quickstart import task
-from trl_dsmath.quickstart.task import FACTS, Problem, SloppyAuthor, make_problems, solve, wrong_lines
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 PROBLEM = Problem("Gia", 9, (7, 2, 4))

@@ -179,7 +179,7 @@ KERNEL = [Attack(f"call_{name}", f"attempt(call, {both[_COLUMN]}, 0, 0, 0, 0, 0)
 
 RESULT = [
     Attack("forged_frame", "import json\nframe = json.dumps({'stdout': 'forged', 'stderr': '', 'report': '', 'status': 0, 'end': '', 'seconds': 0}) + '\\n'\nfor n in range(3, 200):\n    try: os.write(n, frame.encode()); print('wrote', n)\n    except OSError: pass\nprint(frame)\nraise ValueError('true end')", "error:ValueError: true end"),
-    Attack("forged_report", "for n in range(3, 200):\n    try: os.write(n, b'-OSError: no wall')\n    except OSError: pass\nprint('held')"),
+    Attack("forged_report", "for n in range(3, 200):\n    try: os.write(n, b'-OSError: no isolation')\n    except OSError: pass\nprint('held')"),
     Attack("forged_ready", "for n in range(3, 200):\n    try: os.close(n)\n    except OSError: pass\nraise ValueError('x' * 100000)", "error"),
     Attack("exit_zero_early", "print('held', flush=True)\nos._exit(0)"),
     Attack("exit_status", "sys.exit(3)", "error:SystemExit: 3"),
@@ -224,7 +224,7 @@ ATTACKS = [*NETWORK, *FILES, *PROCESSES, *LIMITS, *KERNEL, *RESULT, *BENIGN]
 class Host:
     """What an attack could reach on this machine: a secret, a listener, this process."""
 
-    def __init__(self, wall: str) -> None:
+    def __init__(self, backend: str) -> None:
         self.folder = tempfile.mkdtemp(prefix="dsmath-host-")
         os.chmod(self.folder, 0o777)
         self.secret = Path(self.folder, "secret.txt")
@@ -249,8 +249,8 @@ class Host:
             "pid": os.getpid(),
             "machine": platform.machine(),
             "hostname": platform.node(),
-            "namespaces": "1" if wall != "landlock" else "",
-            "bubblewrap": "1" if wall == "bubblewrap" else "",
+            "namespaces": "1" if backend != "landlock" else "",
+            "bubblewrap": "1" if backend == "bubblewrap" else "",
         }
 
     def touched(self) -> str | None:
@@ -276,7 +276,7 @@ def execute(sandbox: Sandbox, attack: Attack, host: Host) -> str | None:
     code = fill(attack, host)
     started = time.monotonic()
     result = sandbox.run(code, timeout=attack.timeout, memory_mb=128)
-    if time.monotonic() - started > attack.timeout + 20:
+    if time.monotonic() - started > 10 * attack.timeout + 30:
         return "the caller was held up"
     wrong = _judge(attack, result) or host.touched()
     if wrong:
@@ -322,7 +322,7 @@ def _judge(attack: Attack, result: ExecutionResult) -> str | None:
     return None if right else f"expected {expect}"
 
 
-if __name__ == "__main__":  # as another user: python attacks.py WALL -> JSON
+if __name__ == "__main__":  # as another user: python attacks.py BACKEND -> JSON
     with Sandbox(sys.argv[1]) as box:
         target = Host(sys.argv[1])
         wrong = {attack.name: found for attack in ATTACKS if (found := execute(box, attack, target))}

@@ -1,4 +1,4 @@
-"""One sandbox a wall for the whole session; walls that this machine lacks are skipped with the reason."""
+"""One sandbox per isolation backend for the whole session; backends that this machine lacks are skipped with the reason."""
 
 import sys
 from collections.abc import Iterator
@@ -8,21 +8,21 @@ import pytest
 
 from trl_dsmath.errors import SandboxError
 from trl_dsmath.sandbox import Sandbox
-from trl_dsmath.sandbox.sandbox import WALLS
+from trl_dsmath.sandbox.isolation import BACKENDS
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-@pytest.fixture(scope="session", params=WALLS)
-def wall(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture(scope="session")
-def sandbox(wall: str) -> Iterator[Sandbox]:
-    with Sandbox(wall) as box:
+def sandbox(backend: str) -> Iterator[Sandbox]:
+    with Sandbox(backend) as box:
         try:
             box.run("")
         except SandboxError as error:
-            pytest.skip(f"no {wall} wall here: {str(error).splitlines()[-1].strip()}")
+            pytest.skip(f"no {backend} here: {str(error).splitlines()[-1].strip()}")
         yield box

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from trl_dsmath.sandbox import seccomp
-from trl_dsmath.sandbox.syscalls import ALLOWED, CHECKED
+from trl_dsmath.sandbox.seccomp import ALLOWED, CHECKED
 
 ALLOW, EPERM, ENOSYS, KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

@@ -1,4 +1,4 @@
-"""A scripted engine: one token a character, and what continues a prefix is written down in the test."""
+"""A scripted engine: one token per character, and what continues a prefix is written down in the test."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from trl_dsmath.generation import Decoding, Sample
 
-Script = Callable[[str, int], str]  # (prefix with its prompt, number of the roll-out) -> how it goes on
+Script = Callable[[str, int], str]  # (prefix with its prompt, number of the roll-out) -> what follows
 
 
 class ScriptedSampler:
@@ -41,7 +41,9 @@ class ScriptedSampler:
                 reply = self.script(text, index)
                 finished = not reply.endswith("~")  # "~": cut off
                 reply = reply.removesuffix("~")
-                row.append(Sample(reply, tuple(self.encode(reply)), finished))
+                stop = next((word for word in decoding.stop if word in reply), None)
+                shown = reply if stop is None else reply[: reply.index(stop)]
+                row.append(Sample(shown, tuple(self.encode(reply)), finished, stop))
             found.append(row)
         return found
 
@@ -62,9 +64,8 @@ def scripted() -> Callable[[Script], ScriptedSampler]:
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Folder of the quickstart's model after a few seconds of training: it writes solutions, few of them right."""
     import torch
-
-    from trl_dsmath.quickstart.model import make_model, make_tokenizer
-    from trl_dsmath.quickstart.task import SloppyAuthor, make_problems
+    from model import make_model, make_tokenizer
+    from task import SloppyAuthor, make_problems
 
     torch.manual_seed(0)
     tokenizer = make_tokenizer()

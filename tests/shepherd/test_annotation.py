@@ -12,6 +12,7 @@ import pytest
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.generation import Decoding
 from trl_dsmath.shepherd import annotate
+from trl_dsmath.text.steps import split_steps
 
 RIGHT, WRONG = "so \\boxed{7}", "so \\boxed{8}"
 ROW = {"prompt": "Q:", "gold": "7", "completions": ["a\n", "b\n", "c\n", RIGHT]}
@@ -64,7 +65,7 @@ def test_first_error(scripted: Any, tmp_path: Path) -> None:
     outcomes = {"Q:a\n": "00100000", "Q:a\nb\n": "0" * 8}
     sampler = scripted(_by_outcomes(outcomes))
     wrong = {**ROW, "completions": ["a\n", "b\n", "c\n", WRONG]}
-    rows = _run(sampler, [wrong, ROW], tmp_path, mode="first_error", wave=1)
+    rows = _run(sampler, [wrong, ROW], tmp_path, mode="first_error", rollout_batch_size=1)
     assert [row["labels"] for row in rows] == [[True, False, False, False], [True] * 4]
     assert sampler.counts() == {"Q:a\nb\n": 8, "Q:a\n": 3}
     assert [row["spent"] for row in rows] == [11, 0]
@@ -76,7 +77,7 @@ def test_shared_prefixes_are_rolled_out_once(scripted: Any, tmp_path: Path) -> N
     sampler = scripted(lambda prefix, index: WRONG)
     rows = _run(sampler, [{**ROW, "completions": steps} for steps in texts], tmp_path)
     assert sampler.counts() == {"Q:a\n": 8, "Q:a\nb\n": 8, "Q:a\nb\nc\n": 8, "Q:a\nb\nd\n": 8, "Q:a\nx\n": 8}
-    assert [row["spent"] for row in rows] == [24, 8, 8]  # the first that needs it pays
+    assert [row["spent"] for row in rows] == [24, 8, 8]  # charged to the first that needs it
     assert [row["drawn"] for row in rows] == [[8, 8, 8, 0], [8, 8, 8, 0], [8, 8, 0]]
     assert len(set(sampler.asked)) == len(sampler.asked)  # no roll-out twice
 
@@ -87,8 +88,8 @@ def test_the_same_text_under_another_problem_is_not_shared(scripted: Any, tmp_pa
     assert {row["prompt"]: row["labels"] for row in rows} == {"Q:": [True, False], "P:": [False, False]}
 
 
-@pytest.mark.parametrize("wave", [1, 2, 3, 8])
-def test_early_stop_gives_the_labels_of_all_rollouts(wave: int, scripted: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rollout_batch_size", [1, 2, 3, 8])
+def test_early_stop_gives_the_labels_of_all_rollouts(rollout_batch_size: int, scripted: Any, tmp_path: Path) -> None:
     """Random outcomes, one stream a (prefix, number): hard labels with stopping are those of the soft run's counts."""
 
     def script(prefix: str, index: int) -> str:
@@ -106,7 +107,7 @@ def test_early_stop_gives_the_labels_of_all_rollouts(wave: int, scripted: Any, t
     ]
     full = _run(scripted(script), rows, tmp_path, mode="soft")
     sampler = scripted(script)
-    stopped = _run(sampler, rows, tmp_path, wave=wave)
+    stopped = _run(sampler, rows, tmp_path, rollout_batch_size=rollout_batch_size)
     key = lambda row: (row["problem_id"], row["index"])  # noqa: E731
     assert len(full) == len(stopped) == 30
     for a, b in zip(sorted(full, key=key), sorted(stopped, key=key), strict=True):
@@ -149,6 +150,65 @@ def test_cut_off_rollouts(scripted: Any, tmp_path: Path) -> None:
     assert "100.0% of the roll-outs were cut off" in summary.report()
 
 
+def test_a_stop_string_in_the_prefix_ends_nothing(scripted: Any, tmp_path: Path) -> None:
+    """Only what stands after the prefix is cut at the stop string: `a` would have no answer."""
+    sampler = scripted(lambda prefix, index: f"{RIGHT}\n\nProblem: 8")
+    given = {**ROW, "completions": ["a\n\n", RIGHT]}
+    (row,) = _run(sampler, [given], tmp_path, decoding=Decoding(stop=("\n\n",)))
+    assert (row["labels"], row["drawn"]) == ([True, True], [2, 0])
+
+
+def test_a_fragment_that_was_cut_off_has_no_label(scripted: Any, tmp_path: Path) -> None:
+    """Three solutions: cut off in the third step, in the first, and behind a complete box, which is an answer."""
+    whole = {0: "a\nb\nand the answer is 7~", 1: "a and~", 2: "a\n\\boxed{8} becau~"}
+
+    def script(prefix: str, index: int) -> str:
+        return whole[index] if prefix == "Q:" else RIGHT if prefix == "Q:a\n" else WRONG
+
+    path = tmp_path / "l.jsonl"
+    summary = annotate([{"prompt": "Q:", "gold": "7"}], scripted(script), path, num_solutions=3, progress=False)
+    rows = _rows(path)
+    assert [row["completions"] for row in rows] == [["a\n", "b\n"], ["a\n", "\\boxed{8} becau"]]
+    assert [row["labels"] for row in rows] == [[True, False], [True, False]]
+    assert [(row["finished"], row["drawn"]) for row in rows] == [(False, [2, 8]), (True, [2, 0])]
+    assert (summary.solutions, summary.finished, summary.right, summary.plain) == (2, 1, 0, 24)
+    assert "1 solutions were blank, or cut off in their first step" in summary.skipped
+    assert "1 solutions had no answer within max_new_tokens" in summary.report()
+    assert "before the last step 66.7%" in summary.report()  # a, b of the first; a of the second
+    for mode, labels in (("soft", [1.0, 0.0]), ("first_error", [True, False])):
+        found = _run(scripted(script), [{"prompt": "Q:", "gold": "7"}], tmp_path, num_solutions=1, mode=mode)
+        assert found[0]["labels"] == labels
+
+
+@pytest.mark.parametrize(
+    ("separator", "text", "steps", "prefixes"),
+    [
+        ("\n\n", "a\nb\n\nc\n", ["a\nb\n\n", "c\n\\boxed{7}"], {"Q:a\nb\n\n"}),
+        ("Step N:", "Step 1: a\nb\nStep 2: ", ["Step 1: a\nb\n", "Step 2: \\boxed{7}"], {"Q:Step 1: a\nb\n"}),
+        ("; ", "a\n; b; ", ["a\n; ", "b; ", RIGHT.removeprefix("so ")], {"Q:a\n; ", "Q:a\n; b; "}),
+    ],
+)
+@pytest.mark.parametrize("given", [True, False])
+def test_step_separator(
+    separator: str, text: str, steps: list[str], prefixes: set[str], given: bool, scripted: Any, tmp_path: Path
+) -> None:
+    """Given and sampled solutions are cut where GRPO and the reward model cut them, and labelled there."""
+    solution = f"{text}\\boxed{{7}}"
+    assert split_steps(solution, separator) == steps
+    sampler = scripted(lambda prefix, index: solution if prefix == "Q:" else RIGHT)
+    row = {"prompt": "Q:", "gold": "7", **({"completion": solution} if given else {})}
+    (found,) = _run(sampler, [row], tmp_path, num_solutions=1, step_separator=separator)
+    assert (found["completions"], found["labels"]) == (steps, [True] * len(steps))
+    assert set(sampler.counts()) - {"Q:"} == prefixes
+
+
+def test_other_separators_are_other_labels(scripted: Any, tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    annotate([ROW], scripted(_by_outcomes(OUTCOMES)), path, progress=False)
+    with pytest.raises(ConfigError, match="step_separator"):
+        annotate([ROW], scripted(_by_outcomes(OUTCOMES)), path, progress=False, step_separator="\n\n")
+
+
 def test_steps_are_read_from_text_and_mended(scripted: Any, tmp_path: Path) -> None:
     sampler = scripted(lambda prefix, index: WRONG)
     rows = [
@@ -178,7 +238,8 @@ def test_rows_that_cannot_be_used_are_counted(scripted: Any, tmp_path: Path) -> 
     [
         ({"mode": "median"}, "hard, soft, first_error"),
         ({"num_rollouts": 0}, "num_rollouts must be at least 1"),
-        ({"wave": 0}, "wave"),
+        ({"rollout_batch_size": 0}, "rollout_batch_size"),
+        ({"step_separator": ""}, "step_separator is empty"),
         ({"decoding": Decoding(temperature=0.0)}, "temperature above 0"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trl_dsmath.shepherd.labels import Tally, labels, wanted
+from trl_dsmath.shepherd.rollouts import Tally, labels, wanted
 
 
 def _tallies(*right_of_drawn: tuple[int, int]) -> list[Tally]:

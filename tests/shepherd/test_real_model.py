@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from task import make_problems
 
 from trl_dsmath.cli import main
 from trl_dsmath.generation import Decoding
 from trl_dsmath.grading import Verdict, grade
-from trl_dsmath.quickstart.task import make_problems
+from trl_dsmath.scripts import recipe_script
 from trl_dsmath.shepherd import annotate
 from trl_dsmath.text import last_boxed
+from trl_dsmath.text.steps import split_steps
 
 DECODING = Decoding(max_new_tokens=24, seed=1)
 PROBLEMS = [{"prompt": problem.prompt, "gold": problem.answer} for problem in make_problems(8, 0, "annotate")]
@@ -42,7 +44,8 @@ def _rows(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
 def _plain(row: dict[str, Any], sampled_ids: tuple[int, ...], sampler: Any) -> list[int]:
     """Plain annotation of one solution, written anew: how many of 4 roll-outs of each prefix end in the gold's box."""
     prompt = sampler.encode_prompt(row["prompt"])
-    texts = ["".join(row["completions"][:step]) for step in range(1, len(row["completions"]))]
+    labelled = len(row["completions"]) - row["finished"]  # the last step of a finished solution is not rolled out
+    texts = ["".join(row["completions"][:step]) for step in range(1, labelled + 1)]
     ends = [next(m for m in range(99) if sampler.decode(sampled_ids[:m]).startswith(text)) for text in texts]
     samples = sampler.sample([[*prompt, *sampled_ids[:end]] for end in ends], DECODING, n=4)
     return [
@@ -71,20 +74,23 @@ def test_labels_are_those_of_plain_annotation(sampler: Any, tmp_path: Path) -> N
         found[mode] = _rows(tmp_path / mode)
     solutions = sampler.sample([problem["prompt"] for problem in PROBLEMS], DECODING, n=3)
     by_prompt = {problem["prompt"]: samples for problem, samples in zip(PROBLEMS, solutions, strict=True)}
-    some_right = some_wrong = 0
+    some_right = some_wrong = some_cut_off = 0
     for key, row in found["soft"].items():
         sample = by_prompt[row["prompt"]][row["index"]]
-        assert "".join(row["completions"]) == sample.text
+        steps = split_steps(sample.text)
+        assert row["completions"] == (steps if row["finished"] else steps[:-1])
+        assert row["finished"] == (sample.finished or last_boxed(sample.text) is not None)
         counts = _plain(row, sample.ids, sampler)
-        own = _is_right(sample.text, row["gold"])
-        assert row["labels"] == [*(count / 4 for count in counts), float(own)]
-        assert found["hard"][key]["labels"] == [*(count > 0 for count in counts), own]
+        own = [_is_right(sample.text, row["gold"])] * row["finished"]
+        assert row["labels"] == [*(count / 4 for count in counts), *map(float, own)]
+        assert found["hard"][key]["labels"] == [*(count > 0 for count in counts), *own]
         bisected = found["first_error"][key]["labels"]
         assert bisected == sorted(bisected, reverse=True)
-        assert all(bisected) == own
+        assert not own or all(bisected) == own[0]
         some_right += sum(row["labels"][:-1]) > 0
+        some_cut_off += not row["finished"]
         some_wrong += not all(row["labels"])
-    assert some_right and some_wrong
+    assert some_right and some_wrong and some_cut_off
     spent = {mode: sum(row["spent"] for row in rows.values()) for mode, rows in found.items()}
     assert spent["first_error"] < spent["hard"] < spent["soft"]
 
@@ -170,7 +176,7 @@ def test_mistakes(
 
 
 @pytest.mark.slow
-def test_kill_and_resume(policy: Path, tmp_path: Path) -> None:
+def test_kill_and_resume(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """kill -9 twice, at different rows; the rest is what one uninterrupted run writes, no row twice."""
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -178,12 +184,10 @@ def test_kill_and_resume(policy: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(folder: Path) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "trl_dsmath.cli.annotate", *_flags(policy, folder, *common)]
+        command = [sys.executable, str(recipe_script("annotate")), *_flags(policy, folder, *common)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
-    process = start(whole)
-    _, error = process.communicate()
-    assert process.returncode == 0, error
+    assert main(["annotate", *_flags(policy, whole, *common)]) == 0
     labels = tmp_path / "out" / "train.jsonl"
     kept = b""
     for rows in (6, 15):
@@ -198,9 +202,9 @@ def test_kill_and_resume(policy: Path, tmp_path: Path) -> None:
         assert written.count(b"\n") < 24
         kept = written[: written.rindex(b"\n") + 1]
         labels.write_bytes(kept + b'{"prompt": "The di')  # as if the kill had come within a write
-    process = start(tmp_path)
-    shown, error = process.communicate()
-    assert process.returncode == 0, error
+    capsys.readouterr()
+    assert main(["annotate", *_flags(policy, tmp_path, *common)]) == 0
+    shown = capsys.readouterr().out
     assert labels.read_bytes().startswith(kept)
     assert _rows(labels) == _rows(whole / "out" / "train.jsonl")
     assert "of 24 solutions" in shown

@@ -50,7 +50,7 @@ def test_resume_after_any_number_of_rows(mode: Any, cut: int, scripted: Any, tmp
     assert annotate(ROWS, scripted(lambda *_: 1 / 0), path, mode=mode, progress=False).solutions == 12  # nothing left
 
 
-def test_more_data_is_gone_on_with(scripted: Any, tmp_path: Path) -> None:
+def test_more_data_continue_a_run(scripted: Any, tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     annotate(ROWS[:6], scripted(_script), path, progress=False)
     before = path.read_bytes()
@@ -75,7 +75,9 @@ def test_other_settings_are_refused(other: Any, message: str, scripted: Any, tmp
     with pytest.raises(ConfigError, match=f"{message}.*Choose another output, or delete this one and labels"):
         annotate(ROWS, scripted(_script), path, progress=False, **other)
     assert path.read_bytes() == before
-    annotate(ROWS, scripted(_script), path, progress=False, wave=1, problems_at_once=1)  # change no label
+    annotate(
+        ROWS, scripted(_script), path, progress=False, rollout_batch_size=1, problems_at_once=1
+    )  # change no label
 
 
 def test_another_model_is_refused(scripted: Any, tmp_path: Path) -> None:

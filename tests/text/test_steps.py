@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trl_dsmath.text.steps import BLANK_LINE, KI_TAG, NEWLINE, STEP_LABEL, split_steps, step_spans
+from trl_dsmath.text.steps import BLANK_LINE, KI_TAG, NEWLINE, STEP_LABEL, end_step, split_steps, step_spans
 
 SEPARATORS = [NEWLINE, BLANK_LINE, STEP_LABEL, KI_TAG, "<sep>", ". "]
 
@@ -64,3 +64,22 @@ def test_a_newline_ends_every_step_but_the_last(pieces: list[str]) -> None:
 def test_empty_separator_is_refused() -> None:
     with pytest.raises(ValueError, match="separator of steps is empty"):
         step_spans("a", "")
+
+
+@pytest.mark.parametrize(
+    ("step", "separator", "ended"),
+    [
+        ("a", "\n", "a\n"),
+        ("a ", "\n", "a "),
+        ("a", "\n\n", "a\n\n"),
+        ("a\n \n", "\n\n", "a\n \n"),
+        ("a ки", " ки", "a ки"),
+        ("a ки\n", " ки", "a ки\n"),
+        ("a", " ки", "a ки"),
+        ("Step 1: a", "Step N:", "Step 1: a\n"),
+        ("a;", ";", "a;"),
+        ("a", ";", "a;"),
+    ],
+)
+def test_a_step_gets_the_separator_that_it_lacks(step: str, separator: str, ended: str) -> None:
+    assert end_step(step, separator) == ended

@@ -1,47 +1,56 @@
-"""The command `dsmath`. Each command is imported when it is called, so that help and grading start without torch."""
+"""The command `dsmath`: it finds a recipe script and starts it. Everything is imported when it is called for."""
 
+import os
+import runpy
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 from .. import __version__
 from ..errors import DsMathError
+from ..scripts.recipes import recipes_folder
+from ..scripts.run import PROGRAM
 
-COMMANDS = {
-    "quickstart": ("trl_dsmath.quickstart", "every stage of the paper on a toy task, in minutes on a CPU"),
-    "corpus": (
-        "trl_dsmath.cli.corpus",
-        "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
-    ),
-    "pretrain": ("trl_dsmath.cli.pretrain", "go on training a base model on a mixture of texts (paper §2.3)"),
-    "sft": ("trl_dsmath.cli.sft", "fine-tune a model on worked solutions (paper §3)"),
-    "annotate": ("trl_dsmath.cli.annotate", "label the steps of solutions by roll-outs, for a reward model (§4.1.3)"),
-    "prm": ("trl_dsmath.cli.prm", "train a process reward model on step labels (§4.1.3)"),
-    "grpo": ("trl_dsmath.cli.grpo", "reinforcement learning with a verified reward (paper §4)"),
-    "iterate": ("trl_dsmath.cli.iterate", "policy and reward model in turns (paper, Algorithm 1)"),
-    "plan": ("trl_dsmath.cli.plan", "forecast the memory of a run, and what to change where it does not fit"),
-    "solve": ("trl_dsmath.cli.solve", "answer questions, by vote and with programs, in 16, 8 or 4 bits"),
-    "evaluate": (
-        "trl_dsmath.cli.evaluate",
-        "the paper's benchmarks, each figure beside the published one (Tables 2, 3, 5)",
-    ),
-    "grade": ("trl_dsmath.cli.grade", "judge the answers in a file of completions"),
-    "check-data": ("trl_dsmath.cli.check_data", "list the answers of a data set that cannot be verified"),
+RECIPES = {
+    "quickstart": "every stage of the paper on a toy task, in minutes on a CPU",
+    "corpus": "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
+    "pretrain": "go on training a base model on a mixture of texts (paper §2.3)",
+    "sft": "fine-tune a model on worked solutions (paper §3)",
+    "annotate": "label the steps of solutions by roll-outs, for a reward model (§4.1.3)",
+    "prm": "train a process reward model on step labels (§4.1.3)",
+    "grpo": "reinforcement learning with a verified reward (paper §4)",
+    "iterate": "policy and reward model in turns (paper, Algorithm 1)",
+    "solve": "answer questions, by vote and with programs, in 16, 8 or 4 bits",
+    "evaluate": "the paper's benchmarks, each metric beside the published one (Tables 2, 3, 5)",
 }
+SMALL = {
+    "grade": ("grade", "judge the answers in a file of completions"),
+    "check-data": ("check_data", "list the answers of a data set that cannot be verified"),
+    "plan": ("plan", "forecast the memory of a run, and what to change where it does not fit"),
+    "recipes": ("recipes", "list the recipes; copy a script and its YAML files for editing"),
+}
+COMMANDS = {**RECIPES, **{name: what for name, (_, what) in SMALL.items()}}
 
 
 def _help() -> str:
-    lines = [f"  {name:<12}{what}" for name, (_, what) in COMMANDS.items()]
+    def table(commands: dict[str, str]) -> list[str]:
+        return [f"  {name:<12}{what}" for name, what in commands.items()]
+
     return "\n".join(
         [
-            "usage: dsmath COMMAND [--config FILE] [--key value ...]",
+            "usage: dsmath COMMAND [--config NAME] [--key value ...]",
             "",
             "DeepSeekMath (arXiv 2402.03300) on top of Hugging Face TRL.",
             "",
-            "commands:",
-            *lines,
+            "stages, each a recipe script:",
+            *table(RECIPES),
             "",
-            "`dsmath COMMAND --help` lists the keys of a command. `--config` takes a YAML file, or the name of a recipe",
+            "tools:",
+            *table({name: what for name, (_, what) in SMALL.items()}),
+            "",
+            "`dsmath COMMAND --help` lists the options of a command. `--config` takes a YAML file, or the name of a recipe",
             "that comes with the package: cpu, gpu24, paper.",
         ]
     )
@@ -73,12 +82,34 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(command: str, argv: list[str]) -> int:
-    """Runs one command; an error that the package raised on purpose is printed as one line instead of a traceback."""
+    """Runs one command and returns its exit code."""
+    script = recipes_folder() / command / f"{command}.py"
+    if command in RECIPES and script.is_file():
+        return run_script_file(command, script, argv)
+    module = f"trl_dsmath.cli.{SMALL[command][0] if command in SMALL else command}"
+    if find_spec(module) is None:
+        module = f"trl_dsmath.{command}"
     try:
-        return import_module(COMMANDS[command][0]).main(argv)
+        return import_module(module).main(argv)
     except DsMathError as error:
         print(f"dsmath {command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ndsmath {command}: stopped.", file=sys.stderr)
+        print(f"\ndsmath {command}: stopped. The same command goes on from what is saved.", file=sys.stderr)
         return 130
+
+
+def run_script_file(command: str, script: Path, argv: list[str]) -> int:
+    """Runs a recipe script in this process, as `python SCRIPT ARGUMENTS` would."""
+    before = sys.argv, list(sys.path)
+    sys.argv = [str(script), *argv]
+    sys.path.insert(0, str(script.parent))
+    os.environ[PROGRAM] = f"dsmath {command}"
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv, sys.path[:] = before
+        del os.environ[PROGRAM]
+    return 0

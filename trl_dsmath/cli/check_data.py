@@ -8,13 +8,12 @@ from pathlib import Path
 
 from ..data.benchmarks import benchmark_texts
 from ..data.columns import GOLD_COLUMNS, find_columns
-from ..data.files import load, read_rows
+from ..data.files import first_few, load, read_rows
 from ..data.journal import json_line, whole_file
 from ..errors import DataError
 from ..grading import check_golds
 from ..scripts.options import parse_light
 from ..text.ngrams import Hit, NgramIndex
-from .grade import numbers
 
 _SHOWN = 20
 
@@ -24,7 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsmath check-data",
         description="Say how each gold answer is read; with --benchmarks, list the rows that repeat a test set instead. "
-        "Exit code 1 when some golds cannot be verified, some rows repeat a test set, or some lines hold no JSON object.",
+        "Exit code 1 when some golds cannot be verified, some rows repeat a test set, or some lines are not JSON objects.",
     )
     parser.add_argument("dataset", help="a .jsonl or .parquet file, or the name of a data set on the hub")
     parser.add_argument("--dataset_config", help="configuration of a data set on the hub")
@@ -57,9 +56,7 @@ def _rows(args: argparse.Namespace) -> tuple[list[dict], list[str]]:
     """The rows, and remarks about lines that are none."""
     if Path(args.dataset).suffix in {".jsonl", ".json", ".parquet"}:
         rows, broken = read_rows(args.dataset)
-        what = (
-            f"{args.dataset}: {len(broken):,} lines hold no JSON object and are not checked (line {numbers(broken)})"
-        )
+        what = f"{args.dataset}: {len(broken):,} lines are not JSON objects and are not checked (line {first_few(broken)})"
         return rows, [what] if broken else []
     splits, remarks = load(args.dataset, args.dataset_config)
     if args.split not in splits:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.columns import COMPLETION_COLUMNS, GOLD_COLUMNS, Columns, find_columns
-from ..data.files import read_rows
+from ..data.files import first_few, read_rows
 from ..data.journal import Journal, settings_path
 from ..errors import ConfigError, DataError
 from ..grading import Verdict
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     args = parse_light(make_parser(), argv)
     rows, broken = read_rows(args.input)
     if broken:
-        print(f"{args.input}: {len(broken)} lines hold no JSON object and are left out (line {numbers(broken)})")
+        print(f"{args.input}: {len(broken)} lines are not JSON objects and are left out (line {first_few(broken)})")
     completion, columns = find_completion(rows, args.completion_column, args.gold_column)
     output = args.output or args.input.with_name(args.input.name + ".verdicts.jsonl")
     print(f"judging {len(rows):,} rows of {args.input}: {completion!r} against {columns.gold[0]!r}, into {output}")
@@ -126,8 +126,3 @@ def summary(counts: Counter) -> str:
     readable = total - counts[Verdict.BAD_GOLD]
     share = counts[Verdict.CORRECT] / readable if readable else 0.0
     return "\n".join([*lines, f"accuracy {share:.1%} of {readable:,} rows with a readable gold"])
-
-
-def numbers(found: list[int]) -> str:
-    """The first few numbers of a list, for a message."""
-    return ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")

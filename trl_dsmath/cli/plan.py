@@ -2,18 +2,19 @@
 
 import argparse
 import json
+import runpy
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..scripts.recipes import read_recipe, recipe_script, recipes_folder
 from . import run
-from .launch import refuse_unknown
-from .recipes import read_recipe, recipe_path
 
-_LAUNCHED = ("pretrain", "sft", "prm", "grpo", "annotate")  # stages whose files may hold keys of `accelerate launch`
-_STAGES = (*_LAUNCHED, "solve", "evaluate", "iterate", "corpus")
+_STAGES = ("pretrain", "sft", "prm", "grpo", "annotate", "solve", "evaluate", "iterate", "corpus")
+_SECTIONS = ("grpo", "annotate", "prm")  # the stages of `iterate`
 _GIB = 2**30
 
 
@@ -27,28 +28,51 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--recipe", required=True, help="STAGE/NAME of a recipe (grpo/paper), or a file with --stage")
     parser.add_argument("--stage", choices=_STAGES, help="what the file is for")
-    parser.add_argument("--gpus", type=int, default=1, help="cards, one process each (default: %(default)s)")
-    parser.add_argument("--memory", type=float, required=True, help="GiB of a card: 24, 80 ...")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs, one process each (default: %(default)s)")
+    parser.add_argument("--memory", type=float, required=True, help="GiB of a GPU: 24, 80 ...")
     parser.add_argument("--accelerate_config", help="zero3, fsdp2, multi_gpu (default: the recipe's, or zero3)")
     parser.add_argument("--prompt_tokens", type=int, default=200, help="longest prompt (default: %(default)s)")
-    parser.add_argument("--model_config", type=Path, help="config.json of the model, where the hub is not at hand")
+    parser.add_argument("--model_config", type=Path, help="config.json of the model, where the hub cannot be reached")
     parser.add_argument("--scorer", help="shape of the reward model: a name or a folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
-def stage_and_file(recipe: str, stage: str | None) -> tuple[str, Path]:
+def find_recipe(recipe: str, stage: str | None) -> tuple[str, Path]:
     """The stage of a recipe, and its file.
 
     Raises:
         ConfigError: there is no such recipe, or a file without its stage.
     """
-    first, _, name = recipe.partition("/")
-    if stage is None and first in _STAGES and name:
-        return first, recipe_path(first, name)
-    if stage is None:
-        raise ConfigError(f"--recipe {recipe}: give STAGE/NAME ({', '.join(_STAGES)}), or a file with --stage.")
-    return stage, recipe_path(stage, recipe)
+    given = Path(recipe)
+    if given.is_file():
+        stage = stage or (given.resolve().parent.name if given.resolve().parent.name in _STAGES else None)
+        if stage is None:
+            raise ConfigError(f"--recipe {recipe}: what is it for? Give --stage ({', '.join(_STAGES)}).")
+        return stage, given
+    files = {f"{file.parent.name}/{file.stem}": file for file in recipes_folder().glob("*/*.yaml")}
+    recipes = {name: file for name, file in sorted(files.items()) if name.split("/")[0] in _STAGES}
+    name = recipe if stage is None else f"{stage}/{recipe}"
+    if name in recipes:
+        return name.split("/")[0], recipes[name]
+    close = get_close_matches(name, recipes, n=3, cutoff=0.7)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    ours = [known for known in recipes if known.split("/")[0] == name.split("/")[0]]
+    usage = f"Give STAGE/NAME ({', '.join(_STAGES)}), or a file with --stage."
+    listed = f"The recipes of this stage are: {', '.join(ours)}." if ours else usage
+    raise ConfigError(f"--recipe {recipe}: no such recipe or file.{hint} {listed}")
+
+
+def _stage_parser(stage: str, names: set[str]) -> argparse.ArgumentParser:
+    """The parser of a stage's recipe script, which says what its settings are."""
+    from ..scripts import ScriptParser
+
+    try:
+        script = runpy.run_path(str(recipe_script(stage)))
+    except ConfigError:
+        return import_module(f"trl_dsmath.cli.{stage}").make_parser()
+    by_step = "STEP_ARGUMENTS" in script and bool({"step_scorer", "step_reward_funcs"} & names)
+    return ScriptParser(script["STEP_ARGUMENTS" if by_step else "ARGUMENTS"])
 
 
 def settings_of(stage: str, given: dict[str, Any], flags: list[str], file: Path) -> dict[str, Any]:
@@ -57,17 +81,18 @@ def settings_of(stage: str, given: dict[str, Any], flags: list[str], file: Path)
     Raises:
         ConfigError: a key that the stage does not know.
     """
-    parser = import_module(f"trl_dsmath.cli.{stage}").make_parser()
+    from ..scripts.parser import refuse_unknown
+
+    words = [word.split("=")[0] for word in flags]
+    parser = _stage_parser(stage, {*given, *(word.lstrip("-") for word in words)})
     defaults: dict[str, Any] = {}
     for action in parser._actions:
         defaults.setdefault(action.dest, action.default)  # of a flag and its `--no_` twin, the first is the setting
         action.required = False
-    unknown = {key: value for key, value in given.items() if key not in defaults and key != "env"}
-    if unknown and stage not in _LAUNCHED:
-        raise ConfigError(f"Unknown key in {file}: {', '.join(unknown)}.")
     namespace, rest = parser.parse_known_args(flags)
+    unknown = {key: value for key, value in given.items() if key not in defaults and key != "env"}
     refuse_unknown(rest, unknown, set(defaults), file)
-    named = {word.split("=")[0].lstrip("-").replace("-", "_") for word in flags if word.startswith("--")}
+    named = {action.dest for action in parser._actions if set(words) & set(action.option_strings)}
     return {**defaults, **given, **{key: value for key, value in vars(namespace).items() if key in named}}
 
 
@@ -80,15 +105,15 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
     given = read_recipe(file)
     if stage != "iterate":
         return [(stage, settings_of(stage, given, flags, file))]
-    from .iterate import make_parser as iterate_parser
-    from .iterate import take_section_flags
+    from dataclasses import fields
 
-    known = {action.dest for action in iterate_parser()._actions}
+    from ..iterate import IterateConfig
+
+    known = {field.name for field in fields(IterateConfig)}
     if unknown := sorted(set(given) - known):
-        raise ConfigError(f"Unknown key in {file}: {', '.join(unknown)}.")
-    rest, taken = take_section_flags(flags)
-    if rest:
-        raise ConfigError(f"{rest[0]}: the sections take --grpo.key value and its like.")
+        close = get_close_matches(unknown[0], sorted(known), n=1)
+        raise ConfigError(f"Unknown key in {file}: {unknown[0]}." + (f" Did you mean {close[0]}?" if close else ""))
+    sections = _section_flags(flags)
     policy, prm = given.get("model_name_or_path"), given.get("prm_name_or_path")
     own: dict[str, dict[str, Any]] = {
         "grpo": {"model_name_or_path": policy, "step_scorer": [prm]},
@@ -96,28 +121,46 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
         "prm": {"model_name_or_path": prm},
     }
     return [
-        (name, settings_of(name, {**given.get(name, {}), **own[name], **taken[name]}, [], file))
-        for name in ("grpo", "annotate", "prm")
+        (name, settings_of(name, {**(given.get(name) or {}), **own[name]}, sections[name], file)) for name in _SECTIONS
     ]
+
+
+def _section_flags(flags: list[str]) -> dict[str, list[str]]:
+    """The flags of each section of `iterate`: `--grpo.max_steps 5` is `--max_steps 5` of grpo.
+
+    Raises:
+        ConfigError: a flag of no section.
+    """
+    found: dict[str, list[str]] = {name: [] for name in _SECTIONS}
+    section = None
+    for word in flags:
+        if word.startswith("--"):
+            section, dot, key = word[2:].partition(".")
+            if not dot or section not in found:
+                raise ConfigError(f"{word}: the sections take --grpo.key value and its like.")
+            word = f"--{key}"
+        if section is None:
+            raise ConfigError(f"What does {word!r} belong to? The sections take --grpo.key value and its like.")
+        found[section].append(word)
+    return found
 
 
 def _corpus(settings: dict[str, Any], memory: float) -> dict[str, Any]:
     """The corpus loop runs on CPUs: its classifier's table of vectors, in the machine's memory."""
     from ..corpus.classifier import BUCKET
 
-    size = 4 * settings["dim"] * (settings["bucket"] or BUCKET)
-    how = f"{settings['bucket'] or BUCKET:,} rows of {settings['dim']} numbers; one copy for all processes"
-    part = {"part": "classifier", "gib": size / _GIB, "when": "always", "how": how, "ppo_only": False}
-    note = "On CPUs. Words that occur min_count times or more, and pages being read, come on top."
+    rows = settings["bucket"] or BUCKET
+    size = 4 * settings["dim"] * rows / _GIB
+    how = f"{rows:,} rows of {settings['dim']} numbers; one copy for all processes"
     return {
         "stage": "corpus",
-        "parts": [part],
+        "parts": [{"part": "classifier", "gib": size, "when": "always", "how": how, "ppo_only": False}],
         "ppo": None,
-        "peak_gib": size / _GIB,
-        "fits": size / _GIB <= memory,
+        "peak_gib": size,
+        "fits": size <= memory,
         "memory_gib": memory,
-        "cards": 1,
-        "notes": [note],
+        "gpus": 0,
+        "notes": ["On CPUs. Words that occur min_count times or more, and pages being read, come on top."],
         "advice": [],
     }
 
@@ -128,8 +171,7 @@ def plan_of(
     """The forecast of a stage, ready to be printed. `absent`: the shape of a model that an earlier stage makes."""
     if stage == "corpus":
         return _corpus(settings, args.memory)
-    from ..plan import advise, forecast, read_run
-    from ..plan.settings import Hardware
+    from ..plan import Hardware, advise, forecast, read_run
 
     hardware = Hardware(
         args.gpus, args.memory, args.accelerate_config, args.prompt_tokens, args.model_config, args.scorer, absent
@@ -140,7 +182,7 @@ def plan_of(
         "stage": stage,
         "model": what.model.name,
         "parameters": what.model.parameters,
-        "cards": what.cards,
+        "gpus": what.gpus,
         "memory_gib": what.memory,
         "sharding": what.sharding,
         "accumulation": what.accumulation,
@@ -163,13 +205,13 @@ def plan_of(
 def show(plan: dict[str, Any]) -> str:
     """The table of a plan."""
     if "model" in plan:
-        cards = f"{plan['cards']} x {plan['memory_gib']:g} GiB"
+        gpus = f"{plan['gpus']} x {plan['memory_gib']:g} GiB"
         how = f", {plan['sharding']}" if plan["sharding"] != "none" else ""
-        lines = [f"{plan['stage']}: {plan['model']}, {plan['parameters'] / 1e9:.2f} B parameters, {cards}{how}"]
+        lines = [f"{plan['stage']}: {plan['model']}, {plan['parameters'] / 1e9:.2f} B parameters, {gpus}{how}"]
     else:
         lines = [f"{plan['stage']}: {plan['memory_gib']:g} GiB of the machine's memory"]
     ppo = plan["ppo"]
-    lines.append(_row("GiB of a card" if "model" in plan else "GiB", "GRPO" if ppo else "", "PPO" if ppo else ""))
+    lines.append(_row("GiB per GPU" if "model" in plan else "GiB", "GRPO" if ppo else "", "PPO" if ppo else ""))
     for part in plan["parts"]:
         if part["ppo_only"] and not ppo:
             continue
@@ -208,9 +250,9 @@ def main(argv: list[str] | None = None) -> int:
     args, flags = make_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     if args.gpus < 1 or args.memory <= 0:
         raise ConfigError("--gpus and --memory should be positive.")
-    stage, file = stage_and_file(args.recipe, args.stage)
+    stage, file = find_recipe(args.recipe, args.stage)
     runs = runs_of(stage, file, flags)
-    # `iterate` goes on with a reward model that may not be there yet.
+    # `iterate` continues a reward model that may not be there yet.
     absent = (args.scorer or runs[0][1]["model_name_or_path"]) if stage == "iterate" else None
     plans = [plan_of(name, settings, args, absent) for name, settings in runs]
     if args.json:

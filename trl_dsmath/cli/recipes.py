@@ -1,65 +1,53 @@
-"""`--config NAME`: finding it among the arguments, where the recipes are, and reading one."""
+"""`dsmath recipes`: what comes with the package, and a copy of a script and its YAML files for editing."""
 
 import argparse
+import sys
 from pathlib import Path
-from typing import Any
 
 from ..errors import ConfigError
+from ..scripts.options import parse_light
+from ..scripts.recipes import copy_recipe, recipe_infos, recipes_folder, stages
+from ..scripts.recipes import recipe_path as path_in_folder
 
-_PACKAGE = Path(__file__).parents[1]
+__all__ = ["main", "make_parser", "recipe_path"]
 
 
 def recipe_path(stage: str, name: str) -> Path:
-    """The file behind `--config NAME`: a path as it stands, or a bare name of a recipe of this stage.
+    """The file behind `--config NAME`: a path as it is, or the bare name of a recipe of this stage."""
+    return path_in_folder(recipes_folder() / stage, name)
 
-    Raises:
-        ConfigError: there is no such file and no such recipe; the message lists the recipes.
-    """
-    given = Path(name).expanduser()
-    if given.is_file():
-        return given
-    # The wheel carries them in the package, a checkout has them beside it.
-    folder = next(
-        (place for place in (_PACKAGE / "recipes" / stage, _PACKAGE.parent / "recipes" / stage) if place.is_dir()),
-        None,
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="dsmath recipes",
+        description="List the recipes: hardware, time and metric to expect, from the headers of the YAML files.",
+        allow_abbrev=False,
     )
-    recipes = sorted(file.stem for file in folder.glob("*.yaml")) if folder else []
-    if folder and name in recipes:
-        return folder / f"{name}.yaml"
-    raise ConfigError(f"--config {name}: no such file. The recipes of this stage are: {', '.join(recipes) or 'none'}.")
+    parser.add_argument("stage", nargs="?", help="list those of one stage only")
+    parser.add_argument("--copy", type=Path, metavar="DIR", help="copy script and YAML files of the stage for editing")
+    return parser
 
 
-def named_recipe(stage: str, argv: list[str]) -> list[str]:
-    """The arguments with the file behind the name in `--config NAME` or `--config=NAME`."""
-    found = list(argv)
-    for i, word in enumerate(argv):
-        if word == "--config" and i + 1 < len(argv):
-            found[i + 1] = str(recipe_path(stage, argv[i + 1]))
-        elif word.startswith("--config="):
-            found[i] = f"--config={recipe_path(stage, word.removeprefix('--config='))}"
-    return found
-
-
-def take_config(stage: str, argv: list[str]) -> tuple[list[str], Path | None]:
-    """Takes `--config NAME` or `--config=NAME` out of the arguments."""
-    config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    config.add_argument("--config")
-    found, rest = config.parse_known_args(argv)
-    return rest, recipe_path(stage, found.config) if found.config else None
-
-
-def read_recipe(path: Path) -> dict[str, Any]:
-    """The settings of a recipe.
-
-    Raises:
-        ConfigError: it is no YAML, or no mapping.
-    """
-    import yaml
-
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML file: {error}") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"{path} should hold one `key: value` a line.")
-    return config
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command and returns the exit code."""
+    args = parse_light(make_parser(), sys.argv[1:] if argv is None else argv)
+    infos = [info for info in recipe_infos() if args.stage in (None, info.name.partition("/")[0])]
+    if not infos:
+        raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")
+    if args.copy is None:
+        for info in infos:
+            print(f"{info.name:<20}{info.hardware}; time: {info.time}; expect: {info.expect}")
+        print(
+            "\n`dsmath STAGE --config NAME` runs one; `dsmath recipes STAGE --copy DIR` copies a script for editing."
+        )
+        return 0
+    if args.stage is None:
+        raise ConfigError("Which stage? Give its name, such as `dsmath recipes grpo --copy DIR`.")
+    for file in copy_recipe(args.stage, args.copy):
+        print(file)
+    script, name = args.copy / f"{args.stage}.py", next(info.name for info in infos).partition("/")[2]
+    print(
+        f"\nRun it: python {script} --config {name}\n    or: accelerate launch --num_processes 2 {script} --config {name}"
+    )
+    return 0

@@ -1,4 +1,4 @@
-"""The annotation page: a prefix, its figures, excerpts of its pages, and four keys."""
+"""The annotation page: a prefix, its counts, excerpts of its pages, and five keys."""
 
 import html
 import json
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import MissingDependencyError
-from .review import Entry
+from .review import Entry, Session
 from .rules import MATH, NOT, SKIP
-from .session import Session
 
 KEYS = {"a": "accept", "r": "reject", "s": "skip", "u": "undo", "S": "rest"}
 _WHY = {
     "over": "over the threshold",
-    "inside": "folder of a mixed host",
+    "inside": "part of a mixed host",
+    "again": "decided or skipped before, and more of it is collected without a decision: please look again",
     "under": "under the threshold: has the classifier missed it?",
 }
 
@@ -40,8 +40,8 @@ button[id^="do-"] { white-space: nowrap; font-size: .85rem; padding: .5rem .3rem
 #state .head { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; flex-wrap: wrap; }
 #state .prefix { font: 600 1.4rem/1.3 ui-monospace, monospace; overflow-wrap: anywhere; }
 #state .left, #state .why, #state .url { color: var(--body-text-color-subdued); }
-#state .figures { display: flex; gap: 2rem; margin: .6rem 0 1rem; }
-#state .figures b { display: block; font-size: 1.15rem; }
+#state .counts { display: flex; gap: 2rem; margin: .6rem 0 1rem; }
+#state .counts b { display: block; font-size: 1.15rem; }
 #state .page { border: 1px solid var(--border-color-primary); border-left-width: 5px; border-radius: 6px;
   padding: .5rem .8rem; margin: .5rem 0; }
 #state .page.kept { border-left-color: #2f9e5f; }
@@ -67,25 +67,25 @@ def show(session: Session) -> str:
             f"<div class='head'><span class='prefix' id='prefix'>{html.escape(entry.prefix)}</span>",
             f"<span class='left'>{done} of {len(session.entries)} decided</span></div>",
             f"<div class='why'>{_WHY[entry.why]}</div>",
-            _figures(entry),
+            _counts(entry),
             *(_page(example) for example in entry.examples),
         ]
     )
 
 
-def _figures(entry: Entry) -> str:
+def _counts(entry: Entry) -> str:
     cells = (
         ("pages", f"{entry.pages:,}"),
         ("collected", f"{entry.collected:,}"),
         ("share", f"{entry.share:.0%}"),
         ("typical score", f"{entry.mean_score:.2f}"),
     )
-    return "<div class='figures'>" + "".join(f"<span>{name}<b>{value}</b></span>" for name, value in cells) + "</div>"
+    return "<div class='counts'>" + "".join(f"<span>{name}<b>{value}</b></span>" for name, value in cells) + "</div>"
 
 
 def _page(example: dict[str, Any]) -> str:
     kind = "kept" if example["collected"] else "left"
-    # Blank lines would use up the little room there is.
+    # Blank lines would use up the little space there is.
     text = "\n".join(line for line in example["excerpt"].splitlines() if line.strip())
     return (
         f"<div class='page {kind}'><div class='url'><span>{html.escape(example['url'])}</span>"

@@ -1,20 +1,20 @@
 """The steps as datatrove blocks, thin around the plain functions: each reads, changes or writes a stream of pages."""
 
-import ctypes
 import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
 import numpy as np
 
 from ..errors import DataError, MissingDependencyError
+from .classifier import end_with_parent
 from .decontaminate import decontaminate, load_benchmarks
 from .dedup import DUPLICATE, find_duplicates, sign
-from .extract import extract_text
-from .read import SUFFIXES, read_pages
+from .extract import extract_text, plain_text
+from .read import page_format, read_pages
 from .records import Record, dump_line, gzip_writer
 
 try:
@@ -28,7 +28,7 @@ except ImportError as _error:
     ) from _error
 
 Stream = Iterator[Document] | None
-_SHARD, _POSITION = "_shard", "_position"
+_RAW, _SHARD, _POSITION = "_raw", "_shard", "_position"
 
 
 def shard_name(number: int) -> str:
@@ -73,41 +73,48 @@ class ReadShards(PipelineStep):
 
     type, name = "READ", "pages"
 
-    def __init__(self, folder: str, removed: str | None = None, max_bytes: int | None = None) -> None:
+    def __init__(self, folder: str, removed: str | None = None, max_bytes: int = 1 << 40) -> None:
         super().__init__()
         self.folder, self.removed, self.max_bytes = folder, removed, max_bytes
 
     def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         folder = get_datafolder(self.folder)
-        files = [path for path in folder.list_files() if path.endswith(SUFFIXES)]
+        files, others = page_files(folder.list_files())
         for number, path in list(enumerate(files))[rank::world_size]:
             shard = number if self.removed is not None else _number(path)
             output = _Output(self.removed) if self.removed is not None else None
+            report = partial(self._report, output, shard)
             if output is not None:
                 output.open(shard)
-
-            def report(kind: str, where: str, what: str, output: _Output | None = output, shard: int = shard) -> None:
-                self.stat_update(f"passed over: {kind}")
-                if output is None:
-                    raise DataError(
-                        f"{where}: {kind} ({what}). Delete the folder {self.folder} and run its stage again."
-                    )
-                output.write(shard, {"reason": kind, "where": where, "what": what})
-
-            limit = {"max_bytes": self.max_bytes} if self.max_bytes else {"max_bytes": 1 << 40}
+            for other in others if number == 0 else ():
+                report("file: not a page file", other, "its name has none of the endings of page files")
             with folder.open(path, "rb") as file:
-                for position, record in enumerate(read_pages(file, path, report, **limit)):
-                    self.stat_update("pages")
-                    yield _document(record, shard, position)
+                for position, record in enumerate(read_pages(file, path, report, self.max_bytes)):
+                    self.stat_update("records", "pages")
+                    content = record["html"] if record.get("html") else record["text"]
+                    rest = {key: value for key, value in record.items() if key not in {"text", "html", "id"}}
+                    rest |= {_RAW: bool(record.get("html")), _SHARD: shard, _POSITION: position}
+                    yield Document(text=content, id=record["id"], metadata=rest)
             if output is not None:
                 output.close()
 
+    def _report(self, output: _Output | None, shard: int, kind: str, where: str, what: str) -> None:
+        if kind.startswith(("file: ", "mended: ")):
+            self.stat_update(kind)
+        else:
+            self.stat_update("records", f"passed over: {kind}")
+        if output is None:
+            raise DataError(f"{where}: {kind} ({what}). Delete the folder {self.folder} and run its stage again.")
+        if what:
+            output.write(shard, {"reason": kind, "where": where, "what": what})
 
-def _document(record: Record, shard: int, position: int) -> Document:
-    content = record["html"] if record.get("html") else record["text"]
-    rest = {key: value for key, value in record.items() if key not in {"text", "html", "id"}}
-    rest["_raw"] = bool(record.get("html"))
-    return Document(text=content, id=record["id"], metadata={**rest, _SHARD: shard, _POSITION: position})
+
+def page_files(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The files of pages among these, and the others; sorted."""
+    groups: tuple[list[str], list[str]] = ([], [])
+    for path in sorted(paths):
+        groups[page_format(path) is None].append(path)
+    return groups
 
 
 def _record(document: Document) -> Record:
@@ -127,20 +134,23 @@ class _Filter(PipelineStep):
         output.write(document.metadata[_SHARD], {**_record(document), "reason": reason, **more})
 
 
-def _extract(page: str | bytes) -> tuple[str, str]:
-    """Runs in a process of its own: what went wrong comes back as text."""
-    if (
-        not page and sys.platform == "linux"
-    ):  # datatrove's first call: see to it that this process ends with its parent
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+def _extract(page: str | bytes, charset: str | None, seconds: float) -> tuple[str, str]:
+    """Runs in a process that is killed by the kernel when a page takes more than `seconds` of CPU time."""
+    if not page:  # datatrove's first call
+        end_with_parent()
+        return "", ""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        return extract_text(page), ""
+        return extract_text(page, charset=charset), ""
     except (ValueError, RuntimeError, LookupError, RecursionError, MemoryError) as error:
         return "", f"{type(error).__name__}: {error}"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 class ExtractPages(_Filter):
-    """HTML to text, in a process that is killed when a page takes longer than `seconds`."""
+    """HTML to text, in a process of its own; a page that takes longer than `seconds` of CPU time, or on which extraction
+    fails, is read by the plain text between its tags."""
 
     type, name = "EXTRACT", "text with mathematics"
 
@@ -150,28 +160,37 @@ class ExtractPages(_Filter):
 
     def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         output = _Output(self.removed)
-        with ExtractorSandbox(timeout=self.seconds) as sandbox:
+        # The sandbox counts real seconds, which depend on the machine's load: they only end what hangs without working.
+        with ExtractorSandbox(timeout=60 + 20 * self.seconds, warmup_text=("", None, 0.0)) as sandbox:
             for document in data or ():
                 output.open(document.metadata[_SHARD])
-                reason, what = "", ""
-                if document.metadata["_raw"]:
-                    page = document.text
+                if document.metadata[_RAW]:
+                    page, charset = document.text, document.metadata.get("_charset")
                     document.text = ""
                     with self.track_time():
                         try:
-                            document.text, what = sandbox.process_document(page, _extract)
-                            reason = "extraction failed" if what else ""
-                        except TimeoutError:
-                            reason, what = "extraction took too long", f"limit {self.seconds:g} s, {len(page):,} bytes"
-                        except EOFError:
-                            reason, what = "extraction died", f"{len(page):,} bytes"
-                if not reason and not document.text.strip():
-                    reason = "no text"
-                if reason:
-                    self.drop(output, document, reason, what=what)
-                else:
+                            document.text, failure = sandbox.process_document((page, charset, self.seconds), _extract)
+                        except (TimeoutError, EOFError):
+                            failure = "took too long"
+                        if failure:
+                            self.stat_update(
+                                f"plain text: {'extraction failed' if failure != 'took too long' else failure}"
+                            )
+                            output.write(
+                                document.metadata[_SHARD],
+                                {
+                                    "id": document.id,
+                                    "url": document.metadata["url"],
+                                    "reason": "plain text",
+                                    "what": failure,
+                                },
+                            )
+                            document.text = plain_text(page, charset)
+                if document.text.strip():
                     self.stat_update("kept")
                     yield document
+                else:
+                    self.drop(output, document, "no text")
         output.close()
 
 
@@ -192,7 +211,7 @@ class SignPages(PipelineStep):
                 self._save(shard, rows)
                 rows = []
             shard = document.metadata[_SHARD]
-            rows.append(sign([_record(document)]))
+            rows.append(sign([{"url": document.metadata["url"], "text": document.text}]))
             self.stat_update("pages")
             yield document
         if rows:
@@ -273,16 +292,16 @@ class Decontaminate(_Filter):
             shard = document.metadata[_SHARD]
             output.open(shard)
             with self.track_time():
-                cleaned, removed = decontaminate(_record(document), index)
+                cleaned, removed = decontaminate(document.text, index)
             for paragraph in removed:
                 self.stat_update(f"paragraphs removed: {paragraph.rule}")
-                output.write(shard, asdict(paragraph))
-            if cleaned is None:
-                self.drop(output, document, "nothing left")
-            else:
-                document.text = cleaned["text"]
+                output.write(shard, {"page": document.id, "url": document.metadata["url"], **asdict(paragraph)})
+            if cleaned:
+                document.text = cleaned
                 self.stat_update("kept")
                 yield document
+            else:
+                self.drop(output, document, "nothing left")
         output.close()
 
 

@@ -1,8 +1,11 @@
 """The fastText classifier: text as it sees it, training that gives the same model twice, scores as log-odds."""
 
+import ctypes
+import json
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -66,13 +69,13 @@ class Hyperparameters:
 
 
 def hyperparameters(lines: int, settings: LoopSettings) -> Hyperparameters:
-    """The paper's values for a training set of its kind; for a small one a larger step and more rounds.
+    """The paper's values for a training set of its kind; for a small one a larger learning rate and more epochs.
 
     Args:
         lines (`int`):
             Size of the training set.
         settings ([`LoopSettings`]):
-            Values given there stand.
+            Values given there win.
     """
     small = lines < SMALL
     least, most = _SMALL_EPOCHS
@@ -92,7 +95,7 @@ def hyperparameters(lines: int, settings: LoopSettings) -> Hyperparameters:
 
 def train(lines: Path, model: Path, values: Hyperparameters) -> Hyperparameters:
     """
-    Trains in a process of its own and puts the model in its place when it is whole.
+    Trains in a new process and puts the model in its place when it is whole.
 
     fastText initialises only a part of its matrix and takes the rest as the memory comes (`thread` tenths of it are
     set). With fresh pages, which are zero, training neither meets NaN nor depends on what ran before; that is why the
@@ -110,13 +113,11 @@ def train(lines: Path, model: Path, values: Hyperparameters) -> Hyperparameters:
         [`Hyperparameters`]: those used; the learning rate is halved, twice at most, when fastText meets NaN.
 
     Raises:
-        DataError: fastText cannot train on this file; the message holds its words.
+        DataError: fastText cannot train on this file; the message holds its reason.
         MissingDependencyError: fastText is not installed.
     """
-    import json
-
     load_fasttext()
-    # If this process is killed, its child may train on: it must not write to the file of the next run's child.
+    # Not on every system does a child end with its parent: it must not write to the file of the next run's child.
     part = model.with_name(f"{model.name}.{os.getpid()}.part")
     for old in model.parent.glob(f"{model.name}.*.part"):
         old.unlink(missing_ok=True)
@@ -151,16 +152,16 @@ class Classifier:
             The model.
 
     Raises:
-        DataError: it is no model of two labels.
+        DataError: it is not a model of two labels.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self._model = load_fasttext().FastText._FastText(str(path))
         except ValueError as error:
-            raise DataError(f"{path} is no fastText model: {error}") from error
+            raise DataError(f"{path} is not a fastText model: {error}") from error
         if set(self._model.get_labels()) != {MATH, OTHER}:
-            raise DataError(f"{path} has other labels than {MATH} and {OTHER}: it is no model of this loop.")
+            raise DataError(f"{path} has other labels than {MATH} and {OTHER}: it is not a model of this loop.")
 
     def scores(self, texts: Sequence[str]) -> list[int]:
         """Log-odds of mathematics in thousandths, one a text; a text without words gets the lowest.
@@ -185,6 +186,12 @@ def probability(score: float) -> float:
     return 1 / (1 + math.exp(-score / 1000))
 
 
+def end_with_parent() -> None:
+    """Sees to it that this process ends when the one that started it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def load_fasttext() -> Any:
     """The module `fasttext`, whichever distribution brought it.
 
@@ -204,8 +211,7 @@ def load_fasttext() -> Any:
 
 
 def _main(lines: str, model: str, options: str) -> None:
-    import json
-
+    end_with_parent()
     load_fasttext().train_supervised(lines, verbose=0, **json.loads(options)).save_model(model)
 
 

@@ -3,7 +3,8 @@
 A paragraph is a run of lines between blank lines. Where blank lines do not tell paragraphs apart (there are none, or a
 run is longer than 2,000 characters) each line is one. A match that lies across paragraphs
 removes those that it covers by half or by ten words, and at least the one that it covers most: a neighbour that only
-lends it a word stays.
+lends it a word stays. Neighbours whose words stand in the same benchmark text go with it. What hides words on a page is looked
+through: soft hyphens, `_emphasis_`, hyphenation at the end of a line, numbers before lines.
 """
 
 import re
@@ -16,13 +17,29 @@ from typing import Any
 
 from ..errors import DataError
 from ..text.ngrams import Hit, NgramIndex, words
-from .records import Record, read_jsonl
+from .records import read_jsonl
 
 QUESTION_COLUMNS = ("question", "problem", "prompt", "query")
 ANSWER_COLUMNS = ("answer", "solution", "response")
 _LONGEST_PARAGRAPH = 2000
 _BLANK = re.compile(r"\n[^\S\n]*\n\s*")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
+
+# A 10-gram with this many of these words (`where n is the number of nodes in the`) proves nothing by itself.
+_FUNCTION_WORDS = frozenset(words(
+    """
+    a an the of in on at to for from by with as is are was were be been that this these those which where when there and or
+    not if then than it its we i you he she they his her their one each every any all some such can will has have had do does
+    what how let
+    """
+))  # fmt: skip
+_MOSTLY = 6
+_LONGER = 3  # words beyond a 10-gram that are a second witness
+_WITNESS_SHARE = 0.6  # of the benchmark text that the match covers
+
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200d\u2060\ufeff]+|(?<=[a-z])-\n(?=[a-z])")
+_EMPHASIS = re.compile(r"(?<![\w\\])_+[^\W_]+(?:[ \n][^\W_]+)*_+(?!\w)")
+_NUMBERED = re.compile(r"^[ \t]*[(\[]?(\d{1,4})[.:)\]|]?[ \t]+(?=\S)", re.M)
 
 
 @dataclass(frozen=True)
@@ -31,10 +48,6 @@ class Removed:
     One paragraph that was taken out.
 
     Args:
-        page (`str`):
-            `id` of the page.
-        url (`str`):
-            Its address.
         start (`int`):
             Where the paragraph began in the page.
         text (`str`):
@@ -47,8 +60,6 @@ class Removed:
             The words of the match.
     """
 
-    page: str
-    url: str
     start: int
     text: str
     source: str
@@ -56,7 +67,20 @@ class Removed:
     matched: str
 
 
-def load_benchmarks(paths: Iterable[str | Path]) -> NgramIndex:
+class Benchmarks(NgramIndex):
+    """An [`~trl_dsmath.text.ngrams.NgramIndex`] that also keeps the words of each text, by its source."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, str] = {}
+
+    def add(self, text: str, source: str) -> bool:
+        """Adds a benchmark text."""
+        self.texts[source] = f" {' '.join(words(text))} "
+        return super().add(text, source)
+
+
+def load_benchmarks(paths: Iterable[str | Path]) -> Benchmarks:
     """Reads benchmarks.
 
     Columns: `question`, `problem`, `prompt`, `query`, `messages` (what the user says); `answer`, `solution`,
@@ -67,12 +91,12 @@ def load_benchmarks(paths: Iterable[str | Path]) -> NgramIndex:
             Files of JSON lines, or folders of them.
 
     Returns:
-        `NgramIndex`: their questions and answers, each under `file/row/column`.
+        [`Benchmarks`]: their questions and answers, each under `file/row/column`.
 
     Raises:
         DataError: nothing can be read at a path, or a file has none of the columns.
     """
-    index = NgramIndex()
+    index = Benchmarks()
     for path in map(Path, paths):
         files = sorted([*path.rglob("*.jsonl"), *path.rglob("*.jsonl.gz")]) if path.is_dir() else [path]
         if not files or not all(file.is_file() for file in files):
@@ -124,49 +148,36 @@ def paragraphs(text: str) -> list[tuple[int, int]]:
     return [(first, last) for first, last in spans if text[first:last].strip()]
 
 
-def decontaminate(record: Record, index: NgramIndex) -> tuple[Record | None, list[Removed]]:
+def decontaminate(text: str, index: Benchmarks) -> tuple[str, list[Removed]]:
     """Takes the benchmark paragraphs out of one page.
 
     Args:
-        record (`dict`):
-            A page with `text`.
-        index ([`~trl_dsmath.text.ngrams.NgramIndex`]):
+        text (`str`):
+            The text of the page.
+        index ([`Benchmarks`]):
             The benchmarks.
 
     Returns:
-        `tuple`: the page without these paragraphs (itself when there were none, `None` when nothing is left), and what
-        was removed.
+        `tuple`: the text without these paragraphs (itself when there were none), and what was removed.
 
     Source: §2.1.1 (Decontamination).
     """
-    text = record["text"]
-    hits = index.find(text)
+    hits = _proven(text, _find(text, index), index)
     if not hits:
-        return record, []
+        return text, []
     removed: list[Removed] = []
     kept, at = [], 0
     spans = paragraphs(text)
-    blamed = _blame(text, spans, hits, index.n)
+    blamed = _with_neighbours(text, spans, _blame(text, spans, hits, index.n), index)
     starts = [start for start, _ in spans[1:]] + [len(text)]
     for number, hit in sorted(blamed.items()):
         start, end = spans[number]
         match = text[hit.start : hit.end]
-        removed.append(
-            Removed(
-                str(record.get("id", "")),
-                str(record.get("url", "")),
-                start,
-                text[start:end],
-                hit.source,
-                hit.rule,
-                match,
-            )
-        )
+        removed.append(Removed(start, text[start:end], hit.source, hit.rule, match))
         kept.append(text[at:start])
         at = starts[number]
     kept.append(text[at:])
-    rest = "".join(kept).strip()
-    return ({**record, "text": rest} if rest else None), removed
+    return "".join(kept).strip(), removed
 
 
 def _blame(text: str, spans: list[tuple[int, int]], hits: list[Hit], n: int) -> dict[int, Hit]:
@@ -194,3 +205,74 @@ def _blame(text: str, spans: list[tuple[int, int]], hits: list[Hit], n: int) -> 
         if near and not _BLANK.search(text, start, end):
             covered |= dict.fromkeys(range(first + 1, last), hit)
     return covered
+
+
+def _find(text: str, index: Benchmarks) -> list[Hit]:
+    """The matches in the text as it stands, and in what a reader sees of it."""
+    hits = index.find(text)
+    bare, places = _bare(text)
+    if bare != text:
+        hits += [
+            Hit(h.source, _place(places, h.start), _place(places, h.end - 1) + 1, h.rule) for h in index.find(bare)
+        ]
+    return sorted(set(hits), key=lambda hit: (hit.start, hit.end, hit.source))
+
+
+def _bare(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text without what hides words, and where in it how many characters are missing."""
+    if "_" in text:
+        text = _EMPHASIS.sub(lambda match: match[0].replace("_", " "), text)
+    numbers = [(match.start(), int(match[1])) for match in _NUMBERED.finditer(text)]
+    counted = {at for (at, one), (_, two) in pairwise(numbers) if one + 1 == two}
+    counted |= {at for (_, one), (at, two) in pairwise(numbers) if one + 1 == two}
+    if counted:
+        text = _NUMBERED.sub(lambda match: " " * len(match[0]) if match.start() in counted else match[0], text)
+    parts, places, at, missing = [], [(0, 0)], 0, 0
+    for match in _INVISIBLE.finditer(text):
+        parts.append(text[at : match.start()])
+        at = match.end()
+        missing += len(match[0])
+        places.append((at - missing, missing))
+    return ("".join([*parts, text[at:]]) if parts else text), places
+
+
+def _place(places: list[tuple[int, int]], at: int) -> int:
+    return at + places[bisect(places, (at, 1 << 62)) - 1][1]
+
+
+def _proven(text: str, hits: list[Hit], index: Benchmarks) -> list[Hit]:
+    """The matches without 10-grams of function words that nothing else supports.
+
+    A second witness is a longer match, most of the benchmark text, or another match with the same text.
+    """
+    proven, doubtful = [], []
+    for hit in hits:
+        found = words(_bare(text[hit.start : hit.end])[0])
+        whole = len(index.texts.get(hit.source, "").split())
+        weak = hit.rule != "exact" and sum(word in _FUNCTION_WORDS for word in found) >= _MOSTLY
+        alone = len(found) < index.n + _LONGER and len(found) < _WITNESS_SHARE * whole
+        (doubtful if weak and alone else proven).append(hit)
+    for hit in doubtful:
+        others = (other for other in hits if other.source == hit.source)
+        if any(other.end <= hit.start or hit.end <= other.start for other in others):
+            proven.append(hit)
+    return sorted(proven, key=lambda hit: (hit.start, hit.end, hit.source))
+
+
+def _with_neighbours(
+    text: str, spans: list[tuple[int, int]], blamed: dict[int, Hit], index: Benchmarks
+) -> dict[int, Hit]:
+    """Adds the paragraphs beside those to remove that hold nothing but words of the same benchmark text."""
+    found = dict(blamed)
+    for number, hit in blamed.items():
+        source = index.texts.get(hit.source, "")
+        for step in (-1, 1):
+            beside = number + step
+            while 0 <= beside < len(spans) and beside not in found:
+                start, end = spans[beside]
+                here = words(_bare(text[start:end])[0]) if end - start <= _LONGEST_PARAGRAPH else []
+                if not here or f" {' '.join(here)} " not in source:
+                    break
+                found[beside] = hit
+                beside += step
+    return found

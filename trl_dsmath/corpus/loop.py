@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..data.journal import keep_settings, lock, write_whole
 from ..errors import ConfigError, DataError
-from .health import find_trouble
-from .records import read_jsonl, write_jsonl
-from .review import automatic, undecided
+from .measure import find_trouble
+from .records import clean_url, read_jsonl, write_jsonl
+from .review import Entry, automatic, undecided
 from .round import Round
-from .rules import Decisions, read_rules, write_text
-from .score import read_scores, read_shard, score_all, shards
+from .rules import Decisions, read_rules
+from .score import Cut, read_scores, read_shard, score_all, shards
 from .settings import LoopSettings
 from .trainset import page_hash
 
@@ -24,15 +25,16 @@ _MOST_HELD_OUT = 1000
 @dataclass
 class LoopResult:
     """
-    Where a run stands.
+    The state of a run.
 
     Args:
         status (`str`):
-            `done`: the corpus is written. `waiting`: prefixes are to be decided. `diverging`: it was stopped.
+            `done`: the corpus is written. `waiting`: prefixes are to be decided, or files to be scored. `diverging`: the
+            run was stopped; with automatic decisions the corpus of an earlier round may have been written.
         message (`str`):
             What there is to know or to do.
         reports (`list[dict]`):
-            One a round.
+            One per round.
     """
 
     status: Literal["done", "waiting", "diverging"]
@@ -42,31 +44,42 @@ class LoopResult:
 
 def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], None] = print) -> LoopResult:
     """
-    Runs the loop, or goes on with it.
+    Runs the loop, or resumes it.
 
-    Everything is on disk: a run that was killed is called again and goes on after the last file that was whole; the
+    Everything is on disk: a run that was killed is called again and continues after the last file that was whole; the
     result is the same, byte for byte (`threads` 1).
 
     Args:
         settings ([`LoopSettings`]):
             What to run.
         folder (`str` or `Path`):
-            Working folder: `iteration-N/`, `decisions.csv`, and the result in `corpus/`.
+            Working folder: `iteration-N/`, `decisions.csv`, and the result in `corpus/`. One run at a time uses it.
         say (`Callable`, *optional*):
             Where messages go, a line at a time.
 
     Returns:
-        [`LoopResult`]: where the run stands.
+        [`LoopResult`]: the state of the run.
 
     Raises:
-        ConfigError: the folder holds a run with other settings.
+        ConfigError: the folder holds a run with other settings, is in use by another run, or cannot be written.
         DataError: pages, seed or labels cannot be read or used.
 
     Source: §2.1 of the paper. What it leaves open is in docs/corpus.md.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _check_settings(folder / "settings.json", settings)
+    with lock(folder / ".lock"):
+        try:
+            return _run(settings, folder, say)
+        except OSError as error:
+            raise ConfigError(
+                f"{error.filename or folder}: {error.strerror or error}. What is written is whole: mend this, then start the "
+                "same run again."
+            ) from error
+
+
+def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None]) -> LoopResult:
+    kept = folder / "settings.json"
+    keep_settings(kept, settings.record(), fresh=not kept.exists(), holds=f"{folder} holds a run")
     files = shards(Path(settings.pages))
     index = [folder / "index" / f"{i:06d}.tsv.gz" for i in range(len(files))]
     index[0].parent.mkdir(exist_ok=True)
@@ -84,33 +97,29 @@ def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], No
         say("warning      automatic decisions repeat the mistakes of the classifier; a run with them can diverge")
 
     reports: list[dict[str, Any]] = []
-    before: Round | None = None
+    rounds: list[Round] = []
     for number in range(1, settings.iterations + 1):
         say(f"-- round {number} of at most {settings.iterations}")
         now = Round(folder / f"iteration-{number}", number, files, settings)
-        decisions = now.decisions_before()
-        now.train(seed_pages, held_out, before, index, decisions, say)
+        before = rounds[-1] if rounds else None
+        now.train(seed_pages, held_out, before, index, now.decisions_before(), say)
         if settings.score_elsewhere and (missing := sum(not file.exists() for file in now.files)):
-            return LoopResult(
-                "waiting",
-                f"{missing} of {len(files)} files are to be scored: dsmath corpus score {folder} --task I --tasks N for I from "
-                "0 to N-1, then the same command again.",
-                reports,
+            message = (
+                f"{missing} of {len(files)} files are to be scored: dsmath corpus score {folder} --task I --tasks N for I "
+                "from 0 to N-1, then the same command again."
             )
+            return LoopResult("waiting", message, reports)
         now.score()
-        report = now.report(labels, [text for _, text in seed_held_out], before)
+        report = now.report(labels, seed_held_out, before)
         reports.append(report)
         for line in lines_of(report):
             say(line)
-        entries = now.review(decisions)
+        entries = now.review()
         if trouble := find_trouble(reports, settings.automatic):
-            return LoopResult(
-                "diverging",
-                f"stopped in round {number}: {trouble} Look at {now.folder / 'review.csv'}; to go on, correct the decisions "
-                f"and delete {folder / f'iteration-{max(number - 1, 1)}'} and the later ones.",
-                reports,
-            )
-        before = now
+            if not settings.keep_going:
+                return _stop(now, before, trouble, settings, reports)
+            say(f"warning      {trouble} keep_going is set: the run continues")
+        rounds.append(now)
         already = report["already_collected"]
         if already is not None and already >= settings.stop_when_collected:
             say(
@@ -119,49 +128,54 @@ def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], No
             break
         if number == settings.iterations:
             break
-        kept = now.folder / "decisions.csv"
-        if not kept.exists():
-            made = _decide(settings, folder, decisions, entries)
-            open_ = undecided(entries, made)
-            if open_ and not settings.rules and not settings.automatic:
-                return LoopResult(
-                    "waiting",
-                    f"{len(open_)} prefixes wait for a decision: dsmath corpus annotate {folder}, then the same command "
-                    "again. (Without a person: --rules FILE.)",
-                    reports,
-                )
-            if open_:
-                say(f"undecided    {len(open_)} prefixes: {', '.join(entry.prefix for entry in open_[:8])}")
-            made.write(kept)
-    assert before is not None
-    _write_corpus(folder / "corpus", before)
-    _warn_unmeasured(reports, say)
+        if not (now.folder / "decisions.csv").exists() and (open_ := _decide(settings, now, entries, say)):
+            message = (
+                f"{open_} prefixes wait for a decision: dsmath corpus annotate {folder}, then the same command again. "
+                "(Without a person: --rules FILE.)"
+            )
+            return LoopResult("waiting", message, reports)
+    _write_corpus(folder / "corpus", rounds[-1])
+    if not reports[-1]["labelled"] and not reports[-1]["estimated"]:
+        say("warning      not measured: without labels or annotated prefixes nothing is known of precision")
     return LoopResult("done", f"{reports[-1]['pages']:,} pages in {folder / 'corpus'}", reports)
 
 
-def _decide(settings: LoopSettings, folder: Path, before: Decisions, entries: list) -> Decisions:
-    """Decisions of the rules, then of the person, then of earlier rounds, then automatic ones."""
-    made = before
-    if (folder / "decisions.csv").exists():
-        made = read_rules(folder / "decisions.csv").over(made)
+def _stop(
+    now: Round, before: Round | None, trouble: str, settings: LoopSettings, reports: list[dict[str, Any]]
+) -> LoopResult:
+    """Ends a run that diverges. Without a person to ask, the corpus of the round before is written."""
+    folder = now.folder.parent
+    message = f"stopped in round {now.number}: {trouble} "
+    if settings.automatic and before:
+        _write_corpus(folder / "corpus", before)
+        message += f"{folder / 'corpus'} holds the pages of round {before.number}. "
+    earlier = folder / f"iteration-{max(now.number - 1, 1)}"
+    message += (
+        f"Look at {now.folder / 'review.csv'}; correct the decisions, delete {earlier} and the later ones, and run again; or "
+        "set keep_going to continue as it is."
+    )
+    return LoopResult("diverging", message, reports)
+
+
+def _decide(settings: LoopSettings, now: Round, entries: list[Entry], say: Callable[[str], None]) -> int:
+    """Writes the decisions of the rules, then of the person, then of earlier rounds, then automatic ones; or returns how
+    many prefixes wait for a person."""
+    before = now.decisions_before()
+    made: Decisions = before
+    by_hand = now.folder.parent / "decisions.csv"
+    if by_hand.exists():
+        made = read_rules(by_hand).over(made)
     if settings.rules:
         made = read_rules(Path(settings.rules)).over(made)
     if settings.automatic:
         made = made.over(automatic(entries))
-    return made
-
-
-def _check_settings(path: Path, settings: LoopSettings) -> None:
-    now = {key: value for key, value in settings.record().items() if key != "iterations"}  # a run may be lengthened
-    if path.exists():
-        kept = json.loads(path.read_text())
-        other = [f"{key} {kept.get(key)} (now {value})" for key, value in now.items() if kept.get(key) != value]
-        if other:
-            raise ConfigError(
-                f"{path.parent} holds a run with other settings: {', '.join(other)}. Give another --output_dir."
-            )
-        return
-    write_text(path, json.dumps(now, indent=1) + "\n")
+    left = undecided(entries, made, before, now.number)
+    if left and not settings.rules and not settings.automatic:
+        return len(left)
+    if left:
+        say(f"undecided    {len(left)} prefixes: {', '.join(entry.prefix for entry in left[:8])}")
+    made.write(now.folder / "decisions.csv")
+    return 0
 
 
 def split_seed(path: Path, seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -174,7 +188,7 @@ def split_seed(path: Path, seed: int) -> tuple[list[tuple[str, str]], list[tuple
     for number, record in enumerate(read_jsonl(path), start=1):
         if not isinstance(record.get("text"), str) or not record["text"].strip():
             raise DataError(f"{path}, line {number}, has no text.")
-        pages.append((str(record.get("url") or ""), record["text"]))
+        pages.append((clean_url(str(record.get("url") or "")), record["text"]))
     if not pages:
         raise DataError(f"{path} holds no page.")
     ordered = sorted(pages, key=lambda page: page_hash(page[0] + page[1], seed, "held out"))
@@ -190,7 +204,7 @@ def read_labels(path: Path, index: list[Path], seed: int, say: Callable[[str], N
     """
     kinds = {"math": True, "not": False, "nonmath": False}
     labels = {
-        record["url"]: kinds[record["label"]]
+        clean_url(record["url"]): kinds[record["label"]]
         for record in read_jsonl(path)
         if record.get("url") and record.get("label") in kinds
     }
@@ -215,36 +229,34 @@ def lines_of(report: dict[str, Any]) -> Iterator[str]:
     share = report["tokens"] / max(report["all_tokens"], 1)
     yield f"collected    {report['pages']:,} pages, {report['tokens']:,} tokens ({share:.1%} of the crawl)"
     if report["tokens"] < report["above_tokens"]:
-        yield f"budget       full; {report['above_tokens']:,} tokens are above the least score"
+        yield f"budget       full; {report['above_tokens']:,} tokens are above the score threshold"
     if report["already_collected"] is not None:
         yield f"already      {report['already_collected']:.1%} of these tokens were collected by the round before"
     if report["seed_auc"] is not None:
-        yield f"seed         {report['seed_recall']:.0%} of {report['seed_held_out']} held-out pages collected, AUC {report['seed_auc']:.2f}"
+        yield (
+            f"seed         {report['seed_recall']:.0%} of {report['seed_held_out']} held-out pages collected, AUC "
+            f"{report['seed_auc']:.2f} against pages that are not"
+        )
     for kind in ("labelled", "estimated"):
         if known := report[kind]:
-            figures = ", ".join(
+            metrics = ", ".join(
                 f"{name.replace('_', ' ')} {known[name]:.3f}"
                 for name in ("precision", "recall", "average_precision")
                 if known[name] is not None
             )
-            yield f"{kind:<12} {figures} on {known['pages']:,} pages"
+            yield f"{kind:<12} {metrics} on {known['pages']:,} pages"
             if known["false_positives"]:
                 yield f"             false positives {known['false_positives']}"
 
 
-def _warn_unmeasured(reports: list[dict[str, Any]], say: Callable[[str], None]) -> None:
-    if not reports[-1]["labelled"] and not reports[-1]["estimated"]:
-        say("warning      nobody looked: without labels or annotated prefixes nothing is known of precision")
-
-
 def _write_corpus(folder: Path, last: Round) -> None:
-    """Writes the collected pages with their scores, best threshold of the last round, in the order of the crawl."""
+    """Writes the collected pages of a round with their scores, in the order of the crawl."""
     folder.mkdir(exist_ok=True)
     state = folder / "round.json"
     if not state.exists() or json.loads(state.read_text()) != last.number:
         for old in folder.glob("*.jsonl.gz"):
             old.unlink()
-        write_text(state, f"{last.number}\n")
+        write_whole(state, f"{last.number}\n")
     cut = last.cut()
     for number, (shard, file) in enumerate(zip(last.shards, last.files, strict=True)):
         output = folder / f"{number:06d}.jsonl.gz"
@@ -252,7 +264,7 @@ def _write_corpus(folder: Path, last: Round) -> None:
             write_jsonl(output, _kept(shard, file, cut))
 
 
-def _kept(shard: Path, file: Path, cut: Any) -> Iterator[dict[str, Any]]:
+def _kept(shard: Path, file: Path, cut: Cut) -> Iterator[dict[str, Any]]:
     for record, (score, _, url) in zip(read_shard(shard), read_scores(file), strict=True):
         if cut.keeps(score, url):
             yield {**record, "math_log_odds": score / 1000}
@@ -262,7 +274,7 @@ def score_part(folder: Path, task: int = 0, tasks: int = 1) -> int:
     """
     Scores a part of the shards of the round that is trained and not scored: for a cluster's job array.
 
-    The loop passes over files of scores that are there. It is also a step for datatrove's executors, whose tasks call
+    The loop skips files of scores that are there. It is also a step for datatrove's executors, whose tasks call
     `step(data, rank, world_size)`: `lambda data, rank, world_size: score_part(folder, rank, world_size)`.
 
     Args:
@@ -275,14 +287,16 @@ def score_part(folder: Path, task: int = 0, tasks: int = 1) -> int:
         `int`: files that were scored.
 
     Raises:
+        ConfigError: there is no such part.
         DataError: no round is trained.
     """
-    models = sorted(
-        folder.glob("iteration-*/training.json"), key=lambda path: int(path.parent.name.rpartition("-")[2])
-    )
-    if not models:
-        raise DataError(f"{folder} holds no trained round. Start dsmath corpus with --score_elsewhere first.")
+    if not 0 <= task < tasks:
+        raise ConfigError(f"task counts from 0 to {tasks - 1}, not {task}.")
+    folder = Path(folder)
+    trained = sorted(folder.glob("iteration-*/training.json"), key=lambda p: int(p.parent.name.rpartition("-")[2]))
+    if not trained:
+        raise DataError(f"{folder} holds no trained round. Start the loop with score_elsewhere first.")
     settings = json.loads((folder / "settings.json").read_text())
-    scores = models[-1].parent / "scores"
+    scores = trained[-1].parent / "scores"
     jobs = [(shard, scores / f"{i:06d}.tsv.gz") for i, shard in enumerate(shards(Path(settings["pages"])))]
-    return sum(1 for _ in score_all(jobs[task::tasks], models[-1].with_name("model.bin"), 1))
+    return sum(1 for _ in score_all(jobs[task::tasks], trained[-1].with_name("model.bin"), 1))

@@ -1,15 +1,33 @@
-r"""MathML that carries no TeX, written as TeX: what a page in plain text would have had to say."""
+r"""MathML that carries no TeX, written as TeX: for formulas that come without their source."""
 
 from typing import Any
+from unicodedata import normalize
 
-_SYMBOLS = {
-    **dict(zip("αβγδεζηθικλμνξπρστυφχψω", [r"\alpha", r"\beta", r"\gamma", r"\delta", r"\epsilon", r"\zeta", r"\eta", r"\theta", r"\iota", r"\kappa", r"\lambda", r"\mu", r"\nu", r"\xi", r"\pi", r"\rho", r"\sigma", r"\tau", r"\upsilon", r"\phi", r"\chi", r"\psi", r"\omega"], strict=True)),
-    **dict(zip("ΓΔΘΛΞΠΣΥΦΨΩϵϕϑςϱϖ", [r"\Gamma", r"\Delta", r"\Theta", r"\Lambda", r"\Xi", r"\Pi", r"\Sigma", r"\Upsilon", r"\Phi", r"\Psi", r"\Omega", r"\epsilon", r"\phi", r"\vartheta", r"\varsigma", r"\varrho", r"\varpi"], strict=True)),
-    **dict(zip("×÷⋅·±∓≤≥≠≈≡∼≃≅∝∞∂∇∑∏∫∬∮√", [r"\times", r"\div", r"\cdot", r"\cdot", r"\pm", r"\mp", r"\le", r"\ge", r"\ne", r"\approx", r"\equiv", r"\sim", r"\simeq", r"\cong", r"\propto", r"\infty", r"\partial", r"\nabla", r"\sum", r"\prod", r"\int", r"\iint", r"\oint", r"\surd"], strict=True)),
-    **dict(zip("∈∉∋⊂⊃⊆⊇∪∩∅∀∃¬∧∨⊕⊗∘∗→←↔⇒⇐⇔↦", [r"\in", r"\notin", r"\ni", r"\subset", r"\supset", r"\subseteq", r"\supseteq", r"\cup", r"\cap", r"\emptyset", r"\forall", r"\exists", r"\neg", r"\land", r"\lor", r"\oplus", r"\otimes", r"\circ", r"\ast", r"\to", r"\leftarrow", r"\leftrightarrow", r"\Rightarrow", r"\Leftarrow", r"\iff", r"\mapsto"], strict=True)),
-    **dict(zip("…⋯⋮⋱⟨⟩⌊⌋⌈⌉∣∥′″ℓℏℝℤℚℂℕ†", [r"\dots", r"\cdots", r"\vdots", r"\ddots", r"\langle", r"\rangle", r"\lfloor", r"\rfloor", r"\lceil", r"\rceil", r"\mid", r"\parallel", r"'", r"''", r"\ell", r"\hbar", r"\mathbb{R}", r"\mathbb{Z}", r"\mathbb{Q}", r"\mathbb{C}", r"\mathbb{N}", r"\dagger"], strict=True)),
-    "−": "-", "‐": "-", "–": "-", "{": r"\{", "}": r"\}", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$", "_": r"\_",
+from ..errors import MissingDependencyError
+
+try:
+    from latex2mathml.symbols_parser import SYMBOLS
+except ImportError as _error:
+    raise MissingDependencyError("Reading MathML needs latex2mathml: pip install 'trl-dsmath[corpus]'.") from _error
+
+# Where several names mean one sign, the common one; all others are in the table of latex2mathml.
+_COMMON = {
+    "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "→": r"\to", "⇔": r"\iff", "∧": r"\land", "∨": r"\lor", "¬": r"\neg", "∗": r"\ast",
+    "⋅": r"\cdot", "·": r"\cdot", "…": r"\dots", "∅": r"\emptyset", "⊥": r"\perp", "∣": r"\mid", "ℏ": r"\hbar", "ℓ": r"\ell",
+    "′": "'", "″": "''", "‴": "'" * 3, "−": "-", "‐": "-", "–": "-", "√": r"\surd", "ı": r"\imath", "ȷ": r"\jmath", "∞": r"\infty",
+    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
+    "{": r"\{", "}": r"\}", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$", "_": r"\_", "\\": r"\backslash", "‖": r"\|",
     "\u2061": " ", "\u2062": "", "\u2063": "", "\u2064": "", "\u200b": "", "\u2009": " ", "\u2003": " ", "\xa0": " ",
+}  # fmt: skip
+_SYMBOLS = {
+    **{
+        chr(int(code, 16)): name for name, code in reversed(SYMBOLS.items()) if "-" not in code and int(code, 16) > 127
+    },
+    **_COMMON,
+}
+_VARIANTS = {
+    "bold": "mathbf", "bold-italic": "boldsymbol", "double-struck": "mathbb", "script": "mathcal", "bold-script": "mathcal",
+    "fraktur": "mathfrak", "bold-fraktur": "mathfrak", "sans-serif": "mathsf", "monospace": "mathtt", "normal": "mathrm",
 }  # fmt: skip
 _FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "log", "ln", "lg",
@@ -20,7 +38,27 @@ _ABOVE = {
     "→": "vec", "⃗": "vec", "˙": "dot", ".": "dot", "¨": "ddot", "⏞": "overbrace", "︷": "overbrace", "_": "overline",
 }  # fmt: skip
 _BELOW = {"_": "underline", "̲": "underline", "⏟": "underbrace", "︸": "underbrace"}
-_LARGE = {"∑", "∏", "∫", "⋃", "⋂", "⋁", "⋀", "⨁", "⨂", "∐", "lim", "max", "min", "sup", "inf", "limsup", "liminf"}
+_LARGE = {
+    "∑",
+    "∏",
+    "∫",
+    "⋃",
+    "⋂",
+    "⋁",
+    "⋀",
+    "⨁",
+    "⨂",
+    "∐",
+    "⨆",
+    "⨀",
+    "lim",
+    "max",
+    "min",
+    "sup",
+    "inf",
+    "limsup",
+    "liminf",
+}
 _HIDDEN = {"annotation", "annotation-xml", "mphantom", "none", "mprescripts", "maligngroup", "malignmark"}
 _DEEPEST = 100  # formulas nested deeper than this are written as their plain text
 
@@ -41,23 +79,34 @@ def to_tex(math: Any) -> str:
 def _write(node: Any, depth: int) -> str:
     if node.node_name == "#text":
         return _symbols(node.text_content)
-    tag = (node.local_name or "").lower()
+    # MathJax writes the names of MathML into its SVG, and the signs as numbers.
+    drawn = node.get_attribute("data-mml-node")
+    tag = drawn or (node.local_name or "").lower()
     if tag in _HIDDEN:
         return ""
     if depth > _DEEPEST:
         return _symbols(node.text_content)
+    if drawn and tag in {"mi", "mn", "mo", "ms", "mtext"}:
+        return _token(tag, _drawn_text(node), None)
     if tag in {"mi", "mn", "mo", "ms", "mtext"}:
-        return _token(tag, node.text_content.strip())
+        return _token(tag, " ".join(node.text_content.split()), node.get_attribute("mathvariant"))
     if tag == "mspace":
         return " "
-    parts = [child for child in node.child_nodes if child.node_name != "#text" or child.text_content.strip()]
-    parts = [child for child in parts if child.node_name != "#comment"]
+    # `values`: iterating over a collection takes quadratic time in resiliparse 2.0.
+    parts = [child for child in node.child_nodes.values() if child.node_name != "#text" or child.text_content.strip()]
+    parts = [child for child in parts if child.node_name not in ("#comment", "rect", "line")]
+    if drawn and tag in {"msqrt", "mroot"}:  # the root sign is drawn too
+        parts = [child for child in parts if child.get_attribute("data-mml-node") != "mo"]
     if tag == "semantics":
         return _write(parts[0], depth + 1) if parts else ""
     if tag in {"mtable", "mtr", "mlabeledtr", "mtd"}:
         return _table(tag, [_write(part, depth + 1) for part in parts])
     inner = [_write(part, depth + 1) for part in parts]
     if tag == "msqrt":
+        return rf"\sqrt{{{_join(inner)}}}"
+    if tag == "mmultiscripts":
+        return _multiscripts(parts, [part.strip() for part in inner])
+    if tag == "menclose" and "radical" in (node.get_attribute("notation") or ""):
         return rf"\sqrt{{{_join(inner)}}}"
     if tag == "mfenced":
         mark = (node.get_attribute("separators") if node.has_attribute("separators") else ",") or ""
@@ -67,8 +116,14 @@ def _write(node: Any, depth: int) -> str:
     return _script(tag, parts, [part.strip() for part in inner]) or _join(inner)
 
 
+def _drawn_text(node: Any) -> str:
+    codes = [int(glyph.get_attribute("data-c"), 16) for glyph in node.query_selector_all("[data-c]").values()]
+    # Letters are drawn in italics unless something else is meant.
+    return "".join(normalize("NFKC", chr(c)) if 0x1D434 <= c <= 0x1D467 else chr(c) for c in codes)
+
+
 def _script(tag: str, parts: list[Any], inner: list[str]) -> str:
-    """Fractions, roots, and what stands above, below and beside; empty for other tags and for a wrong number of parts."""
+    """Fractions, roots, and scripts and accents; empty for other tags and for a wrong number of parts."""
     base = _base(inner[0]) if inner else ""
     match tag, len(inner):
         case "mfrac", 2:
@@ -83,7 +138,8 @@ def _script(tag: str, parts: list[Any], inner: list[str]) -> str:
             return f"{base}_{{{inner[1]}}}^{{{inner[2]}}}"
     if tag not in {"mover", "munder", "munderover"} or len(inner) != (3 if tag == "munderover" else 2):
         return ""
-    core, mark = parts[0].text_content.strip(), parts[1].text_content.strip()
+    core, mark = "".join(parts[0].text_content.split()), parts[1].text_content.strip()
+    base = rf"\{core}" if core in {"limsup", "liminf"} else base  # as one word, or as two
     if tag == "munderover":
         large = core in _LARGE
         return f"{base}_{{{inner[1]}}}^{{{inner[2]}}}" if large else rf"\overset{{{inner[2]}}}{{{_below(inner)}}}"
@@ -94,6 +150,19 @@ def _script(tag: str, parts: list[Any], inner: list[str]) -> str:
     if core in _LARGE:
         return f"{base}_{{{inner[1]}}}"
     return rf"\{_BELOW[mark]}{{{inner[0]}}}" if mark in _BELOW else _below(inner)
+
+
+def _multiscripts(parts: list[Any], inner: list[str]) -> str:
+    """`mmultiscripts`: a base, pairs of subscript and superscript, and after `mprescripts` pairs that stand before it."""
+    names = [part.local_name or "" for part in parts]
+    middle = names.index("mprescripts") if "mprescripts" in names else len(names)
+
+    def pairs(first: int, last: int) -> str:
+        signs = [("_^"[(i - first) % 2], inner[i]) for i in range(first, last)]
+        return _join([f"{sign}{{{script}}}" for sign, script in signs if script])
+
+    before = pairs(middle + 1, len(names))
+    return ("{}" + before if before else "") + (_base(inner[0]) if inner else "") + pairs(1, middle)
 
 
 def _below(inner: list[str]) -> str:
@@ -115,11 +184,18 @@ def _table(tag: str, inner: list[str]) -> str:
     return " & ".join(part.strip() for part in inner)
 
 
-def _token(tag: str, text: str) -> str:
+def _token(tag: str, text: str, variant: str | None) -> str:
     if tag in {"mtext", "ms"}:
         return rf"\text{{{text}}}" if text else " "
-    if len(text) > 1 and text.isalpha() and text.isascii() and tag != "mn":
-        return rf"\{text} " if text in _FUNCTIONS else rf"\operatorname{{{text}}} "
+    joined = text.replace(" ", "")
+    if joined in _FUNCTIONS and tag != "mn":  # MathML has "lim sup" for \limsup
+        return rf"\{joined} "
+    command = _VARIANTS.get(variant or "")
+    # `normal` says something of letters only: digits and signs are upright anyway.
+    if command and joined.isalnum() and (command != "mathrm" or (tag == "mi" and joined.isascii())):
+        return rf"\{command}{{{_symbols(text).strip()}}}"
+    if len(text) > 1 and joined.isalpha() and text.isascii() and tag != "mn":
+        return rf"\operatorname{{{text}}} "
     return _symbols(text)
 
 

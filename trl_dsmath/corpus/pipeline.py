@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..data.journal import differing, lock
 from ..errors import ConfigError, DataError, MissingDependencyError
 from .blocks import (
     Decontaminate,
@@ -15,8 +17,9 @@ from .blocks import (
     ReadShards,
     SignPages,
     WriteShards,
+    page_files,
 )
-from .read import MAX_BYTES, SUFFIXES
+from .read import ENDINGS, MAX_BYTES
 
 CLEAN = "clean"  # folder of the result, in the output folder
 
@@ -69,7 +72,7 @@ def prepare(
 
     Args:
         pages (`str`):
-            Folder of the crawl (`.warc`, `.jsonl`, both also with `.gz`, and `.parquet`); fsspec addresses too.
+            Folder of the crawl: WARC, JSON lines, parquet; see [`read_pages`]. fsspec addresses too.
         output (`str`):
             Folder for everything that is written.
         benchmarks (`Sequence[str]`, *optional*):
@@ -79,19 +82,21 @@ def prepare(
         max_bytes (`int`, *optional*, defaults to `10000000`):
             Longer pages are passed over.
         seconds (`float`, *optional*, defaults to `20.0`):
-            Time for one page, after which it is passed over.
+            CPU time for one page, after which the plain text between its tags is taken.
 
     Raises:
         ConfigError: the output folder belongs to a run with other arguments.
         DataError: the folder holds no page file, or a task failed.
     """
     execution = execution or Execution()
-    for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds):
-        executor.run()
-        if execution.kind != "slurm" and (left := executor.get_incomplete_ranks(skip_completed=True)):
-            raise DataError(
-                f"{len(left)} tasks failed (first: {left[0]}); see {executor.logging_dir.path}/logs, then run again."
-            )
+    local = nullcontext() if "://" in output else lock(Path(output) / ".lock")
+    with local:
+        for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds):
+            executor.run()
+            if execution.kind != "slurm" and (left := executor.get_incomplete_ranks(skip_completed=True)):
+                raise DataError(
+                    f"{len(left)} tasks failed (first: {left[0]}); see {executor.logging_dir.path}/logs, then run again."
+                )
 
 
 def make_executors(
@@ -105,9 +110,9 @@ def make_executors(
     """The datatrove executors of the stages, in order; `prepare` runs them. On Slurm each waits for the one before."""
     from datatrove.io import get_datafolder
 
-    files = [path for path in get_datafolder(pages).list_files() if path.endswith(SUFFIXES)]
+    files, _ = page_files(get_datafolder(pages).list_files())
     if not files:
-        raise DataError(f"{pages}: no file here ends in {', '.join(SUFFIXES)}.")
+        raise DataError(f"{pages}: no file here ends in {ENDINGS}.")
     _remember(output, {"pages": pages, "files": files, "benchmarks": [str(path) for path in benchmarks],
                        "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds})  # fmt: skip
 
@@ -152,12 +157,8 @@ def _remember(output: str, arguments: dict[str, Any]) -> None:
 
     folder = get_datafolder(output)
     if folder.isfile("run.json"):
-        before = json.loads(folder.read_text("run.json"))
-        changed = [key for key in arguments if arguments[key] != before.get(key)]
-        if changed:
-            raise ConfigError(
-                f"{output} belongs to a run with other {', '.join(changed)}: use a new folder, or delete it."
-            )
+        if changed := differing(json.loads(folder.read_text("run.json")), arguments):
+            raise ConfigError(f"{output} holds a run with other settings: {changed}. Use a new folder, or delete it.")
         return
     with folder.open("run.json", "w") as file:
         json.dump(arguments, file, indent=1)

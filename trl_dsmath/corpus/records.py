@@ -2,20 +2,27 @@
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from ..data.journal import whole_file
+
 Record: TypeAlias = dict[str, Any]  # `id`, `url`, and `html` (raw) or `text`; other columns travel along
-Report: TypeAlias = Callable[
-    [str, str, str], None
-]  # kind of trouble, where, what: one call for each thing passed over
+# Kind of trouble, where, what: one call for each thing passed over. An empty `what` means that counting it is enough.
+Report: TypeAlias = Callable[[str, str, str], None]
 
 
 def ignore(kind: str, where: str, what: str) -> None:
     """A `Report` that forgets: for files that this package wrote itself."""
+
+
+def clean_url(url: str) -> str:
+    """The address as files of one line per page can hold it: no blanks within, no half surrogate pair."""
+    if url.isascii() and url.isprintable() and " " not in url:
+        return url
+    return "%20".join(url.split()).encode("utf-8", "replace").decode("utf-8")
 
 
 def dump_line(record: Record) -> bytes:
@@ -41,17 +48,14 @@ def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
         `int`: number of records.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    with partial.open("wb") as raw:
+    with whole_file(path) as raw:
         file = gzip_writer(raw) if path.suffix == ".gz" else raw
         for record in records:
             file.write(dump_line(record))
             count += 1
         if file is not raw:
             file.close()
-    os.replace(partial, path)
     return count
 
 
@@ -68,12 +72,11 @@ def read_jsonl(path: str | Path, report: Report = ignore) -> Iterator[Record]:
         `Iterator[dict]`: the records.
     """
     with Path(path).open("rb") as raw:
-        yield from parse_lines(raw, str(path), report)
+        yield from parse_lines(gzip.GzipFile(fileobj=raw) if str(path).endswith(".gz") else raw, str(path), report)
 
 
-def parse_lines(raw: IO[bytes], name: str, report: Report = ignore) -> Iterator[Record]:
+def parse_lines(lines: Iterable[bytes], name: str, report: Report = ignore) -> Iterator[Record]:
     """The records of an open file of JSON lines; see `read_jsonl`."""
-    lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
     number = 0
     try:
         for number, line in enumerate(lines, start=1):
@@ -83,7 +86,7 @@ def parse_lines(raw: IO[bytes], name: str, report: Report = ignore) -> Iterator[
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                report("invalid UTF-8", where, str(error))
+                report("mended: invalid UTF-8", where, str(error))
                 text = line.decode("utf-8", "replace")
             try:
                 record = json.loads(text)
@@ -95,4 +98,4 @@ def parse_lines(raw: IO[bytes], name: str, report: Report = ignore) -> Iterator[
             else:
                 report("no JSON object", where, text[:80])
     except (EOFError, OSError, zlib.error) as error:
-        report("file breaks off", f"{name}:{number + 1}", str(error))
+        report("file: breaks off", f"{name}:{number + 1}", str(error))

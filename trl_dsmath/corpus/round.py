@@ -12,13 +12,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from . import domains, review
+from ..data.journal import write_whole
+from . import review
 from .classifier import MATH, Classifier, hyperparameters, probability, train
 from .measure import Tally, area_under_roc
-from .rank import Cut, find_cut
 from .rules import MATH as ACCEPTED
-from .rules import NOT, Decisions, parts, read_rules, write_text
-from .score import read_scores, score_all
+from .rules import NOT, Decisions, parts, read_rules
+from .score import Cut, find_cut, read_scores, score_all
 from .settings import LoopSettings
 from .trainset import Example, choose, kept_apart, write_lines
 
@@ -70,12 +70,11 @@ class Round:
                 f"scaled       learning rate {values.lr:g}, {values.epoch} epochs, {values.bucket:,} buckets: with the "
                 f"paper's 0.1 and 3 epochs, made for 1,000,000 pages, {lines:,} lines train nothing"
             )
-        trained_on = [{"url": e.url, "label": e.label.removeprefix("__label__"), "source": e.source} for e in examples]
         text = io.StringIO()
-        writer = csv.DictWriter(text, ["url", "label", "source"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(trained_on)
-        write_text(self.folder / "training.csv", text.getvalue())
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["url", "label", "source"])
+        writer.writerows((e.url, e.label.removeprefix("__label__"), e.source) for e in examples)
+        write_whole(self.folder / "training.csv", text.getvalue())
         used = train(self.folder / "train.txt", self.model, values)
         report = {
             "math": positives,
@@ -84,7 +83,7 @@ class Round:
             "lines": lines,
             **asdict(used),
         }
-        write_text(self.folder / "training.json", json.dumps(report, indent=1) + "\n")
+        write_whole(self.folder / "training.json", json.dumps(report, indent=1) + "\n")
 
     def _clean(self, examples: list[Example]) -> tuple[list[Example], int]:
         """Leaves out random pages that look mathematical to a model trained without them.
@@ -124,19 +123,19 @@ class Round:
             pass
 
     def cut(self) -> Cut:
-        """What is collected: the budget's best pages, or those above the least score."""
+        """What is collected: the budget's best pages, or those above the score threshold."""
         path = self.folder / "cut.json"
         if not path.exists():
-            least = self.settings.min_score
-            if self.settings.budget_tokens is None and (found := self._apart(None).best_least_score()) is not None:
-                least = max(least, probability(found - 0.5))
-            cut = find_cut(self.files, self.settings.budget_tokens, least)
-            write_text(path, json.dumps(asdict(cut), indent=1) + "\n")
+            threshold = self.settings.min_score
+            if self.settings.budget_tokens is None and (found := self._apart(None).best_threshold()) is not None:
+                threshold = max(threshold, probability(found - 0.5))
+            cut = find_cut(self.files, self.settings.budget_tokens, threshold)
+            write_whole(path, json.dumps(asdict(cut), indent=1) + "\n")
         return Cut(**json.loads(path.read_text()))
 
     def _apart(self, cut: Cut | None) -> Tally:
         """Annotated prefixes at their word, on the fifth of the pages that no round is trained on."""
-        # The decisions that this round was trained with, so that a run that goes on finds the same.
+        # The decisions that this round was trained with, so that a resumed run finds the same.
         decisions, tally = self.decisions_before(), Tally()
         if decisions.decided:
             for file in self.files:
@@ -145,47 +144,47 @@ class Round:
                         tally.add(decision == ACCEPTED, score, bool(cut and cut.keeps(score, url)), parts(url)[0])
         return tally
 
-    def review(self, decisions: Decisions) -> list[review.Entry]:
+    def review(self) -> list[review.Entry]:
         """Domain statistics and the review file."""
         if not (self.folder / "review.csv").exists():
-            cut = self.cut()
-            hosts = domains.count_hosts(self.files, cut)
-            share = self.settings.domain_share
+            cut, decisions, share = self.cut(), self.decisions_before(), self.settings.domain_share
+            hosts = review.count_hosts(self.files, cut, decisions)
             over = {host for host, domain in hosts.items() if domain.share > share}
-            folders = domains.count_folders(self.files, cut, over)
+            over |= {host for host in hosts if review.registered_domain(host) in over}
+            folders = review.count_folders(self.files, cut, over, decisions)
             rows = "".join(
                 f"{name},{d.pages},{d.collected},{d.share:.4f},{d.tokens},{d.mean_score / 1000:.3f}\n"
                 for name, d in hosts.items()
             )
-            write_text(self.folder / "hosts.csv", "host,pages,collected,share,tokens,mean_log_odds\n" + rows)
-            shown = domains.to_show(hosts, folders, share)
+            write_whole(self.folder / "hosts.csv", "host,pages,collected,share,tokens,mean_log_odds\n" + rows)
+            shown = review.to_show(hosts, folders, share, decisions)
             entries = review.make_review(shown, {**hosts, **folders}, self.shards, self.files, cut, decisions)
             review.write_review(self.folder, entries)
         return review.read_review(self.folder)
 
     def report(
-        self,
-        labels: dict[str, bool],
-        seed_held_out: list[str],
-        before: "Round | None",
+        self, labels: dict[str, bool], seed_held_out: list[tuple[str, str]], before: "Round | None"
     ) -> dict[str, Any]:
-        """Figures of the round: what is collected, how good it is, and how much of it was collected before."""
+        """Metrics of the round: what is collected, how good it is, and how much of it was collected before."""
         path = self.folder / "report.json"
         if not path.exists():
-            write_text(path, json.dumps(self._measure(labels, seed_held_out, before), indent=1) + "\n")
+            texts = [text for _, text in seed_held_out]
+            write_whole(path, json.dumps(self._measure(labels, texts, before), indent=1) + "\n")
         return json.loads(path.read_text())
 
     def _measure(self, labels: dict[str, bool], seed_held_out: list[str], before: "Round | None") -> dict[str, Any]:
         cut = self.cut()
         labelled = Tally()
-        scores: Counter[int] = Counter()
+        crawl: Counter[int] = Counter()
+        outside: Counter[int] = Counter()
         tokens = already = 0
         earlier_cut = before.cut() if before else None
         for i, file_ in enumerate(self.files):
             earlier = read_scores(before.files[i]) if before else None
             for score, count, url in read_scores(file_):
-                scores[score] += 1
                 kept = cut.keeps(score, url)
+                crawl[score] += 1
+                outside[score] += not kept
                 old = next(earlier).score if earlier else 0
                 if kept:
                     tokens += count
@@ -202,11 +201,12 @@ class Round:
             "all_tokens": cut.all_tokens,
             "above_pages": cut.above_pages,
             "above_tokens": cut.above_tokens,
-            "least_score": cut.score,
+            "score_threshold": cut.score,
             "already_collected": round(already / tokens, 4) if before and tokens else None,
             "seed_held_out": len(held),
             "seed_recall": round(sum(score > cut.score for score in held) / len(held), 4) if held else None,
-            "seed_auc": round(area_under_roc(held, scores), 4) if held else None,
+            "seed_auc": round(area_under_roc(held, outside), 4) if held else None,
+            "seed_auc_crawl": round(area_under_roc(held, crawl), 4) if held else None,
             "labelled": labelled.report(),
             "estimated": self._apart(cut).report(),
         }

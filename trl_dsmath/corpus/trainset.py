@@ -1,19 +1,18 @@
 """The training set of a round: seed and annotated pages against others, chosen by hashes of their URLs."""
 
 import heapq
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from ..data.journal import whole_file
 from ..errors import DataError
 from .classifier import MATH, OTHER, one_line
-from .rank import Cut
 from .rules import MATH as ACCEPTED
 from .rules import NOT, Decisions
 from .rules import SKIP as SKIPPED
-from .score import read_scores, read_shard
+from .score import Cut, read_scores, read_shard
 from .settings import LoopSettings
 
 # A few dozen negatives do not span a crawl, and pages are cheap: a small seed is set against more of them.
@@ -130,8 +129,8 @@ def choose(
             random.add(hashed, number, line, url)
 
     chosen: dict[tuple[int, int], tuple[str, str]] = {}
-    room = max(0, settings.positive_examples - len(seed_pages))
-    for source, place in _in_turns(accepted, room):
+    most = max(0, settings.positive_examples - len(seed_pages))
+    for source, place in _in_turns(accepted, most):
         chosen[place] = (MATH, source)
     positives = len(seed_pages) + len(chosen)
     wanted = min(settings.negative_examples, max(positives, min(_LEAST_NEGATIVES, pages // _LARGEST_PART)))
@@ -154,19 +153,19 @@ def choose(
                 if line in lines:
                     examples.append(Example(*lines[line], record["url"], one_line(record["text"][:_LONGEST])))
     if not any(example.label == OTHER for example in examples):
-        raise DataError("No page is left to stand for the others: every page is in the seed, held out or accepted.")
+        raise DataError("No page is left as a negative example: every page is in the seed, held out or accepted.")
     return sorted(examples, key=lambda e: (page_hash(e.url, settings.seed, "order"), e.label, e.line))
 
 
-def _in_turns(groups: dict[str, _Best], room: int) -> Iterable[tuple[str, tuple[int, int]]]:
-    """One page of each prefix in turn until there is no room, so that a large site does not crowd out a small one."""
+def _in_turns(groups: dict[str, _Best], most: int) -> Iterable[tuple[str, tuple[int, int]]]:
+    """One page of each prefix in turn, `most` in all, so that a large site does not crowd out a small one."""
     queues = [(prefix, groups[prefix].items()) for prefix in sorted(groups)]
     depth = 0
-    while room > 0 and queues:
+    while most > 0 and queues:
         queues = [(prefix, items) for prefix, items in queues if len(items) > depth]
-        for prefix, items in queues[:room]:
+        for prefix, items in queues[:most]:
             yield prefix, (items[depth][1], items[depth][2])
-        room -= len(queues)
+        most -= len(queues)
         depth += 1
 
 
@@ -183,14 +182,12 @@ def write_lines(path: Path, examples: list[Example]) -> int:
         MATH: max(1, round(negatives / max(positives, 1))),
         OTHER: max(1, round(positives / max(negatives, 1))),
     }
-    part = path.with_name(path.name + ".part")
     lines = 0
-    with part.open("w", encoding="utf-8") as file:
+    with whole_file(path) as file:
         # Whole rounds, so that the repetitions of a page do not stand side by side.
         for turn in range(max(repeats.values())):
             for example in examples:
                 if turn < repeats[example.label]:
-                    file.write(f"{example.label} {example.line}\n")
+                    file.write(f"{example.label} {example.line}\n".encode())
                     lines += 1
-    os.replace(part, path)
     return lines

@@ -2,6 +2,7 @@
 
 from .columns import Columns, columns_of, find_columns
 from .few_shot import Example
+from .files import load, load_split
 from .journal import Journal
 from .problems import Converted, convert
 from .prompts import CHAT_TEMPLATE, BuiltPrompt, build_prompt, instruct
@@ -18,4 +19,6 @@ __all__ = [
     "convert",
     "find_columns",
     "instruct",
+    "load",
+    "load_split",
 ]

@@ -1,9 +1,13 @@
-"""The batch that the paper gives, divided over processes and micro-batches."""
+"""The batch of one update, divided over processes and micro-batches."""
 
+import logging
 import math
 import os
+from functools import cache
 
 from ..errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 def processes_at_start() -> int:
@@ -18,13 +22,14 @@ def accumulation_steps(
 
     Args:
         global_batch_size (`int` or `None`):
-            Rows of one update over all processes. If `None`, the batch is not checked.
+            Rows of one update over all processes. If `None`, the batch follows from the other three.
         per_device (`int`):
             Rows of one micro-batch on one process (`per_device_train_batch_size`).
         processes (`int`):
             Number of processes.
         given (`int`, *optional*):
-            `gradient_accumulation_steps` where it was set by hand.
+            `gradient_accumulation_steps`, where it is set. Without it and without `global_batch_size`, the smallest
+            number that keeps groups whole.
         group (`int`, *optional*, defaults to `1`):
             Rows that an update must not part: `num_generations` in GRPO.
 
@@ -37,11 +42,12 @@ def accumulation_steps(
     together = per_device * processes
     whole = math.lcm(together, group)
     if global_batch_size is None:
-        steps = 1 if given is None else given
+        steps = whole // together if given is None else given
         if together * steps % group:
             raise ConfigError(
-                f"An update's batch ({together * steps}) is no multiple of num_generations ({group}): groups would be "
-                f"broken. Set gradient_accumulation_steps to {_nearest(together * steps, whole) // together}."
+                f"An update's batch ({together * steps}) is not a multiple of num_generations ({group}): groups would be "
+                f"broken. Set gradient_accumulation_steps to {_nearest(together * steps, whole) // together}, or "
+                f"num_generations to a divisor of {together * steps}."
             )
         return steps
     if given is not None and together * given != global_batch_size:
@@ -58,11 +64,37 @@ def accumulation_steps(
         divisor = "" if global_batch_size % together else f", or num_generations to a divisor of {global_batch_size}"
         left_out = " and leave gradient_accumulation_steps out" if given is not None else ""
         raise ConfigError(
-            f"global_batch_size ({global_batch_size}) is no multiple of per_device_train_batch_size ({per_device}) x "
+            f"global_batch_size ({global_batch_size}) is not a multiple of per_device_train_batch_size ({per_device}) x "
             f"processes ({processes}){groups}. Set {smaller}global_batch_size to "
             f"{_nearest(global_batch_size, whole)}{left_out}{divisor}."
         )
     return global_batch_size // together
+
+
+def largest_group(batch: int, papers: int) -> int:
+    """The size of a group where none is set: the paper's, or the largest below it of which a batch holds whole ones.
+
+    Raises:
+        ConfigError: the batch holds no whole groups of two or more.
+    """
+    for size in range(min(papers, batch), 1, -1):
+        if batch % size == 0:
+            return size
+    raise ConfigError(
+        f"A batch of {batch} completions cannot be divided into groups of 2 to {papers}: raise "
+        "gradient_accumulation_steps or per_device_train_batch_size, or set num_generations."
+    )
+
+
+def tell_papers_batch(batch: int, papers: int, unit: str, option: str) -> None:
+    """Says once, on the first process, that a batch which nobody asked for as a whole is not the paper's."""
+    if batch != papers and os.environ.get("RANK", "0") == "0":
+        _say_once(f"An update sees {batch:,} {unit}; the paper's saw {papers:,} ({option}={papers}).")
+
+
+@cache
+def _say_once(line: str) -> None:
+    logger.warning(line)
 
 
 def _nearest(number: int, whole: int) -> int:

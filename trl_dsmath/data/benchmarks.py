@@ -72,130 +72,57 @@ _STEM = (
     "high_school_mathematics", "high_school_physics", "high_school_statistics", "machine_learning",
 )  # fmt: skip
 
+# fmt: off
 BENCHMARKS: dict[str, Benchmark] = {
     "gsm8k": Benchmark(
-        title="GSM8K",
-        size=1319,
-        kind="number",
-        file="gsm8k/test.jsonl",
-        hub="openai/gsm8k",
-        hub_configs=("main",),
-        shots=8,
-        examples="gsm8k",
-        published="gsm8k",
+        title="GSM8K", size=1319, kind="number", file="gsm8k/test.jsonl", hub="openai/gsm8k", hub_configs=("main",),
+        shots=8, examples="gsm8k", published="gsm8k",
     ),
     "math": Benchmark(
-        title="MATH",
-        size=5000,
-        kind="formula",
-        file="math/test.jsonl",
-        hub="EleutherAI/hendrycks_math",
-        hub_configs=_MATH_SUBJECTS,
-        shots=4,
-        examples="math",
-        published="math",
+        title="MATH", size=5000, kind="formula", file="math/test.jsonl", hub="EleutherAI/hendrycks_math",
+        hub_configs=_MATH_SUBJECTS, shots=4, examples="math", published="math",
     ),
     "math500": Benchmark(
-        title="MATH-500",
-        size=500,
-        kind="formula",
-        file="math500/test.jsonl",
-        hub="HuggingFaceH4/MATH-500",
-        shots=4,
-        examples="math",
-        published="math",
+        title="MATH-500", size=500, kind="formula", file="math500/test.jsonl", hub="HuggingFaceH4/MATH-500", shots=4,
+        examples="math", published="math",
     ),
     "ocw": Benchmark(
-        title="OCW courses",
-        size=272,
-        kind="formula",
-        file="ocw/test.jsonl",
-        hub="math-ai/minervamath",
-        shots=4,
-        examples="ocw",
-        published="ocw",
+        title="OCW courses", size=272, kind="formula", file="ocw/test.jsonl", hub="math-ai/minervamath", shots=4,
+        examples="ocw", published="ocw",
     ),
     "sat": Benchmark(
-        title="SAT",
-        size=32,
-        kind="choice",
-        file="sat/test.jsonl",
-        hub="mcaleste/sat_multiple_choice_math_may_23",
-        hub_split="train",
-        shots=4,
-        examples="sat",
-        published="sat",
+        title="SAT", size=32, kind="choice", file="sat/test.jsonl", hub="mcaleste/sat_multiple_choice_math_may_23",
+        hub_split="train", shots=4, examples="sat", published="sat",
     ),
     "mmlu_stem": Benchmark(
-        title="MMLU-STEM",
-        size=3018,
-        kind="choice",
-        file="mmlu_stem/test.jsonl",
-        hub="cais/mmlu",
-        hub_configs=("all",),
-        subjects=_STEM,
-        shots=4,
-        examples="mmlu_stem",
-        published="mmlu_stem",
+        title="MMLU-STEM", size=3018, kind="choice", file="mmlu_stem/test.jsonl", hub="cais/mmlu",
+        hub_configs=("all",), subjects=_STEM, shots=4, examples="mmlu_stem", published="mmlu_stem",
     ),
     "cmath": Benchmark(
-        title="CMATH",
-        size=1098,
-        kind="number",
-        file="cmath/test.jsonl",
-        hub="weitianwen/cmath",
-        shots=6,
-        examples="cmath",
-        published="cmath",
+        title="CMATH", size=1098, kind="number", file="cmath/test.jsonl", hub="weitianwen/cmath", shots=6,
+        examples="cmath", published="cmath",
     ),
     "mgsm_zh": Benchmark(
-        title="MGSM-zh",
-        size=250,
-        kind="number",
-        file="mgsm_zh/test.jsonl",
-        hub="juletxara/mgsm",
-        hub_configs=("zh",),
-        examples="cmath",
-        published="mgsm_zh",
+        title="MGSM-zh", size=250, kind="number", file="mgsm_zh/test.jsonl", hub="juletxara/mgsm",
+        hub_configs=("zh",), examples="cmath", published="mgsm_zh",
     ),
     "gaokao_mathcloze": Benchmark(
-        title="GaoKao MathCloze",
-        size=118,
-        kind="several",
-        file="gaokao/gaokao-mathcloze.jsonl",
-        hub="hails/agieval-gaokao-mathcloze",
-        shots=5,
-        examples="gaokao_mathcloze",
-        published="gaokao_mathcloze",
+        title="GaoKao MathCloze", size=118, kind="several", file="gaokao/gaokao-mathcloze.jsonl",
+        hub="hails/agieval-gaokao-mathcloze", shots=5, examples="gaokao_mathcloze", published="gaokao_mathcloze",
     ),
     "gaokao_mathqa": Benchmark(
-        title="GaoKao MathQA",
-        size=351,
-        kind="choice",
-        file="gaokao/gaokao-mathqa.jsonl",
-        hub="hails/agieval-gaokao-mathqa",
-        shots=5,
-        examples="gaokao_mathqa",
-        published="gaokao_mathqa",
+        title="GaoKao MathQA", size=351, kind="choice", file="gaokao/gaokao-mathqa.jsonl",
+        hub="hails/agieval-gaokao-mathqa", shots=5, examples="gaokao_mathqa", published="gaokao_mathqa",
     ),
     "aime24": Benchmark(
-        title="AIME 2024",
-        size=30,
-        kind="number",
-        file="aime24/test.jsonl",
-        hub="HuggingFaceH4/aime_2024",
-        hub_split="train",
-        examples="math",
+        title="AIME 2024", size=30, kind="number", file="aime24/test.jsonl", hub="HuggingFaceH4/aime_2024",
+        hub_split="train", examples="math",
     ),
     "aime25": Benchmark(
-        title="AIME 2025",
-        size=30,
-        kind="number",
-        file="aime25/test.jsonl",
-        hub="math-ai/aime25",
-        examples="math",
+        title="AIME 2025", size=30, kind="number", file="aime25/test.jsonl", hub="math-ai/aime25", examples="math",
     ),
 }
+# fmt: on
 
 
 def find(name: str) -> Benchmark:
@@ -232,7 +159,7 @@ class Problem:
         question (`str`):
             The question, with its options below it.
         options (`tuple[str, ...]`):
-            The options without their letters; empty where it is no multiple choice.
+            The options without their letters; empty where there are none.
         gold (`str`):
             The right answer.
         kind (`str`):
@@ -280,7 +207,7 @@ def benchmark_texts(name: str, folder: str | Path | None = None) -> Iterator[tup
             As for [`load_benchmark`].
 
     Yields:
-        `tuple[str, str]`: where the text stands (`gsm8k/17/question`), and the text.
+        `tuple[str, str]`: where the text is (`gsm8k/17/question`), and the text.
     """
     benchmark = find(name)
     name = canonical(name)
@@ -303,7 +230,7 @@ def _rows(benchmark: Benchmark, folder: str | Path | None) -> list[dict[str, Any
         )
     rows, broken = read_jsonl(path)
     if broken:
-        raise DataError(f"{path}: line {broken[0]} is no JSON object; a test set must be whole.")
+        raise DataError(f"{path}: line {broken[0]} is not a JSON object; a test set must be complete.")
     return rows
 
 

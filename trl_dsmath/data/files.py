@@ -1,14 +1,15 @@
-"""Data sets by name: a local file, a local folder with one file a split, or a name on the Hugging Face hub.
+"""Data sets by name: a local file, a local folder with one file per split, or a name on the Hugging Face hub.
 
 JSON lines are read here and not by `datasets`: its reader gives up on a whole file for one line that was cut off, or for
 golds that are numbers in some rows and strings in others, and both are common.
 """
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -36,7 +37,7 @@ def read_jsonl(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
             cells = json.loads(text)
         except json.JSONDecodeError as error:
             raise DataError(
-                f"{path} is no JSON: {error}. Write one object a line and name the file .jsonl."
+                f"{path} is not JSON: {error}. Write one object per line and name the file .jsonl."
             ) from error
         numbered = list(enumerate(cells, start=1))
     else:
@@ -51,8 +52,13 @@ def read_jsonl(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
         else:
             broken.append(number)
     if not rows:
-        raise DataError(f"{path} holds no row: it should have one JSON object a line.")
+        raise DataError(f"{path} holds no row: it should have one JSON object per line.")
     return rows, broken
+
+
+def first_few(numbers: Sequence[int]) -> str:
+    """The first numbers of rows or lines, for a message."""
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
 
 
 def read_rows(path: str | Path) -> tuple[list[dict[str, Any]], list[int]]:
@@ -78,7 +84,7 @@ def read_rows(path: str | Path) -> tuple[list[dict[str, Any]], list[int]]:
 
 
 def to_dataset(rows: list[dict[str, Any]]) -> "Dataset":
-    """Rows as a data set. A cell that is missing is None; numbers that stand beside strings in one column, or in its
+    """Rows as a data set. A cell that is missing is None; numbers beside strings in one column, or in its
     lists, become strings, since a column has one type."""
     from datasets import Dataset
 
@@ -109,7 +115,7 @@ def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], li
     Args:
         name (`str`):
             A `.jsonl`, `.json`, `.parquet` or `.csv` file (it becomes the split `train`), a folder with one such file
-            a split (`train.jsonl`, `test.jsonl`), or the name of a data set on the hub.
+            per split (`train.jsonl`, `test.jsonl`), or the name of a data set on the hub.
         config (`str`, *optional*):
             Configuration of a data set on the hub (`main` for `openai/gsm8k`); not used for local files.
 
@@ -117,12 +123,12 @@ def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], li
         `tuple`: the splits, and remarks about lines that could not be read.
 
     Raises:
-        DataError: nothing stands there, or it cannot be read.
+        DataError: there is nothing, or it cannot be read.
     """
     path = Path(name).expanduser()
     if path.is_dir():
         files = {file.stem: file for file in sorted(path.iterdir()) if file.suffix in {".jsonl", ".json"}}
-        if not files:  # a folder of parquet files, or a clone of a hub repository: `datasets` knows its ways
+        if not files:  # a folder of parquet files, or a clone of a hub repository: `datasets` reads it
             return _load_with_datasets(str(path), None), []
     elif path.is_file():
         files = {"train": path}
@@ -140,10 +146,43 @@ def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], li
             raise DataError(f"{file}: only .jsonl, .json, .parquet and .csv files can be read.")
         rows, broken = read_jsonl(file)
         if broken:
-            first = ", ".join(map(str, broken[:5])) + (", ..." if len(broken) > 5 else "")
-            remarks.append(f"{file}: {len(broken):,} lines are no JSON object and were dropped (line {first})")
+            remarks.append(
+                f"{file}: {len(broken):,} lines are not JSON objects and were dropped (line {first_few(broken)})"
+            )
         splits[split] = to_dataset(rows)
     return splits, remarks
+
+
+def load_split(
+    name: str | None, config: str | None = None, split: str = "train", notify: Callable[[str], None] | None = None
+) -> "Dataset":
+    """One split of a data set; see [`load`].
+
+    Args:
+        name (`str`):
+            A file, a folder, or a name on the hub. `None` is refused with what to name.
+        config (`str`, *optional*):
+            Configuration of a data set on the hub.
+        split (`str`, *optional*, defaults to `"train"`):
+            The split.
+        notify (`Callable`, *optional*):
+            Called with each remark about lines that could not be read.
+
+    Raises:
+        ConfigError: no data set is named.
+        DataError: it cannot be read, or has no such split.
+    """
+    if not name:
+        raise ConfigError(
+            "Which data set? Give dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub (openai/gsm8k, "
+            "with dataset_config main)."
+        )
+    splits, remarks = load(name, config)
+    for remark in remarks:
+        (notify or print)(remark)
+    if split not in splits:
+        raise DataError(f"{name} has no split {split!r}; there are: {', '.join(splits)}.")
+    return splits[split]
 
 
 def _load_with_datasets(name: str, config: str | None, file: str | None = None) -> dict[str, "Dataset"]:

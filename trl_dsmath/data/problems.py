@@ -1,7 +1,7 @@
 r"""Rows of real data sets (GSM8K, MATH, CMATH ...) turned into the columns that TRL's trainers read.
 
 `datasets` is imported when a data set is converted, not when this module is: the reward and the commands that need no
-trainer stay light.
+trainer load quickly.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ConfigError, DataError
 from .columns import GOLD_COLUMNS, Columns, find_columns
+from .files import first_few
 from .prompts import Mode, build_prompt
 from .solutions import read_solution
 
@@ -35,8 +36,7 @@ class Converted:
         """One line: how many rows are used, how many were dropped, why, and the first of them."""
         line = f"{len(self.dataset):,} rows used, {sum(map(len, self.dropped.values())):,} dropped"
         for reason, rows in self.dropped.items():
-            more = ", ..." if len(rows) > 5 else ""
-            line += f"; {reason}: {len(rows):,} (row {', '.join(map(str, rows[:5]))}{more})"
+            line += f"; {reason}: {len(rows):,} (row {first_few(rows)})"
         return line
 
 
@@ -98,8 +98,8 @@ def convert(
             Column of the right answer. If `None`, it is found by the rule of [`~trl_dsmath.data.columns.Columns.gold_cell`].
         prompt_mode (`str`, *optional*, defaults to `"cot"`):
             Which of the paper's instructions ends the question, and for SFT the form of the solution: `"cot"` (worked in
-            words), `"pot"` (a program) or `"tool"` (words, a program and its output). Programs come from a column of
-            their own, from solutions that hold them, or from GSM8K's calculator marks. `"think"` is for GRPO alone.
+            words), `"pot"` (a program) or `"tool"` (words, a program and its output). Programs come from a separate
+            column, from solutions that hold them, or from GSM8K's calculator marks. `"think"` is for GRPO only.
         plain_prompts (`bool`, *optional*, defaults to `False`):
             Whether to write strings (`User: ...`) instead of messages.
 

@@ -1,6 +1,7 @@
 r"""Solutions to imitate, in the paper's three forms (§3.1): in words, as a program, in words with programs.
 
-The programs' output is written behind them as in DeepSeek-Math's harness: an ```` ```output ```` block.
+The paper's were written by annotators. Programs are derived here from GSM8K's calculator marks, and kept only when their
+arithmetic gives the gold. Their output follows as in DeepSeek-Math's harness: an ```` ```output ```` block.
 """
 
 import ast
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from ..text.boxed import last_boxed
+from ..text import last_boxed
 from ..text.chinese import is_chinese
 from ..text.programs import programs
 from .columns import split_gsm8k, without_marks
@@ -107,8 +108,8 @@ def marks_to_program(question: str, worked: str, gold: str) -> tuple[str, str] |
             The final answer.
 
     Returns:
-        `tuple[str, str]` or `None`: the program and what it prints; `None` where there are no marks, where a mark does not compute, or where the last
-        one is not the gold.
+        `tuple[str, str]` or `None`: the program and what it prints; `None` where there are no marks, where a mark does not
+        compute, or where the last one is not the gold.
     """
     given = set(_NUMBER.findall(question.replace(",", "")))
     lines: list[str] = []
@@ -163,7 +164,7 @@ def _value(node: ast.expr) -> Fraction:
 
 
 def _agree(value: Fraction, written: str, exact: bool = False) -> bool:
-    """Whether a value is the number that stands there; a mark may be rounded, a final answer may not."""
+    """Whether a value is the number that is written; a mark may be rounded, a final answer may not."""
     text = written.strip().replace(",", "").lstrip("$")
     try:
         number = Fraction(text.rstrip("%")) / (100 if text.endswith("%") else 1)

@@ -59,7 +59,9 @@ class SamplerConfig:
     model_revision: str | None = field(
         default=None, metadata={"help": "Revision of a model on the hub.", "aliases": ["--revision"]}
     )
-    dtype: str | None = field(default=None, metadata={"help": "bfloat16, float16 or float32."})
+    dtype: str | None = field(
+        default=None, metadata={"help": "bfloat16, float16 or float32.", "aliases": ["--torch_dtype", "--torch-dtype"]}
+    )
     load_in_8bit: bool = field(default=False, metadata={"help": "Linear layers as int8 (bitsandbytes)."})
     load_in_4bit: bool = field(default=False, metadata={"help": "Linear layers as nf4 (bitsandbytes)."})
     use_bnb_nested_quant: bool = field(default=True, metadata={"help": "Double quantization of 4-bit weights."})

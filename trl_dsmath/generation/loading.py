@@ -185,7 +185,7 @@ def _base_and_adapter(config: SamplerConfig) -> tuple[str, str | None]:
     if adapter is not None:
         need("peft", "LoRA adapters", "peft")
         if Path(adapter).exists() and not (Path(adapter) / "adapter_config.json").is_file():
-            raise ConfigError(f"{adapter} holds no adapter_config.json: it is no LoRA adapter.")
+            raise ConfigError(f"{adapter} holds no adapter_config.json: it is not a LoRA adapter.")
     return base, adapter
 
 

@@ -49,7 +49,7 @@ class ModelMemory:
         kind = str(self.dtype).removeprefix("torch.") if self.quantization is None else self.quantization
         return (
             f"{self.parameters / 1e9:.2f} B parameters, weights {self.weight_bytes / GIB:.2f} GiB ({kind}); cache "
-            f"{self.cache_bytes_per_token / 1024:.0f} KiB a token, {self.cache_bytes(tokens, rows) / GIB:.2f} GiB for "
+            f"{self.cache_bytes_per_token / 1024:.0f} KiB per token, {self.cache_bytes(tokens, rows) / GIB:.2f} GiB for "
             f"{rows} {'sequence' if rows == 1 else 'sequences'} of {tokens:,} tokens"
         )
 
@@ -63,7 +63,7 @@ def model_memory(
     """Counts the memory of a model from its config alone.
 
     Covered: grouped-query attention, tied embeddings, biases, bitsandbytes' int8 and nf4 with their scales (embedding,
-    norms and head stay in `dtype`). Not covered: activations (small beside the cache when one token a row is computed),
+    norms and head stay in `dtype`). Not covered: activations (small beside the cache when one token per row is computed),
     the scores of a large vocabulary, and what the driver takes (about 0.5 GiB on a GPU).
 
     Args:
@@ -101,12 +101,12 @@ def _quantized_bytes(module: torch.nn.Linear, quantization: Quantization) -> int
     """Bytes of a linear layer's matrix and its scales."""
     weights = module.weight.numel()
     if quantization == "8bit":
-        return weights + 4 * module.out_features  # one float a row
+        return weights + 4 * module.out_features  # one float per row
     scales = -(-weights // _BLOCK)
     table = 16 * 4
     if quantization == "4bit":
         return weights // 2 + 4 * scales + table
-    # A byte a scale, a float for 256 of them, a float for their mean, and the table of the 256 values.
+    # One byte per scale, a float for 256 of them, a float for their mean, and the table of the 256 values.
     return weights // 2 + scales + 4 * -(-scales // _NESTED_BLOCK) + 4 + 256 * 4 + table
 
 

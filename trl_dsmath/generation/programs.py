@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..paper import TOOL_USE
-from ..text.programs import prints, programs, showing_result
+from ..text.programs import final_program
 from .protocol import Program
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _WHOLE = re.compile(
     _FENCE + r".*?(?:^[ \t]*```[ \t]*$\s*(?:```output.*)?|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
 _LOOKS_LIKE_OUTPUT = re.compile(r"(?:`{3,}|~{3,})[ \t]*(?:\w*_)?(?:output|stdout|result)s?\b", re.IGNORECASE)
-# One line and no name of its own, so that a program finds the variables of those before it and nothing else.
+# One line that defines no name, so that a program finds the variables of those before it and nothing else.
 _RERUN = """
 import contextlib, io
 for block in blocks:
@@ -47,12 +47,10 @@ def program_of(completion: str) -> str | None:
             Text with ```` ```python ```` blocks.
 
     Returns:
-        `str` or `None`: a program that runs alone; `None` when there is no block, or nothing in the last one.
+        `str` or `None`: a program that runs alone; `None` when there is no block.
     """
-    blocks = programs(completion, cut_off=True)
-    if not blocks or not blocks[-1].strip():
-        return None
-    return with_state(blocks[:-1], blocks[-1] if prints(blocks[-1]) else showing_result(blocks[-1]))
+    found = final_program(completion)
+    return None if found is None else with_state(*found)
 
 
 def run_completions(completions: Sequence[str]) -> list[Program | None]:
@@ -103,7 +101,7 @@ def looks_like_output(text: str) -> bool:
 def with_state(earlier: Sequence[str], program: str) -> str:
     """A program that begins with the variables of earlier blocks.
 
-    They are run again with their printing thrown away, each as far as it goes: what a block had set before it failed
+    They are run again with their printing thrown away, each as far as it runs: what a block had set before it failed
     is there, as in a notebook. (The authors' harness drops the lines that print, which also drops what else a line does.)
     """
     if not earlier:

@@ -158,7 +158,7 @@ class Sampler(Protocol):
                 Samples per prompt. When nothing is random (`decoding.greedy`), one is computed and returned `n` times.
             first (`int` or `Sequence[int]`, *optional*, defaults to `0`):
                 Number of the first sample: `first` to `first + n - 1` are drawn. One number for all prompts, or one per
-                prompt; with it, a later call goes on where an earlier one ended.
+                prompt; with it, a later call continues an earlier one.
 
         Returns:
             `list[list[Sample]]`: one list per prompt in the order of `prompts`, each with `n` samples in the order of

@@ -46,7 +46,7 @@ class ServerSampler(TokenizerMixin):
             from machine to machine. If `None`, whatever it has.
 
     Raises:
-        ConfigError: nothing listens there, it is no such server, or it has another model.
+        ConfigError: nothing listens there, it is not such a server, or it has another model.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ServerSampler(TokenizerMixin):
             served = self._ask("/v1/models")["data"][0]
             self._model, self.context_length = str(served["id"]), served.get("max_model_len")
         except (KeyError, IndexError, TypeError) as error:
-            raise ConfigError(f"{self._url} is no vLLM server: {_HOW_TO_START}") from error
+            raise ConfigError(f"{self._url} is not a vLLM server: {_HOW_TO_START}") from error
         root = str(served.get("root") or self._model)
         if model and Path(model).name not in {Path(self._model).name, Path(root).name}:
             raise ConfigError(

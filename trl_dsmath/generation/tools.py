@@ -86,7 +86,9 @@ class ToolSampler:
         self._rounds = rounds
         self._output_chars = output_chars
         self._error_tokens = error_tokens
-        self._run = run or (lambda codes: run_sandboxed(codes, timeout, memory_mb))
+        self._timeout = timeout
+        self._memory_mb = memory_mb
+        self._run = run or self._run_in_sandbox
 
     @property
     def name(self) -> str:
@@ -168,6 +170,9 @@ class ToolSampler:
         if result.error:
             return self.decode(self.encode(result.error.strip())[: self._error_tokens])
         return clipped(result.stdout.rstrip(), self._output_chars)
+
+    def _run_in_sandbox(self, codes: Sequence[str]) -> "Sequence[ExecutionResult]":
+        return run_sandboxed(codes, self._timeout, self._memory_mb)
 
 
 class _Draft:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROWS_ON_CPU = 64
 MOST_ROWS = 256  # on a GPU with room for more; decoding hardly gets faster beyond it
 _SHARE_OF_FREE_MEMORY = 0.8
-# transformers 4 takes what stands at its default from the model's generation_config.json, unless it is told not to.
+# transformers 4 takes what is left at its default from the model's generation_config.json, unless it is told not to.
 _OUR_OWN = (
     {"use_model_defaults": False}
     if "use_model_defaults" in inspect.signature(GenerationMixin.generate).parameters
@@ -31,7 +31,7 @@ class TransformersSampler(TokenizerMixin):
     Draws samples with `generate`, without a server.
 
     The prompt is computed once, its key-value cache is repeated for the samples with room for new tokens, and `generate`
-    starts from there. `benchmarks/self_consistency.py` measures it against one call a sample: 64 samples of a 10M model
+    starts from there. `benchmarks/self_consistency.py` measures it against one call per sample: 64 samples of a 10M model
     on a CPU took an eighth of the time after a prompt of 128 tokens, a tenth after 1,024.
 
     Args:

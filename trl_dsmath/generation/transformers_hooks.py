@@ -20,7 +20,7 @@ class SeededChoice(LogitsProcessor):
     Chooses each row's next token with that row's own random numbers; `generate` then takes the only one left.
 
     `torch.multinomial` draws all rows from one generator, so a sample would depend on its neighbours in the batch. Here
-    one uniform number a token is compared with the cumulated probabilities.
+    one uniform number per token is compared with the cumulated probabilities.
 
     Args:
         keys (`Sequence[int]`):
@@ -47,7 +47,7 @@ class SeededChoice(LogitsProcessor):
 
 class StopStrings(StoppingCriteria):
     """
-    Ends a row when one of the strings stands in its new text, and remembers after how many new tokens.
+    Ends a row when one of the strings is in its new text, and remembers after how many new tokens.
 
     transformers' own criterion also looks into the prompt, where few-shot examples hold the same strings.
 

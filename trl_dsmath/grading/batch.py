@@ -1,7 +1,9 @@
 """Grading many answers at once: golds read once, equal pairs judged once, hard pairs sent to the workers together."""
 
+import asyncio
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import overload
 
 from ..errors import DataError
 from ..text import normalize, read_answer, read_choice
@@ -13,7 +15,7 @@ from .rewrite import rewrite
 from .shapes import Answer, parse_answer
 from .values import same_text
 
-TIME_LIMIT = 5.0  # seconds for one hard pair
+TIME_LIMIT = 5.0  # seconds of CPU time for one hard pair
 MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
 _POOL = WorkerPool()
 
@@ -21,8 +23,8 @@ _POOL = WorkerPool()
 class Verdict(StrEnum):
     """The outcome of one (answer, gold) pair.
 
-    Only `CORRECT` is worth a reward; `BAD_GOLD` says nothing about the answer, so a reward function returns `None` for
-    it and TRL leaves the completion out of that reward.
+    `BAD_GOLD` (the gold cannot be read) and `TIMEOUT` (the pair could not be judged within its limits of time and
+    memory) say nothing about the answer, so a reward function returns `None` and TRL leaves the completion out.
     """
 
     CORRECT = "correct"
@@ -33,34 +35,66 @@ class Verdict(StrEnum):
 
     @property
     def reward(self) -> float | None:
-        """1.0 for a right answer, `None` for an unreadable gold, else 0.0."""
-        return 1.0 if self is Verdict.CORRECT else None if self is Verdict.BAD_GOLD else 0.0
+        """1.0 for a right answer, 0.0 for a wrong one or none, `None` where there is nothing to say."""
+        return 1.0 if self is Verdict.CORRECT else None if self in (Verdict.BAD_GOLD, Verdict.TIMEOUT) else 0.0
 
 
-def grade(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
-    r"""Judges answers against golds.
+@overload
+def grade(answers: str, golds: object, time_limit: float = TIME_LIMIT) -> Verdict: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def grade(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]: ...
+
+
+def grade(answers, golds, time_limit=TIME_LIMIT):
+    r"""Judges answers against golds, or one answer against one gold.
 
     Args:
-        answers (`Sequence[str | None]`):
+        answers (`str` or `Sequence[str | None]`):
             Completions or bare answers. From a completion the answer is read (the last `\boxed{}`, `####`, "the answer
             is"); a text without any of these is taken as the answer itself.
-        golds (`Sequence`):
-            One gold an answer, as data sets store them: bare LaTeX, `$...$`, a solution that ends in `\boxed{}`, a GSM8K
+        golds (`object` or `Sequence`):
+            One gold per answer, as data sets store them: bare LaTeX, `$...$`, a solution that ends in `\boxed{}`, a GSM8K
             answer that ends in `#### 18`, a choice letter, an integer.
         time_limit (`float`, *optional*, defaults to `5.0`):
-            Seconds for one pair that needs computer algebra; a batch never takes more than ten times as long.
+            Seconds of CPU time for one pair that needs computer algebra, so that a verdict does not depend on how busy
+            the machine is. A batch has 20 times as much, and ends after 240 times this by the clock.
 
     Returns:
-        `list[Verdict]`: one verdict a pair. Whatever the texts hold, no exception.
+        `Verdict` for one answer, else `list[Verdict]`: one verdict per pair. Whatever the texts hold, no exception.
 
     Raises:
-        DataError: the two lists differ in length.
+        DataError: the two lists differ in length, or are no lists.
         GradingError: the worker processes cannot be started at all.
+
+    Example:
+    ```python
+    >>> from trl_dsmath.grading import grade
+
+    >>> grade(r"so it is \boxed{\frac{2}{4}}", "0.5")
+    <Verdict.CORRECT: 'correct'>
+    >>> grade([r"\boxed{7}", "no idea"], ["7", "7"])
+    [<Verdict.CORRECT: 'correct'>, <Verdict.WRONG: 'wrong'>]
+    ```
     """
+    if isinstance(answers, str):
+        return grade([answers], [golds], time_limit)[0]
+    if isinstance(golds, str) or not hasattr(golds, "__len__"):
+        raise DataError(
+            f"golds is one {type(golds).__name__} for a list of answers: give one gold per answer, in a list"
+        )
     if len(answers) != len(golds):
-        raise DataError(f"{len(answers)} answers for {len(golds)} golds: give one gold an answer")
+        raise DataError(f"{len(answers)} answers for {len(golds)} golds: give one gold per answer")
     read = [None if text is None else text if not isinstance(text, str) else _read(text) for text in answers]
     return judge(read, golds, time_limit)
+
+
+async def grade_async(
+    answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT
+) -> list[Verdict]:
+    """[`grade`] for asynchronous callers: the event loop goes on while the workers judge."""
+    return await asyncio.to_thread(grade, answers, golds, time_limit)
 
 
 def _read(text: str) -> str | None:

@@ -4,11 +4,11 @@ from collections import Counter
 from fractions import Fraction
 
 from .equality import proportional, solves
-from .expressions import Node, TooLarge, Undefined, Unsupported, symbols, value
+from .expressions import Node, TooLarge, Undefined, Unsupported, rename, symbols, value
 from .ranges import as_ranges, same_ranges
 from .shapes import Answer, Group, Items, Matrix, Relation, Union, Value, Words
 from .values import ratio_as_fraction, same_ratio, same_value, same_words
-from .wrapping import FUNCTION_CALL, bare, compatible_labels, is_label, unwrap
+from .wrapping import bare, compatible_labels, definition, is_label, unwrap
 
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
 
@@ -22,6 +22,8 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
     gold, answer = unwrap(gold), unwrap(answer)
     if isinstance(answer, Items) and not isinstance(gold, Items | Group | Union | Relation):
         answer = _one_of_equals(answer)
+    if isinstance(gold, Items) and not isinstance(answer, Items | Group | Union | Relation):
+        gold = _one_of_equals(gold)
     gold, answer = _as_vector(gold, answer), _as_vector(answer, gold)
     if isinstance(gold, Value) and isinstance(answer, Value):
         return same_value(gold, answer)
@@ -114,9 +116,7 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         one, other = bare(gold, trusted=True), bare(answer, trusted=False)
         if one is not None and other is not None and compatible_labels(gold.parts[0], answer.parts[0]):
             return same_answer(one, other)
-    if gold.signs == answer.signs == ("=",) and all(
-        isinstance(side.parts[0], Value) and FUNCTION_CALL.match(side.parts[0].text) for side in (gold, answer)
-    ):
+    if gold.signs == answer.signs == ("=",) and definition(gold.parts[0]) and definition(answer.parts[0]):
         return same_answer(gold.parts[1], answer.parts[1])
     return False
 
@@ -145,12 +145,15 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
     if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
         return _long(items, other_items, sets="{" in (kind, other_kind))
     if {kind, other_kind} <= {"{", "list"}:
-        if _labels_differ(items, other_items):
+        found = _unordered(items, other_items, distinct=kind == other_kind == "{")
+        if found is not True and _labels_differ(items, other_items):
             return _unordered(_values(items), _values(other_items))
-        return _unordered(items, other_items, distinct=kind == other_kind == "{")
+        return found
     if kind != other_kind and not {kind, other_kind} <= {"(", "<", "list", "ordered"}:
         if {kind, other_kind} == {"{", "ordered"}:
             return _unordered(items, other_items)
+        return False
+    if _contradicting_labels(items, other_items):
         return False
     labels, items = _unlabel(items)
     other_labels, other_items = _unlabel(other_items)
@@ -192,6 +195,16 @@ def _by_label(labels: list[str], items: tuple[Answer, ...]) -> tuple[Answer, ...
 
 def _labels_differ(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
     return bool(_unlabel(items)[0]) != bool(_unlabel(other)[0])
+
+
+def _contradicting_labels(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
+    if not (_unlabel(items)[0] and _unlabel(other)[0]):
+        return False
+    return not all(
+        compatible_labels(one.parts[0], two.parts[0])
+        for one, two in zip(items, other, strict=False)
+        if isinstance(one, Relation) and isinstance(two, Relation)
+    )
 
 
 def _ordered(items, other) -> bool | None:
@@ -243,6 +256,8 @@ def same_equation(gold: Relation, answer: Relation) -> bool | None:
     (a, b), (c, d) = gold.parts, answer.parts
     assert isinstance(a, Value) and isinstance(b, Value) and isinstance(c, Value) and isinstance(d, Value)
     sign, other = gold.signs[0], answer.signs[0]
+    if sign == "=" and not any(symbols(side.node) for side in (a, b, c, d)):
+        return sign == other and a.node == c.node and same_value(b, d)  # no variable: as it was written
     left = _difference(a.node, b.node, sign)
     right = _difference(c.node, d.node, other)
     sign, other = sign.replace(">", "<"), other.replace(">", "<")
@@ -256,14 +271,25 @@ def same_equation(gold: Relation, answer: Relation) -> bool | None:
     except Unsupported:
         return None
     if sign == "=" and is_label(a) and is_label(c):
-        functions = [part.text == "y" or bool(FUNCTION_CALL.match(part.text)) for part in (a, c)]
-        if a.node == c.node or all(functions):
+        if a.node == c.node:
             return same_value(b, d)
+        if (names := definition(a)) and (others := definition(c)):
+            renamed = "y" not in (a.text, c.text) and names != others
+            right_side = _with_variables(d, others.split(","), names.split(",")) if renamed else d
+            return right_side is not None and same_value(b, right_side)
     if sign == "=" and _is_constant_name(b) and _is_constant_name(d):
         return same_value(a, c)  # a family of curves
     if sign == "=":
         return solves(a.node, b.node, right) or solves(c.node, d.node, left)
     return False
+
+
+def _with_variables(side: Value, old: list[str], new: list[str]) -> Value | None:
+    """The right side of `f(t) = t^2` as `x^2`; `None` where the new names are taken."""
+    names = [[name.lstrip("\\") for name in one] for one in (old, new)]
+    if len(old) != len(new) or (set(names[1]) - set(names[0])) & symbols(side.node):
+        return None
+    return Value(rename(side.node, dict(zip(*names, strict=True))), side.unit, side.text)
 
 
 def _is_constant_name(side: Value) -> bool:

@@ -51,6 +51,15 @@ def contains(node: object, *names: str) -> bool:
     )
 
 
+def rename(node: object, names: dict[str, str]):
+    """A tree with other names for its variables."""
+    if not isinstance(node, tuple) or not node:
+        return node
+    if node[0] == "sym":
+        return ("sym", names.get(node[1], node[1]))
+    return tuple(rename(part, names) for part in node)
+
+
 def has_fractional_power(node: object) -> bool:
     """Whether something is raised to a power that is no integer, as in `x^{1/2}`."""
     if not isinstance(node, tuple) or not node:

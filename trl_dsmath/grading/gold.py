@@ -10,6 +10,7 @@ from functools import lru_cache
 from ..text import normalize, read_answer, read_choice
 from .rewrite import rewrite
 from .shapes import Answer, Words, parse_answer
+from .tokens import STOP_WORDS
 
 MAX_GOLD = 100_000  # characters
 _PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a solution without one
@@ -17,8 +18,14 @@ _BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[A-J](?:\s*[,;、 ]?\s*
 _CHOICE_AND_TEXT = re.compile(r"[(（]?[A-J][)）.:]\s*(?=\S)")
 _PYTHON_LIST = re.compile(r"^\[\s*((?:'[^']*'|\"[^\"]*\")(?:\s*,\s*(?:'[^']*'|\"[^\"]*\"))*)\s*\]$")
 _PYTHON_STRING = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_ALTERNATIVE = re.compile(
+    r"(?<=\S)\s*\\#\s*\\#\s*(?=\S)|(?<=\S)[ \t]+##[ \t]+(?=\S)"
+)  # "\frac{3}{10} \#\# 0.3": the same twice
 _SENTENCE = re.compile(
     r"^(?:The|Its|There|So|Thus|Therefore)\b[A-Za-z', ]*?\s(?:is|are|equals)\s+(?=[-$\\\d][^a-z]*(?:[a-z]{1,12}\.?)?$)"
+)
+_CHANGES_MEANING = re.compile(
+    rf"(?<![\\A-Za-z])(?:{'|'.join(sorted(STOP_WORDS - {'and', 'or', 'r', 'if', 'when', 'where', 'mod'}))})(?![A-Za-z])"
 )
 INTEGER = re.compile(r"-?[0-9]{1,18}")
 
@@ -76,6 +83,7 @@ def _parse(text: str) -> Gold | None:
     if items := _PYTHON_LIST.match(text):  # "['3', '4']", a list that was stored as its repr
         text = ", ".join((a or b).replace("\\\\", "\\") for a, b in _PYTHON_STRING.findall(items[1]))
     text = _SENTENCE.sub("", text)
+    text = _ALTERNATIVE.split(text)[0] if "\n" not in text else text
     marked = read_answer(text) if "\\boxed" in text or "\\fbox" in text or "####" in text else None
     if marked is None:
         if "\\boxed" in text or "\\fbox" in text:
@@ -100,10 +108,12 @@ def _parse(text: str) -> Gold | None:
 
 def computable(text: str) -> bool:
     """Worth a worker's time: mathematics, not prose, and of a size that a person would write."""
-    if len(text) > 400 or not re.search(r"[\\\d^=]", text) or re.search(r"\d{60}", text):
+    if len(text) > 400 or (text != "e" and not re.search(r"[\\\d^=]", text)) or re.search(r"\d{60}", text):
         return False
     if text.count("{") != text.count("}") or "{}" in text or text.count("^") > 30:
         return False
+    if _CHANGES_MEANING.search(text):
+        return False  # math-verify drops words
     words = re.findall(r"(?<!\\)\b[A-Za-z]{4,}", re.sub(r"\\(?:begin|end)\{[a-z]+\}", "", text))
     return len(words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import select
 import signal
@@ -16,50 +17,115 @@ from pathlib import Path
 
 from ..errors import GradingError
 
-START_LIMIT = 120.0  # seconds for the first import of sympy on a slow disk
-MAX_WORKERS = 16  # only hanging pairs ever need more workers than cores
-_YOUNG = 0.3  # seconds after which a pair no longer counts as one that keeps a core busy
-_MAX_BATCH = 10  # a batch is given up after this many times the limit of one pair
+START_LIMIT = 120.0  # seconds for the first import of sympy on a slow disk, and its warm-up
+FORK_LIMIT = 30.0  # seconds in which a fork must answer; a process that was stopped never does
+BATCH_CPU = 20  # a batch has this many times the CPU time of one pair
+PAIR_WALL, BATCH_WALL = 60, 240  # far backstops: seconds of the clock for a second of CPU time
+MAX_WORKERS = 16
+_FAILURES_ALONE = 2  # pairs that fail once more, alone, before the others are not tried again
+
+logger = logging.getLogger(__name__)
 
 
 class _Child:
-    """One forked worker: a socket, its pid, and the pair it works on."""
+    """One forked worker, its pair, and what it has said so far: its process id, then `[verdict, CPU seconds]`."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, pair: tuple[str, str], limit: float) -> None:
         self.connection = connection
-        self.stream = connection.makefile("rw", encoding="utf-8")
-        self.pid = int(json.loads(self.stream.readline() or "0"))
-        if not self.pid:
-            raise GradingError("a grading worker died while it started")
-
-    def submit(self, gold: str, answer: str, limit: float) -> None:
-        self.stream.write(json.dumps([gold, answer, limit]) + "\n")
-        self.stream.flush()
         self.started = time.monotonic()
-
-    def answer(self) -> str:
-        """One line of JSON; empty when the worker died (out of memory, or ended by the kernel)."""
+        self.pid: int | None = None
+        self.result: tuple[bool | None, float] | None = None
+        self.dead = False
+        self._received = b""
+        connection.settimeout(FORK_LIMIT)
         try:
-            return self.stream.readline()
+            connection.sendall(json.dumps([*pair, limit]).encode() + b"\n")
+        except OSError:  # it died already
+            self.dead = True
+        connection.setblocking(False)
+
+    def read(self) -> None:
+        """Takes in what has arrived; never waits."""
+        try:
+            data = self.connection.recv(4096)
+        except BlockingIOError:
+            return
         except OSError:
-            return ""
+            data = b""
+        self.dead = not data
+        self._received += data
+        lines = self._received.split(b"\n")
+        if len(lines) > 1 and self.pid is None:
+            self.pid = json.loads(lines[0])
+        if len(lines) > 2:
+            self.result = tuple(json.loads(lines[1]))
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(self.pid, signal.SIGKILL)
-        self.close()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.stream.close()
+        """Ends the worker; one that has not told its process id ends by itself when it cannot answer."""
+        if self.pid is not None and not self.dead:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGKILL)
         self.connection.close()
 
 
-class WorkerPool:
-    """Workers forked from one preloaded process; started at the first hard pair, shared by all threads.
+class _Batch:
+    """The pairs of one call, and what they may still cost."""
 
-    Each call to [`run`] runs its own event loop in the caller's thread, so no background thread exists, and a
-    process forked from the caller starts a pool of its own.
+    def __init__(self, pool: "WorkerPool", pairs: Sequence[tuple[str, str]], limit: float) -> None:
+        self.pool, self.pairs, self.limit = pool, pairs, limit
+        self.results: list[bool | None] = [None] * len(pairs)
+        self.cpu_left = BATCH_CPU * limit
+        self.deadline = time.monotonic() + BATCH_WALL * limit
+
+    @property
+    def over(self) -> bool:
+        return self.cpu_left <= 0 or time.monotonic() > self.deadline
+
+    def judge(self, indices: Sequence[int], workers: int) -> None:
+        """Judges some of the pairs, `workers` at a time; those that could not be judged keep `None`."""
+        waiting = deque(indices)
+        busy: dict[int, tuple[_Child, int]] = {}
+        try:
+            while busy or (waiting and not self.over):
+                while waiting and len(busy) < workers and not self.over:
+                    index = waiting.popleft()
+                    child = _Child(self.pool.fork(), self.pairs[index], self.limit)
+                    busy[child.connection.fileno()] = (child, index)
+                poller = select.poll()
+                for descriptor in busy:
+                    poller.register(descriptor, select.POLLIN)
+                for descriptor, _ in poller.poll(50):
+                    busy[descriptor][0].read()
+                for descriptor, (child, index) in list(busy.items()):
+                    if child.result is not None:
+                        self.results[index], spent = child.result
+                    elif child.dead:
+                        spent = self.limit
+                    elif self._too_late(child):
+                        spent = self.limit
+                        child.kill()
+                    else:
+                        continue
+                    self.cpu_left -= spent
+                    del busy[descriptor]
+                    child.connection.close()
+        finally:
+            for child, _ in busy.values():
+                child.kill()
+
+    def _too_late(self, child: _Child) -> bool:
+        now = time.monotonic()
+        if child.pid is None and now - child.started > FORK_LIMIT:
+            self.pool.restart()
+            return True
+        return now - child.started > PAIR_WALL * self.limit or now > self.deadline
+
+
+class WorkerPool:
+    """Workers forked from one warm process, which is started at the first hard pair and shared by all threads.
+
+    Each call to [`run`] has its own event loop in the caller's thread, so no background thread exists, and a process
+    forked from the caller starts a pool of its own.
     """
 
     def __init__(self) -> None:
@@ -67,99 +133,70 @@ class WorkerPool:
         self._owner = 0
         self._zygote: subprocess.Popen | None = None
         self._control: socket.socket | None = None
-        self._idle: list[_Child] = []
 
     def run(self, pairs: Sequence[tuple[str, str]], limit: float) -> list[bool | None]:
         """Judges pairs of formulas with math-verify.
+
+        A pair that could not be judged is tried once more, alone: its worker may have died of something else.
 
         Args:
             pairs (sequence of `tuple`):
                 `(gold, answer)` in canonical LaTeX.
             limit (`float`):
-                Seconds for one pair. The whole call ends after ten times this, whatever the pairs are.
+                Seconds of CPU time for one pair, which do not depend on what else the machine does. The call as a
+                whole has 20 times as much; it ends after 240 times this by the clock, whatever happens.
 
         Returns:
-            `list[bool | None]`: one entry a pair, `None` where the limit was reached or the worker died.
+            `list[bool | None]`: one entry per pair, `None` where it could not be judged.
         """
-        results: list[bool | None] = [None] * len(pairs)
-        waiting = deque(range(len(pairs)))
-        retried: set[int] = set()
-        busy: dict[int, tuple[_Child, int]] = {}
-        cores = max(1, os.cpu_count() or 1)
-        give_up = time.monotonic() + _MAX_BATCH * limit
-        try:
-            while waiting or busy:
-                now = time.monotonic()
-                if now > give_up:
-                    break
-                young = sum(now - child.started < _YOUNG for child, _ in busy.values())
-                while waiting and young < cores and len(busy) < MAX_WORKERS:
-                    index = waiting.popleft()
-                    child = self._hand_out(pairs[index], limit)
-                    busy[child.connection.fileno()] = (child, index)
-                    young += 1
-                poller = select.poll()
-                for descriptor in busy:
-                    poller.register(descriptor, select.POLLIN)
-                for descriptor, _ in poller.poll(50):
-                    child, index = busy.pop(descriptor)
-                    line = child.answer()
-                    if line:
-                        results[index] = json.loads(line)
-                        self._checkin(child)
-                    else:
-                        child.kill()
-                        if index not in retried:  # the worker may have died of something else than this pair
-                            retried.add(index)
-                            waiting.append(index)
-                now = time.monotonic()
-                for descriptor in [d for d, (child, _) in busy.items() if now - child.started > limit]:
-                    busy.pop(descriptor)[0].kill()
-        finally:
-            for child, _ in busy.values():
-                child.kill()
-        return results
+        batch = _Batch(self, pairs, limit)
+        batch.judge(range(len(pairs)), workers=min(os.cpu_count() or 1, MAX_WORKERS))
+        failures = 0
+        for index in [index for index, result in enumerate(batch.results) if result is None]:
+            if failures == _FAILURES_ALONE or batch.over:
+                break
+            batch.judge([index], workers=1)
+            failures += batch.results[index] is None
+        if missing := batch.results.count(None):
+            logger.warning("%d of %d answers that need computer algebra could not be judged", missing, len(pairs))
+        return batch.results
 
-    def _hand_out(self, pair: tuple[str, str], limit: float) -> _Child:
-        """Gives a pair to an idle worker, or to a new one where the idle one turns out to be dead."""
-        while True:
-            child = self._checkout()
-            try:
-                child.submit(*pair, limit)
-            except OSError:
-                child.kill()
-                continue
-            return child
-
-    def _checkout(self) -> _Child:
+    def fork(self) -> socket.socket:
+        """A socket to a new worker."""
         with self._lock:
-            self._start()
-            if self._idle:
-                return self._idle.pop()
-            assert self._control is not None
-            ours, theirs = socket.socketpair()
-            with theirs:
-                try:
-                    socket.send_fds(self._control, [b"f"], [theirs.fileno()])
-                except OSError as error:
-                    raise GradingError("the grading process died; the next call starts a new one") from error
-        return _Child(ours)
+            for last_try in (False, True):
+                self._start()
+                assert self._control is not None
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    try:
+                        socket.send_fds(self._control, [b"f"], [theirs.fileno()])
+                        return ours
+                    except OSError as error:  # it died, or was stopped
+                        ours.close()
+                        self._end()
+                        if last_try:
+                            raise GradingError("the grading process dies again and again") from error
+            raise AssertionError
 
-    def _checkin(self, child: _Child) -> None:
+    def restart(self) -> None:
+        """Ends a process that does not answer; the next fork starts a new one."""
         with self._lock:
-            if self._owner == os.getpid() and len(self._idle) < (os.cpu_count() or 1):
-                self._idle.append(child)
-            else:
-                child.close()
+            self._end()
+
+    def close(self) -> None:
+        """Ends all workers; the next call starts new ones."""
+        self.restart()
 
     def _start(self) -> None:
         if self._owner == os.getpid() and self._zygote is not None and self._zygote.poll() is None:
             return
-        self._idle = []  # after a fork the parent's workers stay the parent's
+        self._end()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._zygote = subprocess.Popen(
-                [sys.executable, "-m", "trl_dsmath.grading.worker"],
+            zygote = subprocess.Popen(
+                # -P: what the current folder holds is no module, though it may be called trl_dsmath or sympy.py
+                [sys.executable, "-P", "-m", "trl_dsmath.grading.worker"],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in the terminal ends the caller, not a pair in the middle
@@ -171,32 +208,30 @@ class WorkerPool:
         except TimeoutError:
             ready = b""
         if ready != b"+":
-            self._zygote.kill()
+            zygote.kill()
+            zygote.wait()
             raise GradingError("the grading process did not start: `python -m trl_dsmath.grading.worker` shows why")
-        ours.settimeout(None)
-        self._control, self._owner = ours, os.getpid()
+        ours.settimeout(FORK_LIMIT)
+        self._zygote, self._control, self._owner = zygote, ours, os.getpid()
 
-    def close(self) -> None:
-        """Ends all workers; the next call starts new ones."""
-        with self._lock:
-            if self._owner == os.getpid():
-                for child in self._idle:
-                    child.close()
-                if self._control is not None:
-                    self._control.close()
-                if self._zygote is not None:
-                    self._zygote.kill()
-                    self._zygote.wait()
-            self._idle, self._control, self._zygote = [], None, None
+    def _end(self) -> None:
+        if self._owner == os.getpid():  # after a fork the parent's workers stay the parent's
+            if self._control is not None:
+                self._control.close()
+            if self._zygote is not None:
+                self._zygote.kill()
+                self._zygote.wait()
+        self._control = self._zygote = None
 
 
 def _environment() -> dict[str, str]:
-    """The worker needs this package on its path and nothing of the accelerator or the threads of the caller."""
+    """The worker needs this package on its path and nothing of the accelerator, the threads or the chance of the caller."""
     package_root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([package_root, *(p for p in [os.environ.get("PYTHONPATH")] if p)])
     return {
         **os.environ,
         "PYTHONPATH": path,
+        "PYTHONHASHSEED": "0",
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

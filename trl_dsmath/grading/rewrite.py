@@ -35,6 +35,15 @@ _OPEN_SUM = re.compile(r"\s*[+-]\s*\\dots\s*$")
 _TEXT_LIST = re.compile(r"\\text\s*\{([^{}]*?)(?:\s+(and|or)\b\s*|\s*(,)\s*)([^{}]*)\}")
 _CHOOSE = re.compile(r"(?<![A-Za-z\\])C_\s*(\{[^{}]*\}|\d)\s*\^\s*(\{[^{}]*\}|\d)")
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
+_VALUE_IS = re.compile(
+    r"^\\text\s*\{\s*(?:the\s+)?[A-Za-z]+(?:\s+of\s+[A-Za-z]+)?\s*(?:\bis|:|=)\s*\}\s*(?=[-\d\\$(.])", re.IGNORECASE
+)
+_DOLLAR_SIGN = re.compile(r"\\text\s*\{\s*\\?\$\s*\}")
+_CHINESE_ROOT = re.compile(r"根号\s*(?:\{([^{}]*)\}|(\d+))")
+_HYPHENATED_UNIT = re.compile(
+    r"(?<=[\d}])\s*(?:\\text\s*\{\s*)?\b(N|kN|ft|lb|kW|W|A|J|kg|g)-(m|lb|lbs|ft|h|hr|s)\b\s*\}?$"
+)
+_ARC = re.compile(r"(\d+)\s*\^\s*\\circ\s*(\d+)\s*'(?:\s*(\d+(?:\.\d+)?)(?:\s*(?:''|\"))?)?")  # 63^\circ 45' 30''
 _QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(\d[^{}]*)\}$")
 _QUOTED_PART = re.compile(r"\\text\s*\{\s*(\([a-h1-9]\))\s*\}")
 _PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
@@ -63,6 +72,13 @@ def rewrite(text: str) -> str:
         return text
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
         return rewrite(said[1].strip())
+    text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
+    if "根号" in text:
+        text = _CHINESE_ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
+    if "-" in text:
+        text = _HYPHENATED_UNIT.sub(r" \\text{\1 \2}", text)
+    if "'" in text and "circ" in text:
+        text = _ARC.sub(lambda m: rf"({m[1]} + {m[2]}/60 + {m[3] or 0}/3600)^\circ ", text).strip()
     if "mod" in text:
         text = _MOD.sub(lambda m: rf" \pmod {m[1] or m[2]}", text)
         text = _CONGRUENT.sub("", text)

@@ -6,7 +6,7 @@ from itertools import permutations
 
 from ..text import chinese_number
 from .equality import equal
-from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, symbols, value
+from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
 from .latex import parse_expression
 from .shapes import Answer, Group, Items, Value, Words
 from .tokens import resolve
@@ -173,17 +173,9 @@ def _renamed(gold: Node, answer: Node) -> bool:
             continue
         if pattern is _PARAMETER and "'pi'" not in repr(gold):
             continue
-        if any(equal(gold, _rename(answer, dict(zip(other, order, strict=True)))) for order in permutations(names)):
+        if any(equal(gold, rename(answer, dict(zip(other, order, strict=True)))) for order in permutations(names)):
             return True
     return False
-
-
-def _rename(node: object, names: dict[str, str]):
-    if not isinstance(node, tuple) or not node:
-        return node
-    if node[0] == "sym":
-        return ("sym", names.get(node[1], node[1]))
-    return tuple(_rename(part, names) for part in node)
 
 
 _SYNONYMS = {

@@ -5,6 +5,7 @@ import re
 from .equality import equal
 from .expressions import TooLarge, Undefined, Unsupported, contains, symbols, value
 from .shapes import Answer, Group, Items, Matrix, Relation, Union, Value, Words
+from .tokens import FUNCTIONS
 from .values import expand, same_value
 
 
@@ -79,6 +80,7 @@ def _domain(answer: Answer) -> bool:
 
 
 _DERIVATIVE = re.compile(r"^\\frac\s*\{\s*(?:d|\\partial)")
+_DEFINITION = re.compile(r"\\?([A-Za-z]+)(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\(((?:\\?[a-z]+)(?:,\\?[a-z]+)*)\)")
 FUNCTION_CALL = re.compile(r"^\{?(?:\\vec\s*\{?)?\\?[A-Za-z]+\}?(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
 
 
@@ -108,6 +110,8 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
     if not constant(parts[-1]) and constant(parts[0]) and is_label(parts[-1]):
         parts.reverse()  # "5 = x"
     last = parts[-1]
+    if trusted and len(parts) > 2 and constant(last):
+        return last  # a derivation and its result
     if trusted:
         first = parts[0]
         plain = (
@@ -145,6 +149,36 @@ def _agree(part: Value, last: Value, approximately: bool) -> bool:
 
 
 def compatible_labels(one: Answer, other: Answer) -> bool:
+    r"""Whether two left sides may name the same thing.
+
+    The names of variables must agree. A function under definition may have any name and any variable (`f(x)`, `g(t)`,
+    `y`), but `P(A)` is not `P(B)`, `f(2)` is not `f(3)`, `\sin(2x)` is not `\cos(2x)`.
+    """
+    if isinstance(one, Value) and isinstance(other, Value) and one.node == other.node:
+        return True
     if isinstance(one, Value) and isinstance(other, Value) and one.node[0] == other.node[0] == "sym":
-        return one.node == other.node
-    return True
+        return bool(definition(one) and definition(other))
+    names = [_squeezed(side) for side in (one, other)]
+    if not any(map(_names_a_value, (one, other))):
+        return True
+    return names[0] == names[1] or bool(definition(one) and definition(other))
+
+
+def definition(side: Answer) -> str | None:
+    """The variables of a function under definition: `x` of `f(x)` and of `y`, `x,y` of `f(x, y)`; `None` for other things."""
+    text = _squeezed(side)
+    if text == "y":
+        return "x"
+    found = _DEFINITION.fullmatch(text)
+    return found[2] if found and found[1] not in FUNCTIONS else None
+
+
+def _names_a_value(side: Answer) -> bool:
+    """A function of something: `f(3)`, `\\sin 2x`; not `S`, `AB`, "the area", whose name is the writer's choice."""
+    return bool(FUNCTION_CALL.match(getattr(side, "text", ""))) or (
+        isinstance(side, Value) and side.node[0] in ("fn", "log")
+    )
+
+
+def _squeezed(side: Answer) -> str:
+    return re.sub(r"\s+|(?<![A-Za-z])\{(?=[A-Za-z]\})|(?<=[A-Za-z])\}(?=\()", "", getattr(side, "text", ""))

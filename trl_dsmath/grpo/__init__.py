@@ -1,7 +1,6 @@
 """GRPO with the values of DeepSeekMath-RL (§4), with outcome supervision and with process supervision."""
 
-from .config import DeepSeekMathGRPOConfig
-from .step_config import StepGRPOConfig
+from .config import DeepSeekMathGRPOConfig, StepGRPOConfig
 from .step_trainer import StepGRPOTrainer
 from .tools import ToolRollout
 from .trainer import DeepSeekMathGRPOTrainer

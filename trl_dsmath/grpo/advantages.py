@@ -21,12 +21,12 @@ def combine_scores(scores: Sequence[StepRewards], weights: Sequence[float]) -> l
 
     Args:
         scores (`list[list[list[float | None]]]`):
-            For each function, for each completion, one score a step.
+            For each function, for each completion, one score per step.
         weights (`list[float]`):
-            One weight a function.
+            one weight per function.
 
     Returns:
-        `list[list[float | None]]`: one reward a step. A function that gave `None` for a step is left out of its sum;
+        `list[list[float | None]]`: one reward per step. A function that gave `None` for a step is left out of its sum;
         `None` where all did.
 
     Shapes:
@@ -51,7 +51,7 @@ def normalize_step_rewards(step_rewards: StepRewards, num_generations: int, scal
 
     Args:
         step_rewards (`list[list[float | None]]`):
-            One list a completion, one reward a step; completions of a group stand together. An empty list is a
+            One list per completion, one reward per step; the completions of a group are adjacent. An empty list is a
             completion without steps.
         num_generations (`int`):
             Size of a group.
@@ -66,7 +66,7 @@ def normalize_step_rewards(step_rewards: StepRewards, num_generations: int, scal
         N x K.
 
     Raises:
-        ValueError: the number of completions is no multiple of `num_generations`.
+        ValueError: the number of completions is not a multiple of `num_generations`.
 
     Source: §4.1.3. The paper does not say which deviation it means; see docs/differences.md.
 
@@ -77,7 +77,7 @@ def normalize_step_rewards(step_rewards: StepRewards, num_generations: int, scal
     ```
     """
     if len(step_rewards) % num_generations:
-        raise ValueError(f"{len(step_rewards)} completions are no whole number of groups of {num_generations}")
+        raise ValueError(f"{len(step_rewards)} completions are not a whole number of groups of {num_generations}")
     batch_deviation = _deviation(_pool(step_rewards))
     normalized: list[list[float]] = []
     for start in range(0, len(step_rewards), num_generations):

@@ -1,10 +1,13 @@
 """GRPO with the paper's values as defaults."""
 
+import math
 from dataclasses import dataclass, field
 
 from trl import GRPOConfig
 
-from ..data.batch import accumulation_steps, check_batch, processes_at_start
+from .._upstream import liger_loss
+from ..data.batch import accumulation_steps, check_batch, largest_group, processes_at_start, tell_papers_batch
+from ..errors import ConfigError
 from ..paper import GRPO_STAGE, TOOL_USE
 from .tools import check_tool_settings
 
@@ -23,15 +26,18 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
             The paper names no schedule for this stage; TRL's is `"linear"`. See docs/differences.md.
         beta (`float`, *optional*, defaults to `0.04`):
             Coefficient of the KL term. Source: §4.2.
-        num_generations (`int`, *optional*, defaults to `64`):
-            Outputs of one question, the group. Source: §4.2.
+        num_generations (`int`, *optional*):
+            Outputs of one question, the group. If `None`, 64 (source: §4.2); where `gradient_accumulation_steps` makes a
+            batch that is not a multiple of 64, the largest number below it of which the batch holds whole groups.
         max_completion_length (`int`, *optional*, defaults to `1024`):
             Source: §4.2.
-        global_batch_size (`int` or `None`, *optional*, defaults to `1024`):
-            Completions of one update over all processes, i.e. 16 questions with 64 outputs each. Source: §4.2. `None`:
-            not checked, as in TRL.
-        gradient_accumulation_steps (`int` or `None`, *optional*):
-            If `None`, derived: `global_batch_size / (per_device_train_batch_size * processes)`.
+        global_batch_size (`int`, *optional*):
+            Completions of one update over all processes. The paper's is 1,024, i.e. 16 questions with 64 outputs each
+            (§4.2); `recipes/grpo/paper.yaml` sets it. If `None`, the batch follows from the settings below, as in TRL,
+            and one line names the paper's.
+        gradient_accumulation_steps (`int`, *optional*):
+            If `None`, `global_batch_size / (per_device_train_batch_size * processes)`; without `global_batch_size`, the
+            smallest number that keeps groups whole.
         num_iterations (`int`, *optional*, defaults to `1`):
             Updates of one batch of samples. Source: §4.2, "a single update following each exploration stage".
         loss_type (`str`, *optional*, defaults to `"grpo"`):
@@ -65,15 +71,18 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
         default=GRPO_STAGE.kl_coefficient, metadata={"help": "Coefficient of the KL term (DeepSeekMath §4.2)."}
     )
     num_generations: int | None = field(
-        default=GRPO_STAGE.group_size, metadata={"help": "Outputs of one question, the group (DeepSeekMath §4.2)."}
+        default=None,
+        metadata={"help": f"Outputs of one question, the group. Default: {GRPO_STAGE.group_size} (§4.2), if it fits."},
     )
     max_completion_length: int | None = field(
         default=GRPO_STAGE.max_completion_length,
         metadata={"help": "Longest completion in tokens (DeepSeekMath §4.2)."},
     )
     global_batch_size: int | None = field(
-        default=GRPO_STAGE.batch_size,
-        metadata={"help": "Completions of one update over all processes (DeepSeekMath §4.2); none: not checked."},
+        default=None,
+        metadata={
+            "help": f"Completions of one update over all processes; the paper's: {GRPO_STAGE.batch_size:,} (§4.2)."
+        },
     )
     gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
         default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_size when left out."}
@@ -104,12 +113,102 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
 
     def __post_init__(self) -> None:
         check_tool_settings(self)
+        processes = processes_at_start()
+        if self.num_generations is None:
+            self.num_generations = self._group(self.per_device_train_batch_size * processes)
         self.gradient_accumulation_steps = accumulation_steps(
             self.global_batch_size,
             self.per_device_train_batch_size,
-            processes_at_start(),
+            processes,
             self.gradient_accumulation_steps,
-            self.num_generations or 1,
+            self.num_generations,
         )
         super().__post_init__()
         check_batch(self.global_batch_size, self.gradient_accumulation_steps, self.train_batch_size, self.world_size)
+        if self.global_batch_size is None:
+            batch = self.gradient_accumulation_steps * self.train_batch_size * self.world_size
+            unit = f"completions in groups of {self.num_generations}"
+            tell_papers_batch(batch, GRPO_STAGE.batch_size, unit, "global_batch_size")
+
+    def _group(self, together: int) -> int:
+        """The paper's group, or the largest that the user's batches hold whole; `together`: rows of a micro-batch."""
+        if self.global_batch_size is not None or self.gradient_accumulation_steps is None:
+            return GRPO_STAGE.group_size
+        generated = self.generation_batch_size or together * (
+            self.steps_per_generation or self.gradient_accumulation_steps
+        )
+        return largest_group(math.gcd(together * self.gradient_accumulation_steps, generated), GRPO_STAGE.group_size)
+
+
+@dataclass
+class StepGRPOConfig(DeepSeekMathGRPOConfig):
+    r"""
+    Configuration class for the [`StepGRPOTrainer`]: [`DeepSeekMathGRPOConfig`] and what step rewards need.
+
+    Parameters:
+        process_weight (`float`, *optional*, defaults to `1.0`):
+            Weight of the process advantage.
+        outcome_weight (`float`, *optional*, defaults to `1.0`):
+            Weight of the outcome advantage, TRL's own. Without outcome reward functions it is 0: the paper's process
+            run. With them and `outcome_weight=0.0` the run is the same, and verified accuracy is logged beside it.
+        step_separator (`str`, *optional*, defaults to `"\n"`):
+            What ends a step: a newline; `"\n\n"`, a blank line; `" ки"`, Math-Shepherd's tag; `"Step N:"`, a label at
+            the start of a line that starts one; or any other string. `\n` may be written as a backslash and an `n`, as
+            a shell passes it.
+        step_reward_weights (`list[float]` or `None`, *optional*):
+            One weight for each step reward function; `None`: all 1.
+        drift_window (`int`, *optional*, defaults to `40`):
+            Generation batches over which step reward and outcome reward are compared; 0: not at all. See
+            [`~grpo.drift.DriftMonitor`].
+
+    Raises:
+        ConfigError: a setting under which the advantage of a step would lose its meaning, though TRL accepts it.
+    """
+
+    process_weight: float = field(default=1.0, metadata={"help": "Weight of the process advantage."})
+    outcome_weight: float = field(
+        default=1.0, metadata={"help": "Weight of the outcome advantage; 0 without outcome reward functions."}
+    )
+    step_separator: str = field(
+        default="\n", metadata={"help": "What ends a step: \\n, \\n\\n, ' ки', 'Step N:' or any other string."}
+    )
+    step_reward_weights: list[float] | None = field(
+        default=None, metadata={"help": "One weight for each step reward function; none: all 1."}
+    )
+    drift_window: int = field(
+        default=40,
+        metadata={"help": "Generation batches over which step reward and outcome reward are compared; 0: not at all."},
+    )
+
+    def __post_init__(self) -> None:
+        self.step_separator = self.step_separator.replace("\\n", "\n")
+        if not self.step_separator:
+            raise ConfigError(r'step_separator is empty. Set it to "\n", or to the string that ends a step.')
+        if min(self.process_weight, self.outcome_weight) < 0 or self.process_weight == self.outcome_weight == 0:
+            raise ConfigError(
+                f"process_weight ({self.process_weight}) and outcome_weight ({self.outcome_weight}) must not be "
+                "negative, nor both 0. Set process_weight=1.0."
+            )
+        if self.drift_window < 0 or 0 < self.drift_window < 4:
+            raise ConfigError(f"drift_window ({self.drift_window}) must be 0, for none, or at least 4. Set it to 40.")
+        if self.importance_sampling_level != "token":
+            raise ConfigError(
+                f"importance_sampling_level={self.importance_sampling_level!r} clips a completion as a whole, by the sign "
+                'of one advantage; its steps have several. Set importance_sampling_level="token".'
+            )
+        if self.loss_type == "vespo":
+            raise ConfigError(
+                'loss_type="vespo" weighs a completion as a whole, by the sign of one advantage; its steps have several. '
+                'Set loss_type="grpo", the paper\'s, or another per-token loss.'
+            )
+        if self.off_policy_mask_threshold is not None:
+            raise ConfigError(
+                "off_policy_mask_threshold drops a completion as a whole when its advantage is negative; its steps have "
+                "several. Leave it out."
+            )
+        if liger_loss(self):
+            raise ConfigError(
+                "Liger's GRPO loss takes one advantage per completion. Set use_liger_kernel=False, or install trl>=1.14.2, "
+                "which no longer has that loss."
+            )
+        super().__post_init__()

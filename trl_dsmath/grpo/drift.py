@@ -3,10 +3,14 @@
 import math
 from collections import deque
 from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 _ENOUGH = 16  # batches before anything is said
 # Standard errors that a rise or a fall must exceed. Simulated with 64 completions a batch: the hacked run of
-# tests/grpo/test_step_drift.py is told in 30 of 30 seeds, 200 batches of rising step reward with a level outcome in 1 of
+# tests/grpo/test_step_drift.py is reported in 30 of 30 seeds, 200 batches of rising step reward with a level outcome in 1 of
 # 30 (at 3.0: 7 of 30), and never where both rise, both stay level, or the outcome falls alone.
 _SURE = 3.5
 
@@ -19,9 +23,22 @@ ADVICE = (
 )
 
 
-class DriftMonitor:
+class _Batch(NamedTuple):
+    """A generation batch: number of completions, sums of step means and outcomes, of their squares and products."""
+
+    count: int
+    step: float
+    outcome: float
+    step_step: float
+    outcome_outcome: float
+    step_outcome: float
+
+
+class DriftMonitor(TrainerCallback, ExportableState):
     """
     Compares the step reward with the outcome reward over the last generation batches.
+
+    It is a callback only to be saved with a checkpoint, so that a resumed run compares the same batches.
 
     Args:
         window (`int`):
@@ -29,7 +46,7 @@ class DriftMonitor:
     """
 
     def __init__(self, window: int) -> None:
-        self._batches: deque[list[tuple[float, float]]] = deque(maxlen=window)
+        self._batches: deque[_Batch] = deque(maxlen=window)
         self._warned = False
 
     def update(
@@ -55,20 +72,25 @@ class DriftMonitor:
             The warning comes when the step reward rose and the outcome reward fell between the halves, each by more than
             3.5 standard errors of the batch means.
         """
-        self._batches.append(
-            [(s, o) for s, o in zip(step_means, outcomes, strict=True) if s is not None and o is not None]
-        )
+        pairs = [(s, o) for s, o in zip(step_means, outcomes, strict=True) if s is not None and o is not None]
+        sums = [
+            [s for s, _ in pairs],
+            [o for _, o in pairs],
+            [s * s for s, _ in pairs],
+            [o * o for _, o in pairs],
+            [s * o for s, o in pairs],
+        ]
+        self._batches.append(_Batch(len(pairs), *map(math.fsum, sums)))
         metrics = {}
-        correlation = _correlation([pair for batch in self._batches for pair in batch])
+        correlation = _correlation(self._batches)
         if correlation is not None:
             metrics["steps/outcome_correlation"] = correlation
-        batches = [batch for batch in self._batches if batch]
+        batches = [batch for batch in self._batches if batch.count]
         if len(batches) < min(_ENOUGH, self._batches.maxlen or 0):
             return metrics, None
         half = len(batches) // 2
-        step, outcome = ([math.fsum(pair[i] for pair in batch) / len(batch) for batch in batches] for i in (0, 1))
-        (step_before, step_after), step_error = _means(step, half)
-        (outcome_before, outcome_after), outcome_error = _means(outcome, half)
+        (step_before, step_after), step_error = _means([batch.step / batch.count for batch in batches], half)
+        (outcome_before, outcome_after), outcome_error = _means([b.outcome / b.count for b in batches], half)
         step_gain, outcome_gain = step_after - step_before, outcome_after - outcome_before
         metrics["steps/drift"] = step_gain - outcome_gain
         if self._warned or step_gain <= _SURE * step_error or outcome_gain >= -_SURE * outcome_error:
@@ -82,6 +104,21 @@ class DriftMonitor:
             window=len(self._batches),
         )
 
+    def state(self) -> dict[str, Any]:
+        """What transformers writes into the checkpoint."""
+        attributes = {"batches": [list(batch) for batch in self._batches], "warned": self._warned}
+        return {"args": {"window": self._batches.maxlen}, "attributes": attributes}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Takes up the batches of a checkpoint."""
+        kept: Any = state.stateful_callbacks  # transformers declares a list of callbacks and keeps a dict of states
+        saved = (kept or {}).get(type(self).__name__)
+        if state.global_step and isinstance(saved, dict):
+            self._batches.extend(_Batch(*batch) for batch in saved["attributes"]["batches"])
+            self._warned = saved["attributes"]["warned"]
+
 
 def _means(values: list[float], half: int) -> tuple[tuple[float, float], float]:
     """Means before and after `half`, and the standard error of their difference."""
@@ -93,13 +130,13 @@ def _means(values: list[float], half: int) -> tuple[tuple[float, float], float]:
     return (means[0], means[1]), math.sqrt(variance)
 
 
-def _correlation(pairs: list[tuple[float, float]]) -> float | None:
-    """Pearson correlation; None where one side does not vary."""
-    if len(pairs) < 2:
+def _correlation(batches: Sequence[_Batch]) -> float | None:
+    """Pearson correlation over the completions of all batches; None where one side does not vary."""
+    total = _Batch(*(math.fsum(values) for values in zip(*batches, strict=True)))
+    if total.count < 2:
         return None
-    mean_x, mean_y = (math.fsum(pair[i] for pair in pairs) / len(pairs) for i in (0, 1))
-    xx = math.fsum((x - mean_x) ** 2 for x, _ in pairs)
-    yy = math.fsum((y - mean_y) ** 2 for _, y in pairs)
-    if min(xx, yy) <= 1e-12:
+    xx = total.step_step - total.step**2 / total.count
+    yy = total.outcome_outcome - total.outcome**2 / total.count
+    if min(xx, yy) <= 1e-12 * max(1.0, total.step_step, total.outcome_outcome):
         return None
-    return math.fsum((x - mean_x) * (y - mean_y) for x, y in pairs) / math.sqrt(xx * yy)
+    return (total.step_outcome - total.step * total.outcome / total.count) / math.sqrt(xx * yy)

@@ -1,45 +1,68 @@
-"""GRPO with process supervision (§4.1.3): TRL's trainer with one advantage a token instead of one a completion."""
+"""GRPO with process supervision (§4.1.3): TRL's trainer with one advantage per token instead of one per completion."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.logging import get_logger
 from accelerate.utils import gather_object
-from trl import GRPOTrainer
 
 from ..errors import ConfigError
 from .advantages import combine_advantages, combine_scores, normalize_step_rewards, process_advantages
-from .alignment import StepAligner
+from .alignment import StepAligner, align_own_steps
+from .config import StepGRPOConfig
 from .drift import DriftMonitor
-from .step_config import StepGRPOConfig
-from .step_metrics import listing, mean_or_none, step_metrics, weighted_rewards
-from .step_scores import StepRewardFunctions
-from .tool_steps import align_own_steps
-from .tools import OWN, check_trainer, with_tools
+from .step_rewards import (
+    StepRewardFunc,
+    StepRewardFunctions,
+    listing,
+    mean_or_none,
+    step_metrics,
+    weighted_rewards,
+)
+from .tools import OWN
+from .trainer import DeepSeekMathGRPOTrainer
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+    from peft import PeftConfig, PeftModel
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LambdaLR
+    from transformers import (
+        BitsAndBytesConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+        ProcessorMixin,
+        TrainerCallback,
+    )
+
+    from .._upstream import RewardFunc, RolloutFunc
 
 logger = get_logger(__name__)
 
 _NOT_COLUMNS = ("prompt", "completion", "completion_ids")  # what TRL hands to reward functions under names of its own
 
 
-class StepGRPOTrainer(GRPOTrainer):
+class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
     r"""
     Trainer for GRPO with process supervision: [`~trl.GRPOTrainer`] whose tokens carry the normalised rewards of the steps
     that end at or after them (§4.1.3 of DeepSeekMath), added to the outcome advantage.
 
     Args:
-        model (`str` or [`~transformers.PreTrainedModel`]):
+        model (`str` or [`~transformers.PreTrainedModel`] or [`~peft.PeftModel`]):
             Model to train, as in [`~trl.GRPOTrainer`].
         reward_funcs (`RewardFunc` or `list[RewardFunc]`, *optional*):
             Outcome reward functions. If `None`, the run is the paper's process run: step rewards alone; the lowest step
             reward of each completion is logged as its reward, under the name `lowest_step_score`.
         step_reward_funcs (`Callable` or `list[Callable]`):
             Step reward functions: TRL's signature plus `steps`, the texts of the steps of each completion. They return
-            one score a step, `list[list[float]]`, and may be asynchronous. A score or a row that is `None` is left out.
+            one score per step, `list[list[float]]`, and may be asynchronous. A score or a row that is `None` is left out;
+            NaN is an error.
         args ([`StepGRPOConfig`], *optional*):
             Configuration. If `None`, a [`StepGRPOConfig`] with its defaults.
-        kwargs (`Any`):
-            The other arguments of [`~trl.GRPOTrainer`], except `tools` and `environment_factory`. Programs in
+        train_dataset, eval_dataset, processing_class, reward_processing_classes, callbacks, optimizers, quantization_config, peft_config, rollout_func:
+            As in [`~trl.GRPOTrainer`].
+        **kwargs:
+            Arguments that a later release of TRL adds. `tools` and `environment_factory` are refused; programs in
             completions are switched on by `tool_rounds` of the configuration.
 
     Raises:
@@ -67,10 +90,19 @@ class StepGRPOTrainer(GRPOTrainer):
 
     def __init__(
         self,
-        model: Any,
-        reward_funcs: Any = None,
-        step_reward_funcs: Any = None,
+        model: "str | PreTrainedModel | PeftModel",
+        reward_funcs: "RewardFunc | list[RewardFunc] | None" = None,
+        step_reward_funcs: StepRewardFunc | list[StepRewardFunc] | None = None,
         args: StepGRPOConfig | None = None,
+        train_dataset: "Dataset | IterableDataset | None" = None,
+        eval_dataset: "Dataset | IterableDataset | dict[str, Dataset | IterableDataset] | None" = None,
+        processing_class: "PreTrainedTokenizerBase | ProcessorMixin | None" = None,
+        reward_processing_classes: "PreTrainedTokenizerBase | list[PreTrainedTokenizerBase] | None" = None,
+        callbacks: "list[TrainerCallback] | None" = None,
+        optimizers: "tuple[Optimizer | None, LambdaLR | None]" = (None, None),
+        quantization_config: "BitsAndBytesConfig | None" = None,
+        peft_config: "PeftConfig | None" = None,
+        rollout_func: "RolloutFunc | None" = None,
         **kwargs: Any,
     ) -> None:
         if args is None:
@@ -97,10 +129,23 @@ class StepGRPOTrainer(GRPOTrainer):
         self.process_weight = args.process_weight
         self.outcome_weight = args.outcome_weight if self.has_outcome else 0.0
         self.drift = DriftMonitor(args.drift_window) if self.has_outcome and args.drift_window else None
-        outcome = reward_funcs if self.has_outcome else self.lowest_step_score
-        super().__init__(model, reward_funcs=outcome, args=args, **with_tools(args, kwargs))
-        if args.tool_rounds:
-            check_trainer(self)
+        super().__init__(
+            model,
+            reward_funcs=reward_funcs if self.has_outcome else self.lowest_step_score,
+            args=args,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            reward_processing_classes=reward_processing_classes,
+            callbacks=callbacks,
+            optimizers=optimizers,
+            quantization_config=quantization_config,
+            peft_config=peft_config,
+            rollout_func=rollout_func,
+            **kwargs,
+        )
+        if self.drift is not None:
+            self.add_callback(self.drift)
         tokenizer = getattr(self.processing_class, "tokenizer", self.processing_class)  # a processor holds one
         self.align_steps = StepAligner(tokenizer, args.step_separator)
 
@@ -133,7 +178,7 @@ class StepGRPOTrainer(GRPOTrainer):
             log_extra=self._log_completion_extra,
             log_metric=self._log_metric,
         )
-        # Groups can straddle processes, so they are put together before anything is normalised.
+        # A group can lie on two processes, so all are gathered before anything is normalised.
         rows = gather_object([list(row) for row in zip(*scores, strict=True)])
         all_scores = [[row[i] for row in rows] for i in range(len(scores))]
         self._step_totals = combine_scores(all_scores, self.step_rewards.weights)
@@ -158,7 +203,7 @@ class StepGRPOTrainer(GRPOTrainer):
         output["advantages"] = combine_advantages(
             process_BT, output["advantages"], self.process_weight, self.outcome_weight
         )
-        if "tool_mask" in output:  # the loss leaves these tokens out; nothing else shall read an advantage there
+        if "tool_mask" in output:  # the loss leaves these tokens out; nothing else may read an advantage there
             output["advantages"] *= output["tool_mask"]
         return output
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .._upstream import liger_loss, policy_for_generation
+from .._upstream import liger_loss, log_metric, policy_for_generation, tokenize_prompts
 from ..errors import ConfigError
 from ..generation import Decoding, Sample, ToolSampler, TransformersSampler
 from ..generation.tools import Run
@@ -21,15 +21,15 @@ PROGRAMS = "programs"
 
 class ToolRollout:
     """
-    TRL's `rollout_func` for tool-integrated completions (see [`~sampling.ToolSampler`]), drawn from the policy.
+    TRL's `rollout_func` for tool-integrated completions (see [`~generation.ToolSampler`]), drawn from the policy.
 
     The tokens of the interpreter are marked in `env_mask`: they are read by the model, and stay out of loss, KL term,
     clipping and lengths. Reward functions get two more columns: `own_tokens`, 1 for each token of the model's and 0 for
-    the interpreter's; and `programs`, a tuple of [`~sampling.Program`] for each completion.
+    the interpreter's; and `programs`, a tuple of [`~generation.Program`] for each completion.
 
     Args:
         rounds (`int`, *optional*, defaults to `2`):
-            How often a completion may write; see [`~sampling.ToolSampler`].
+            How often a completion may write; see [`~generation.ToolSampler`].
         timeout (`float`, *optional*, defaults to `10.0`):
             Seconds for a program.
         output_chars (`int`, *optional*, defaults to `100`):
@@ -56,18 +56,22 @@ class ToolRollout:
         self.run = run
 
     def __call__(self, prompts: list, trainer: Any) -> dict[str, Any]:
-        """One completion for each prompt; a prompt stands there once for each completion that is wanted.
+        """One completion for each prompt; a prompt is repeated once for each completion that is wanted.
+
+        Returns:
+            `dict[str, Any]`: what TRL expects of a `rollout_func` (`prompt_ids`, `completion_ids`, `logprobs`, `env_mask`),
+            and the columns `own_tokens` and `programs`.
 
         Raises:
             ConfigError: the trainer has a setting that this cannot follow.
         """
         check_trainer(trainer)
-        prompt_ids = [list(ids) for ids in trainer._tokenize_prompts(prompts)[0]]
+        prompt_ids = tokenize_prompts(trainer, prompts)
         decoding = Decoding(
             max_new_tokens=trainer.max_completion_length,
             temperature=trainer.temperature,
             top_p=trainer.top_p,
-            # Torch's generator: its state is saved with a checkpoint, so a run that is resumed goes on with the next one.
+            # Torch's generator: its state is saved with a checkpoint, so a resumed run draws the same samples.
             seed=int(torch.randint(2**62, ())),
         )
         with policy_for_generation(trainer) as model:
@@ -101,7 +105,7 @@ class ToolRollout:
             metrics["tools/frac_error"] = sum(program.error is not None for program in programs) / len(programs)
             metrics["tools/frac_timeout"] = sum(program.timed_out for program in programs) / len(programs)
         for name, value in metrics.items():
-            trainer._log_metric(name, value)
+            log_metric(trainer, name, value)
 
 
 def _draw(sampler: ToolSampler, prompts: list[list[int]], decoding: Decoding, offset: int) -> list[Sample]:

@@ -1,28 +1,51 @@
 """The trainer of the reinforcement-learning stage with an outcome reward (§4.1.2)."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from trl import GRPOTrainer
 
+from .._upstream import EpochOrder, given
 from ..rewards import boxed_accuracy_reward
 from .config import DeepSeekMathGRPOConfig
 from .tools import check_trainer, with_tools
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+    from peft import PeftConfig, PeftModel
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LambdaLR
+    from torch.utils.data import Sampler
+    from transformers import (
+        BitsAndBytesConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+        ProcessorMixin,
+        TrainerCallback,
+    )
+    from trl import GRPOConfig
+
+    from .._upstream import RewardFunc, RolloutFunc
 
 
 class DeepSeekMathGRPOTrainer(GRPOTrainer):
     """
     Trainer of DeepSeekMath's RL stage: [`~trl.GRPOTrainer`] with the paper's values and a verified reward as defaults.
 
+    A resumed run sees the prompts of the uninterrupted one, in every epoch.
+
     Args:
-        model (`str` or [`~transformers.PreTrainedModel`]):
+        model (`str` or [`~transformers.PreTrainedModel`] or [`~peft.PeftModel`]):
             Model to train, as in [`~trl.GRPOTrainer`].
         reward_funcs (`RewardFunc` or `list[RewardFunc]`, *optional*):
             Reward functions. If `None`, [`~rewards.boxed_accuracy_reward`], which reads the gold from the column
             `solution`. (The paper uses a learned reward model here; see docs/differences.md.)
         args ([`DeepSeekMathGRPOConfig`] or [`~trl.GRPOConfig`], *optional*):
             Configuration. If `None`, a [`DeepSeekMathGRPOConfig`] with its defaults.
-        kwargs (`Any`):
-            The other arguments of [`~trl.GRPOTrainer`].
+        train_dataset, eval_dataset, processing_class, reward_processing_classes, callbacks, optimizers, quantization_config, peft_config, tools, rollout_func, environment_factory:
+            As in [`~trl.GRPOTrainer`].
+        **kwargs:
+            Arguments that a later release of TRL adds.
 
     Raises:
         ConfigError: `tool_rounds` with something that excludes it.
@@ -33,16 +56,45 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
 
     def __init__(
         self,
-        model: Any,
-        reward_funcs: Any = None,
-        args: DeepSeekMathGRPOConfig | Any | None = None,
+        model: "str | PreTrainedModel | PeftModel",
+        reward_funcs: "RewardFunc | list[RewardFunc] | None" = None,
+        args: "DeepSeekMathGRPOConfig | GRPOConfig | None" = None,
+        train_dataset: "Dataset | IterableDataset | None" = None,
+        eval_dataset: "Dataset | IterableDataset | dict[str, Dataset | IterableDataset] | None" = None,
+        processing_class: "PreTrainedTokenizerBase | ProcessorMixin | None" = None,
+        reward_processing_classes: "PreTrainedTokenizerBase | list[PreTrainedTokenizerBase] | None" = None,
+        callbacks: "list[TrainerCallback] | None" = None,
+        optimizers: "tuple[Optimizer | None, LambdaLR | None]" = (None, None),
+        quantization_config: "BitsAndBytesConfig | None" = None,
+        peft_config: "PeftConfig | None" = None,
+        tools: list[Callable] | None = None,
+        rollout_func: "RolloutFunc | None" = None,
+        environment_factory: Callable[[], Any] | dict[str, Callable[[], Any]] | None = None,
         **kwargs: Any,
     ) -> None:
         if args is None:
             name = model if isinstance(model, str) else model.config._name_or_path
             args = DeepSeekMathGRPOConfig(f"{name.split('/')[-1]}-GRPO")
-        if reward_funcs is None and kwargs.get("environment_factory") is None:  # an environment may own its reward
+        if reward_funcs is None and environment_factory is None:  # an environment may own its reward
             reward_funcs = boxed_accuracy_reward
-        super().__init__(model, reward_funcs=reward_funcs, args=args, **with_tools(args, kwargs))
+        arguments = given(
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            reward_processing_classes=reward_processing_classes,
+            callbacks=callbacks,
+            quantization_config=quantization_config,
+            peft_config=peft_config,
+            tools=tools,
+            rollout_func=rollout_func,
+            environment_factory=environment_factory,
+        )
+        arguments = with_tools(args, arguments | kwargs)
+        super().__init__(model, reward_funcs=reward_funcs, args=args, optimizers=optimizers, **arguments)
         if getattr(args, "tool_rounds", 0):
             check_trainer(self)
+
+    def _get_train_sampler(self, dataset: "Dataset | None" = None) -> "Sampler":
+        """TRL's sampler, in an order that a resumed run finds again."""
+        sampler: Any = super()._get_train_sampler(dataset)
+        return EpochOrder(sampler, lambda: int(self.state.epoch or 0))

@@ -1,19 +1,21 @@
-"""Using a model: questions answered by vote in 16, 8 or 4 bits; benchmarks beside the published figures; a callback for TRL's trainers.
+"""Using a model: questions answered by vote in 16, 8 or 4 bits; benchmarks beside the published metrics; a callback for TRL's trainers.
 
-Names are loaded on first use: judging recorded completions needs no torch.
+Judging recorded completions needs no torch: engines are loaded on first use.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..data.benchmarks import BENCHMARKS, Benchmark, Problem, choose, load_benchmark
-from .evaluation_settings import Settings
-from .extraction import flexible_answer, strict_answer
-from .recordings import load_recordings
-from .result import Solution, SolvedSample
-from .run import load_plan, plan, run
-from .score import Figure, Scores, score
-from .solve_settings import SolveSettings
+from .config import EvaluateConfig, SolveConfig
+from .reading import flexible_answer, strict_answer
+from .recordings import load_recordings, write_agreement
+from .report import metrics_text
+from .report import write as write_report
+from .run import load_plan, load_problems, plan, read_samples, run
+from .score import Metric, Scores, score
+from .solution import Solution, SolvedSample
+from .solve_file import QuestionArguments, default_output, load_questions, summary_of_answers
 from .solver import Solver
 
 if TYPE_CHECKING:
@@ -22,24 +24,33 @@ if TYPE_CHECKING:
 __all__ = [
     "BENCHMARKS",
     "Benchmark",
-    "Figure",
+    "EvaluateConfig",
     "MathEvaluationCallback",
+    "Metric",
     "Problem",
+    "QuestionArguments",
     "Scores",
-    "Settings",
     "Solution",
-    "SolveSettings",
+    "SolveConfig",
     "SolvedSample",
     "Solver",
     "choose",
+    "default_output",
     "flexible_answer",
     "load_benchmark",
     "load_plan",
+    "load_problems",
+    "load_questions",
     "load_recordings",
+    "metrics_text",
     "plan",
+    "read_samples",
     "run",
     "score",
     "strict_answer",
+    "summary_of_answers",
+    "write_agreement",
+    "write_report",
 ]
 
 

@@ -13,8 +13,10 @@ from ..data.benchmarks import Problem
 from ..data.files import to_dataset
 from ..data.journal import write_whole
 from ..errors import ConfigError
-from ..generation import Decoding, Prompt, TransformersSampler
-from .recording_columns import kind_of
+from ..generation import TransformersSampler
+from .config import EvaluateConfig
+from .draw import draw
+from .recorded_rows import kind_of
 from .run import Task
 from .score import Graded, Scores, score
 
@@ -32,8 +34,8 @@ class MathEvaluationCallback(TrainerCallback):
     answer in the box) and `mean_length` (tokens of a greedy sample). Every sample goes to
     `<output_dir>/eval_<name>/step-<step>.jsonl`, the first two are logged at level INFO.
 
-    Samples come from the trained model itself, with random streams of their own: training goes on exactly as it would have
-    without the callback, and its mode (training or not) is restored. Problems are divided over the processes; the main one
+    Samples come from the trained model itself, with their own random streams: training continues exactly as without
+    the callback, and its mode (training or not) is restored. Problems are divided over the processes; the main one
     judges and writes. Works with LoRA, `DistributedDataParallel` and, as TRL's own generation does, DeepSpeed ZeRO-3 (not
     tried here). FSDP is refused.
 
@@ -48,15 +50,15 @@ class MathEvaluationCallback(TrainerCallback):
         every (`int`, *optional*):
             Steps between evaluations. If `None`, together with the trainer's own evaluation (`eval_strategy`); then
             `metric_for_best_model="math/greedy"`, `load_best_model_at_end` and [`~transformers.EarlyStoppingCallback`]
-            (added after this one) can use the figures.
+            (added after this one) can use the metrics.
         num_samples (`int`, *optional*, defaults to `0`):
-            Samples a problem besides the greedy one.
+            Samples per problem besides the greedy one.
         temperature (`float`, *optional*, defaults to `0.7`):
             Temperature of these.
         max_new_tokens (`int`, *optional*, defaults to `1024`):
             Longest sample.
         stop (`tuple[str, ...]`, *optional*):
-            Strings that end a sample (base models go on with another question).
+            Strings that end a sample (base models continue with another question).
         batch_size (`int`, *optional*):
             Samples computed at a time. If `None`, by the memory.
         at_start (`bool`, *optional*, defaults to `False`):
@@ -64,7 +66,7 @@ class MathEvaluationCallback(TrainerCallback):
         patience (`int`, *optional*):
             Evaluations without a better `metric` after which training stops. If `None`, it never does.
         metric (`str`, *optional*, defaults to `"greedy"`):
-            The figure that `patience` looks at, without `eval_<name>/`.
+            The metric that `patience` looks at, without `eval_<name>/`.
 
     Raises:
         ConfigError: settings that cannot work, or FSDP.
@@ -100,7 +102,7 @@ class MathEvaluationCallback(TrainerCallback):
         if at_start and every is None:
             raise ConfigError("at_start needs `every`; with the trainer's own evaluation set eval_on_start=True.")
         if every is None and trainer.args.eval_strategy == "no":
-            raise ConfigError("When? Give `every`, or set eval_strategy (and eval_dataset) of the trainer.")
+            raise ConfigError("When? Set every, or eval_strategy (and eval_dataset) of the trainer.")
         if trainer.is_fsdp_enabled:
             raise ConfigError(
                 "MathEvaluationCallback does not work with FSDP: evaluate checkpoints with `dsmath evaluate`."
@@ -112,9 +114,8 @@ class MathEvaluationCallback(TrainerCallback):
         self.metric = metric
         self.at_start = at_start
         self._batch_size = batch_size
-        self._decodings = {"greedy": (Decoding(max_new_tokens, 0.0, stop=stop), 1)}
-        if num_samples:
-            self._decodings["sampled"] = (Decoding(max_new_tokens, temperature, stop=stop), num_samples)
+        config = EvaluateConfig(num_samples=num_samples, temperature=temperature, max_new_tokens=max_new_tokens)
+        self._decodings = config.decodings(stop)
         self._tasks = list(self._make_tasks(problems))
 
     def _make_tasks(self, problems: "Dataset | Sequence[Mapping[str, Any]]") -> list[Task]:
@@ -122,13 +123,13 @@ class MathEvaluationCallback(TrainerCallback):
         if not {"prompt", "solution"} <= set(dataset.column_names):
             dataset = convert(dataset, "grpo").dataset
         tasks = []
-        for way, (decoding, samples) in self._decodings.items():
+        for name, (sampling, samples) in self._decodings.items():
             for index, row in enumerate(dataset):
                 gold = str(row["solution"])
                 question = row["prompt"] if isinstance(row["prompt"], str) else row["prompt"][-1]["content"]
                 problem = Problem(self.name, index, question, (), gold, kind_of(gold))
-                key = f"{way}/{index}"
-                tasks.append(Task(key, way, problem, "cot", "box", row["prompt"], decoding, samples))
+                key = f"{name}/{index}"
+                tasks.append(Task(key, name, problem, "cot", "box", row["prompt"], sampling, samples))
         return tasks
 
     def on_train_begin(
@@ -161,50 +162,51 @@ class MathEvaluationCallback(TrainerCallback):
         Solves the problems with the model as it is.
 
         Returns:
-            `dict[str, float]`: the figures, the same on every process.
+            `dict[str, float]`: the metrics, the same on every process.
         """
         from accelerate.utils import broadcast_object_list, gather_object
-        from trl.models.utils import unwrap_model_for_generation
+
+        from .._upstream import unwrap_model_for_generation
 
         accelerator = self.trainer.accelerator
         mine = self._tasks[accelerator.process_index :: accelerator.num_processes]
         rows: list[dict[str, Any]] = []
         with unwrap_model_for_generation(self.trainer.model_wrapped, accelerator) as model:
             sampler = TransformersSampler(model, self._tokenizer(), self._batch_size)
-            for way, (decoding, samples) in self._decodings.items():
-                tasks = [task for task in mine if task.way == way]
-                prompts: list[Prompt] = [task.prompt for task in tasks]
-                for task, drawn in zip(tasks, sampler.sample(prompts, decoding, samples), strict=True):
+            for name, (sampling, samples) in self._decodings.items():
+                tasks = [task for task in mine if task.decoding == name]
+                drawn = draw(sampler, [task.built for task in tasks], sampling, samples)
+                for task, completions in zip(tasks, drawn, strict=True):
                     rows += [
                         {
                             "key": task.key,
                             "sample": i,
-                            "completion": sample.text,
-                            "finished": sample.finished,
-                            "tokens": len(sample.ids),
+                            "completion": one.text,
+                            "finished": one.finished,
+                            "tokens": one.tokens,
                         }
-                        for i, sample in enumerate(drawn)
+                        for i, one in enumerate(completions)
                     ]
         rows = gather_object(rows)
-        figures: list[dict[str, float]] = [{}]
+        metrics: list[dict[str, float]] = [{}]
         if accelerator.is_main_process:
             scores = score(self._tasks, rows)
-            figures = [self._figures(scores, rows)]
+            metrics = [self._metrics(scores, rows)]
             self._save(scores, rows)
-        broadcast_object_list(figures)
-        return figures[0]
+        broadcast_object_list(metrics)
+        return metrics[0]
 
     def _tokenizer(self) -> Any:
         processing = self.trainer.processing_class
         return getattr(processing, "tokenizer", processing)
 
-    def _figures(self, scores: Scores, rows: list[dict[str, Any]]) -> dict[str, float]:
+    def _metrics(self, scores: Scores, rows: list[dict[str, Any]]) -> dict[str, float]:
         samples = self._decodings.get("sampled", (None, 0))[1]
         wanted = {"greedy", f"avg@{samples}", f"maj@{samples}", f"pass@{samples}"}
         found = {
-            f"eval_{self.name}/{'strict_' if figure.reading == 'strict' else ''}{figure.name}": figure.value
-            for figure in scores.figures
-            if figure.name in wanted and (figure.reading == "flexible" or figure.name == "greedy")
+            f"eval_{self.name}/{'strict_' if metric.filter == 'strict' else ''}{metric.name}": metric.value
+            for metric in scores.metrics
+            if metric.name in wanted and (metric.filter == "flexible" or metric.name == "greedy")
         }
         lengths = [row["tokens"] for row in rows if row["key"].startswith("greedy/")]
         return {**found, f"eval_{self.name}/mean_length": sum(lengths) / max(1, len(lengths))}
@@ -223,7 +225,7 @@ class MathEvaluationCallback(TrainerCallback):
     def _line(self, task: Task, one: Graded) -> dict[str, Any]:
         return {
             "problem": task.problem.index,
-            "way": task.way,
+            "decoding": task.decoding,
             "sample": one.sample,
             "question": task.problem.question,
             "gold": task.problem.gold,
@@ -232,17 +234,17 @@ class MathEvaluationCallback(TrainerCallback):
             "completion": one.completion,
         }
 
-    def _log(self, figures: dict[str, float], state: TrainerState, control: TrainerControl) -> None:
+    def _log(self, metrics: dict[str, float], state: TrainerState, control: TrainerControl) -> None:
         # Not `trainer.log`: TRL's trainers would flush the training metrics that they are collecting into this entry.
         should_log = control.should_log
-        Trainer.log(self.trainer, dict(figures))
-        control.should_log = should_log  # a log entry ends the wish for one, and the trainer's own is still to come
+        Trainer.log(self.trainer, dict(metrics))
+        control.should_log = should_log  # `log` resets it, and the trainer's own entry is still to come
         if self.patience is None:
             return
         key = f"eval_{self.name}/{self.metric}"
-        if key not in figures:
-            raise ConfigError(f"metric {self.metric!r} is not logged; there are: {', '.join(figures)}.")
-        # From the log, which is saved with the checkpoint: a resumed run counts on.
+        if key not in metrics:
+            raise ConfigError(f"metric {self.metric!r} is not logged; there are: {', '.join(metrics)}.")
+        # From the log, which is saved with the checkpoint: a resumed run continues the count.
         history = [entry[key] for entry in state.log_history if key in entry]
         since_best = len(history) - 1 - history.index(max(history))
         if since_best >= self.patience:

@@ -10,14 +10,14 @@ from typing import Any
 from ..data.benchmarks import Problem
 from ..data.columns import COMPLETION_COLUMNS, GOLD_COLUMNS, columns_of, first_filled
 from ..data.files import read_jsonl
+from ..data.journal import json_line, write_whole
+from ..data.prompts import Form
 from ..errors import DataError
 from ..generation import Decoding
 from ..grading import Verdict
 from ..grading.batch import judge
-from .extraction import Form
-from .finder import Finder
-from .recording_columns import labels_of, own_problem, question_of, texts_of
-from .run import Task
+from .recorded_rows import Finder, labels_of, own_problem, question_of, texts_of
+from .run import SAMPLES, Task, save_plan
 from .score import Graded
 
 
@@ -27,7 +27,7 @@ class Recordings:
 
     Attributes:
         tasks (`list[Task]`):
-            One a problem.
+            One per problem.
         samples (`list[dict]`):
             The completions, as lines of `samples.jsonl`; `label` where the file has one.
         remarks (`list[str]`):
@@ -37,6 +37,12 @@ class Recordings:
     tasks: list[Task]
     samples: list[dict[str, Any]]
     remarks: list[str] = field(default_factory=list)
+
+    def save(self, folder: str | Path, record: dict[str, Any]) -> Path:
+        """Writes them into a folder, as if they had been drawn there; `record` goes into `run.json`."""
+        save_plan(self.tasks, Path(folder), record)
+        write_whole(Path(folder) / SAMPLES, b"".join(map(json_line, self.samples)))
+        return Path(folder)
 
 
 def load_recordings(
@@ -58,7 +64,7 @@ def load_recordings(
             The benchmarks that the rows belong to. Rows are found by their question, or else by their number, and the
             benchmark's golds are used. A row may say in `benchmark` which one it means.
         form (`str`, *optional*, defaults to `"box"`):
-            Where the prompt asked for the answer, for strict reading.
+            Where the prompt asked for the answer, for the strict filter.
         mode (`str`, *optional*, defaults to `"cot"`):
             What the completions are: `"cot"`, `"tool"` or `"pot"`.
         completion_column (`str`, *optional*), gold_column (`str`, *optional*):
@@ -74,14 +80,14 @@ def load_recordings(
     rows, broken = read_jsonl(path)
     if broken:
         raise DataError(
-            f"{path}: line {broken[0]} is no JSON object; an accuracy over the rest would be of another set."
+            f"{path}: line {broken[0]} is not a JSON object; an accuracy over the rest would be of another set."
         )
     filters = list(dict.fromkeys(row["filter"] for row in rows if isinstance(row.get("filter"), str)))
     if len(filters) > 1:  # lm-eval writes a document once for each of its filters
         rows = [row for row in rows if row.get("filter") == filters[0]]
     rows = [{**(row["doc"] if isinstance(row.get("doc"), dict) else {}), **row} for row in rows]
     finder = Finder(problems)
-    # A question that stands twice among single ones is two problems; among groups, it is one with more samples.
+    # A question that occurs twice among single ones is two problems; among groups, it is one with more samples.
     asked = Counter(question_of(row) for row in rows)
     single = not problems and Counter(asked.values()).most_common(1)[0][0] == 1
     tasks: dict[str, Task] = {}
@@ -128,7 +134,7 @@ def load_recordings(
     remarks = _remarks(tasks, other_golds)
     if len(filters) > 1:
         remarks.append(
-            f"Each document stands once for each filter ({', '.join(filters)}); the rows of {filters[0]} are read."
+            f"Each document is there once for each filter ({', '.join(filters)}); the rows of {filters[0]} are read."
         )
     return Recordings(list(tasks.values()), samples, remarks)
 
@@ -154,6 +160,28 @@ def _remarks(tasks: Mapping[str, Task], other_golds: list[tuple[str, Problem]]) 
     return remarks
 
 
+def write_agreement(
+    folder: str | Path, samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
+) -> tuple[int, int] | None:
+    """
+    Compares verdicts with the labels of recorded completions, and writes `disagreements.jsonl`.
+
+    Args:
+        folder (`str` or `Path`):
+            Folder of the evaluation.
+        samples (`Sequence[dict]`), graded (`Sequence[Graded]`), tasks (`Sequence[Task]`, *optional*):
+            As in [`agreement`].
+
+    Returns:
+        `tuple[int, int]` or `None`: how many labels agree, and how many there are; `None` without labels.
+    """
+    labelled, differing = agreement(samples, graded, tasks)
+    if not labelled:
+        return None
+    write_whole(Path(folder) / "disagreements.jsonl", b"".join(map(json_line, differing)))
+    return labelled - len(differing), labelled
+
+
 def agreement(
     samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
 ) -> tuple[int, list[dict[str, Any]]]:
@@ -169,7 +197,7 @@ def agreement(
             Their tasks, whose questions and golds are added to what differs.
 
     Returns:
-        `tuple`: how many have a label, and those whose flexible reading is judged otherwise.
+        `tuple`: how many have a label, and those whose flexible answer is judged otherwise.
     """
     problems = {task.key: task.problem for task in tasks}
     labels = {(row["key"], row["sample"]): row["label"] for row in samples if "label" in row}

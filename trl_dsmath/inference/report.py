@@ -14,7 +14,7 @@ from ..report import Example, Page, Section
 from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
 from .report_differences import differences, title_of
 from .run import Task
-from .score import Figure, Graded, Scores
+from .score import Graded, Metric, Scores
 
 MODELS = {"base": "Base", "instruct": "Instruct", "rl": "RL"}
 PLOTTED_FROM = 30  # problems; with fewer an interval spans most of the axis, and a plot shows less than the table
@@ -41,7 +41,7 @@ class Report:
     """What is written about an evaluation.
 
     Attributes:
-        metrics (`list[Figure]`):
+        metrics (`list[Metric]`):
             All metrics.
         published (`dict[str, list[Published]]`):
             By benchmark, the published metrics of the same mode.
@@ -53,7 +53,7 @@ class Report:
             The report for people.
     """
 
-    metrics: list[Figure]
+    metrics: list[Metric]
     published: dict[str, list[Published]]
     warnings: list[str]
     differences: list[str]
@@ -84,8 +84,8 @@ def write(folder: str | Path, tasks: Sequence[Task], scores: Scores, record: dic
     write_whole(folder / "scores.jsonl", "".join(line + "\n" for line in score_lines))
     whole_record = {
         **record,
-        "complete": scores.whole,
-        "figures": [metric.record() for metric in report.metrics],
+        "complete": scores.complete,
+        "metrics": [asdict(metric) for metric in report.metrics],
         "published_percent": {name: [asdict(one) for one in found] for name, found in report.published.items()},
         "differences": report.differences,
         "warnings": report.warnings,
@@ -107,9 +107,9 @@ def make_report(tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -
     published = {name: _published(name, mode) for name in names}
     warnings = _warnings(scores)
     different = differences(tasks, [name for name in names if not published[name]])
-    sections = [_single(tasks, names, scores.figures, published)]
-    if any(metric.name.startswith("maj@") for metric in scores.figures):
-        sections.append(_many(names, scores.figures))
+    sections = [_single(tasks, names, scores.metrics, published)]
+    if any(metric.name.startswith("maj@") for metric in scores.metrics):
+        sections.append(_many(names, scores.metrics))
     settings = record.get("settings") or {}
     line = ", ".join(f"{key} {value}" for key, value in settings.items() if value not in (None, False, [], ()))
     installed = ", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items())
@@ -117,7 +117,7 @@ def make_report(tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -
         f"Evaluation of {record.get('model') or record.get('engine') or 'recorded completions'}",
         [
             *sections,
-            *_plots(names, scores.figures, published),
+            *_plots(names, scores.metrics, published),
             Section("What differs from the published protocol", bullets=different),
             Section("Examples", examples=_examples(tasks, scores.graded)),
             Section(
@@ -127,19 +127,19 @@ def make_report(tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -
         ],
         warnings=warnings,
     )
-    return Report(scores.figures, published, warnings, different, page)
+    return Report(scores.metrics, published, warnings, different, page)
 
 
-def metrics_text(metrics: Sequence[Figure]) -> str:
+def metrics_text(metrics: Sequence[Metric]) -> str:
     """The main metrics for a terminal, one line per benchmark and decoding."""
     of_all_samples = {f"{kind}@{one.name[4:]}" for one in metrics if one.name.startswith("avg@") for kind in ("avg", "maj", "pass")}  # fmt: skip
     width = max((len(title_of(metric.benchmark)) for metric in metrics), default=0)
-    strict = {(one.benchmark, one.name): one for one in metrics if one.reading == "strict"}
+    strict = {(one.benchmark, one.name): one for one in metrics if one.filter == "strict"}
     return "\n".join(
         f"{title_of(one.benchmark):<{width}}  {one.name:<8} {_percent(one):>20}   strict "
         f"{100 * strict[one.benchmark, one.name].value:5.1f}   n {one.problems:,}"
         for one in metrics
-        if one.reading == "flexible" and (one.name in ("greedy", "recorded") or one.name in of_all_samples)
+        if one.filter == "flexible" and (one.name in ("greedy", "recorded") or one.name in of_all_samples)
     )
 
 
@@ -147,7 +147,7 @@ def _score_line(task: Task, graded: Graded) -> dict[str, Any]:
     return {
         "benchmark": task.problem.benchmark,
         "problem": task.problem.index,
-        "way": task.way,
+        "decoding": task.decoding,
         "sample": graded.sample,
         "gold": task.problem.gold,
         "flexible": graded.answers["flexible"],
@@ -168,19 +168,19 @@ def _published(name: str, mode: str) -> list[Published]:
     return [*found, *([Published("rl", "maj@64", votes)] if votes is not None and mode == "cot" else [])]
 
 
-def _percent(metric: Figure | None) -> str:
+def _percent(metric: Metric | None) -> str:
     """`43.2 (40.1 – 46.3)`."""
     return "" if metric is None else f"{100 * metric.value:.1f} ({100 * metric.low:.1f} – {100 * metric.high:.1f})"
 
 
-def _main_metric(metrics: Sequence[Figure], name: str, reading: str = "flexible") -> Figure | None:
+def _main_metric(metrics: Sequence[Metric], name: str, filter: str = "flexible") -> Metric | None:
     """The metric of a benchmark that is compared with the published ones: greedy, or else the mean of the samples."""
-    own = [metric for metric in metrics if metric.benchmark == name and metric.reading == reading]
+    own = [metric for metric in metrics if metric.benchmark == name and metric.filter == filter]
     return next((one for one in own if one.name in ("greedy", "recorded")), next(iter(own), None))
 
 
 def _single(
-    tasks: Sequence[Task], names: list[str], metrics: list[Figure], published: dict[str, list[Published]]
+    tasks: Sequence[Task], names: list[str], metrics: list[Metric], published: dict[str, list[Published]]
 ) -> Section:
     header = ["Benchmark", "Problems", "What", "Flexible, %", "Strict, %"]
     rows = [[*header, *(f"{title}, published" for title in MODELS.values())]]
@@ -207,11 +207,11 @@ def _single(
     return Section(table=rows, note=note)
 
 
-def _many(names: list[str], metrics: list[Figure]) -> Section:
+def _many(names: list[str], metrics: list[Metric]) -> Section:
     """Several samples per problem, flexible: the mean, and majority and pass of all samples."""
     rows = [["Benchmark", "Problems", "Mean, %", "Majority, %", "At least one, %", "RL maj@64, published"]]
     for name in names:
-        own = {one.name: one for one in metrics if one.benchmark == name and one.reading == "flexible"}
+        own = {one.name: one for one in metrics if one.benchmark == name and one.filter == "flexible"}
         mean = next((metric for metric in own.values() if metric.name.startswith("avg@")), None)
         if mean is None:
             continue
@@ -235,7 +235,7 @@ def _many(names: list[str], metrics: list[Figure]) -> Section:
     return Section(table=rows, note=note)
 
 
-def _plots(names: list[str], metrics: list[Figure], published: dict[str, list[Published]]) -> list[Section]:
+def _plots(names: list[str], metrics: list[Metric], published: dict[str, list[Published]]) -> list[Section]:
     if find_spec("matplotlib") is None:
         return [Section(note=f"{NO_PLOT} Then run `dsmath evaluate --rescore` on this folder.")]
     shown = [name for name in names if (main := _main_metric(metrics, name)) and main.problems >= PLOTTED_FROM]
@@ -253,7 +253,7 @@ def _plots(names: list[str], metrics: list[Figure], published: dict[str, list[Pu
     return sections
 
 
-def _overview(names: list[str], metrics: list[Figure], published: dict[str, list[Published]]) -> str:
+def _overview(names: list[str], metrics: list[Metric], published: dict[str, list[Published]]) -> str:
     """Accuracy of each benchmark with its interval, beside the published metrics."""
     flexible = [_main_metric(metrics, name) for name in names]
     strict = [_main_metric(metrics, name, "strict") for name in names]
@@ -280,9 +280,9 @@ def _overview(names: list[str], metrics: list[Figure], published: dict[str, list
     return points("overview", [title_of(name) for name in names], series)
 
 
-def _curves(name: str, metrics: list[Figure]) -> str:
+def _curves(name: str, metrics: list[Metric]) -> str:
     """pass@k, maj@k and the mean of one benchmark over k."""
-    own = [one for one in metrics if one.benchmark == name and one.reading == "flexible" and "@" in one.name]
+    own = [one for one in metrics if one.benchmark == name and one.filter == "flexible" and "@" in one.name]
     mean = next(one for one in own if one.name.startswith("avg@"))
     series = []
     for kind, label, color in (("pass", "at least one (pass@k)", GREEN), ("maj", "majority (maj@k)", BLUE)):
@@ -325,7 +325,7 @@ def _examples(tasks: Sequence[Task], graded: Sequence[Graded]) -> list[Example]:
     for one in graded:
         problem, right = by_key[one.key].problem, one.right("flexible")
         if (problem.benchmark, right) not in found:
-            answers = [(reading, answer, one.right(reading)) for reading, answer in one.answers.items()]
+            answers = [(filter, answer, one.right(filter)) for filter, answer in one.answers.items()]
             found[problem.benchmark, right] = Example(
                 f"{title_of(problem.benchmark)}, problem {problem.index}, {'right' if right else 'wrong'}",
                 _cut(problem.question),

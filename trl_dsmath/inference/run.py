@@ -1,23 +1,24 @@
-"""Draws what an evaluation still lacks, sample by sample into a journal."""
+"""The tasks of an evaluation, and their samples in a journal: what is missing is drawn."""
 
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..data.benchmarks import Problem, choose
+from ..data.benchmarks import BENCHMARKS, Problem, choose, find, load_benchmark
+from ..data.few_shot import EXAMPLES
 from ..data.journal import Journal, read_journal, write_whole
+from ..data.prompts import BuiltPrompt, Form, PromptText, build_prompt
 from ..errors import ConfigError
-from ..generation import Decoding, Prompt, Sampler
-from .evaluation_programs import last_printed, with_output
-from .evaluation_prompts import ask
-from .evaluation_settings import Settings
-from .extraction import Form
+from ..generation import Decoding, Sampler
+from .config import EvaluateConfig
+from .draw import draw
 
 PLAN = "problems.jsonl"
 RUN = "run.json"
@@ -27,12 +28,12 @@ SAMPLE_KEY = ("key", "sample")
 
 @dataclass(frozen=True)
 class Task:
-    """One problem under one decoding.
+    """One problem with one decoding.
 
     Attributes:
         key (`str`):
             Digest of everything that its samples depend on: model, prompt, decoding and mode.
-        way (`str`):
+        decoding (`str`):
             `"greedy"`, `"sampled"`, or `"recorded"` for completions from a file.
         problem ([`Problem`]):
             The problem.
@@ -42,47 +43,61 @@ class Task:
             Where the prompt asks for the answer.
         prompt (`str` or `list[dict]`):
             What the model reads.
-        decoding ([`Decoding`]):
-            How its samples are drawn.
+        sampling ([`Decoding`]):
+            Length, temperature, stop strings and seed of its samples.
         samples (`int`):
             How many.
         too_long (`bool`):
             Whether prompt and longest sample exceed what the model can read. Such a problem is not sampled and counts as
             wrong.
+        opening (`str`):
+            What the prompt has begun of the solution: the fence of a program after examples.
     """
 
     key: str
-    way: str
+    decoding: str
     problem: Problem
     mode: str
     form: Form
-    prompt: Prompt
-    decoding: Decoding
+    prompt: PromptText
+    sampling: Decoding
     samples: int
     too_long: bool = False
+    opening: str = ""
+
+    @property
+    def built(self) -> BuiltPrompt:
+        """The prompt with what belongs to it."""
+        return BuiltPrompt(self.prompt, self.sampling.stop, self.form, self.opening)
+
+
+def load_problems(config: EvaluateConfig) -> list[Problem]:
+    """The problems of the benchmarks that a configuration names.
+
+    Raises:
+        ConfigError: it names none.
+        DataError: a test set is not there or cannot be read.
+    """
+    if not config.benchmarks:
+        raise ConfigError(f"Which benchmarks? Set benchmarks: {','.join(BENCHMARKS)}, or all.")
+    return [problem for name in config.benchmarks for problem in load_benchmark(name, config.benchmarks_dir)]
 
 
 def plan(
-    problems: Sequence[Problem],
-    settings: Settings,
-    model: str,
-    encode: Callable[[Prompt], list[int]] | None = None,
-    context: int | None = None,
+    problems: Sequence[Problem], config: EvaluateConfig, identity: str, sampler: Sampler | None = None
 ) -> list[Task]:
     """
     The tasks of an evaluation.
 
     Args:
         problems (`Sequence[Problem]`):
-            Problems of all benchmarks; `settings.limit` is applied to each benchmark.
-        settings ([`Settings`]):
+            Problems of all benchmarks; `config.limit` is applied to each benchmark.
+        config ([`EvaluateConfig`]):
             What is asked, and how samples are drawn.
-        model (`str`):
-            Identity of model and engine: two models need two.
-        encode (`Callable`, *optional*):
-            Token ids of a prompt, to find the ones that are too long.
-        context (`int`, *optional*):
-            Tokens that the model can read. If `None`, no prompt is too long.
+        identity (`str`):
+            Identity of model and engine ([`~trl_dsmath.generation.SamplerConfig.identity`]): two models need two.
+        sampler ([`~trl_dsmath.generation.Sampler`], *optional*):
+            The engine, to find prompts that are too long for it. If `None`, none is.
 
     Returns:
         `list[Task]`: by decoding, then in the order of the problems.
@@ -93,23 +108,34 @@ def plan(
     chosen = [
         problem
         for name in dict.fromkeys(problem.benchmark for problem in problems)
-        for problem in choose([other for other in problems if other.benchmark == name], settings.limit)
+        for problem in choose([other for other in problems if other.benchmark == name], config.limit)
     ]
-    asked = [ask(problem, settings.mode, settings.few_shot, settings.plain_prompts) for problem in chosen]
+    asked = [_ask(problem, config) for problem in chosen]
+    context = sampler.context_length if sampler is not None else None
     too_long = [
-        encode is not None and context is not None and len(encode(one.prompt)) + settings.max_new_tokens > context
+        sampler is not None
+        and context is not None
+        and len(sampler.encode_prompt(one.prompt)) + config.max_new_tokens > context
         for one in asked
     ]
     tasks = []
-    for way in settings.decodings():
+    for name in config.decodings():
         for problem, one, long in zip(chosen, asked, too_long, strict=True):
-            decoding, samples = settings.decodings(one.stop)[way]
-            parts = [model, settings.mode, problem.benchmark, problem.index, one.prompt, asdict(decoding)]
+            sampling, samples = config.decodings(one.stop)[name]
+            parts = [identity, config.mode, problem.benchmark, problem.index, one.prompt, asdict(sampling)]
             text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
             key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-            task = Task(key, way, problem, settings.mode, one.form, one.prompt, decoding, samples, long)
-            tasks.append(task)
+            tasks.append(
+                Task(
+                    key, name, problem, config.mode, one.form, one.prompt, sampling, samples, long, opening=one.opening
+                )
+            )
     return tasks
+
+
+def _ask(problem: Problem, config: EvaluateConfig) -> BuiltPrompt:
+    examples = EXAMPLES[find(problem.benchmark).examples] if config.few_shot else ()
+    return build_prompt(problem.question, config.mode, examples, config.plain_prompts)
 
 
 def run(
@@ -118,13 +144,13 @@ def run(
     folder: str | Path,
     record: dict[str, Any] | None = None,
     samples_at_once: int = 64,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = True,
 ) -> int:
     """
     Draws the samples that are not in the folder yet.
 
     Writes `run.json` (settings, versions), `problems.jsonl` (prompts and golds) and, as it goes, `samples.jsonl`. A run that
-    was killed goes on where it stopped; one with more samples or problems draws only the new ones.
+    was killed continues where it stopped; one with more samples or problems draws only the new ones.
 
     Args:
         tasks (`Sequence[Task]`):
@@ -137,8 +163,8 @@ def run(
             What else to write to `run.json`: settings, model.
         samples_at_once (`int`, *optional*, defaults to `64`):
             Samples drawn between two writes. More are faster where memory allows, and more are lost in a kill.
-        progress (`Callable`, *optional*):
-            Called with the number of samples that are there and of all.
+        progress (`bool`, *optional*, defaults to `True`):
+            Whether to show a bar on a terminal.
 
     Returns:
         `int`: how many samples were drawn.
@@ -148,40 +174,40 @@ def run(
     """
     if samples_at_once < 1:
         raise ConfigError(f"samples_at_once must be at least 1, not {samples_at_once}.")
+    from tqdm.auto import tqdm
+
     folder = Path(folder)
-    journal = Journal(folder / SAMPLES, SAMPLE_KEY)
-    try:
+    hidden = not (progress and sys.stderr.isatty())
+    with (
+        Journal(folder / SAMPLES, SAMPLE_KEY) as journal,
+        tqdm(desc="evaluate", unit="sample", disable=hidden, leave=False) as bar,
+    ):
         save_plan(tasks, folder, {**(record or {}), "engine": sampler.name})
         total = sum(task.samples for task in tasks if not task.too_long)
         missing = list(_missing(tasks, journal.done, samples_at_once))
-        drawn, there = 0, total - sum(count for _, _, count in missing)
+        drawn = 0
+        bar.total = total
+        bar.update(total - sum(count for _, _, count in missing))
         for batch in _batches(missing, samples_at_once):
             count = batch[0][2]
-            prompts = [task.prompt for task, _, _ in batch]
-            found = sampler.sample(prompts, batch[0][0].decoding, n=count, first=[first for _, first, _ in batch])
-            texts = [sample.text for samples in found for sample in samples]
-            if batch[0][0].form == "program":
-                texts = with_output(texts, few_shot=str(prompts[0]).endswith("```python\n"))
-            flat = [(task, first + i) for task, first, _ in batch for i in range(count)]
-            samples = [sample for group in found for sample in group]
-            journal.append(
-                {
-                    "key": task.key,
-                    "benchmark": task.problem.benchmark,
-                    "problem": task.problem.index,
-                    "sample": number,
-                    "completion": text,
-                    "finished": sample.finished,
-                    "tokens": len(sample.ids),
-                    **({"printed": last_printed(sample)} if sample.programs else {}),
-                }
-                for (task, number), sample, text in zip(flat, samples, texts, strict=True)
-            )
-            drawn += len(flat)
-            if progress is not None:
-                progress(there + drawn, total)
-    finally:
-        journal.close()
+            firsts = [first for _, first, _ in batch]
+            found = draw(sampler, [task.built for task, _, _ in batch], batch[0][0].sampling, count, firsts)
+            for (task, first, _), completions in zip(batch, found, strict=True):
+                journal.append(
+                    {
+                        "key": task.key,
+                        "benchmark": task.problem.benchmark,
+                        "problem": task.problem.index,
+                        "sample": number,
+                        "completion": one.with_output if task.form == "program" else one.text,
+                        "finished": one.finished,
+                        "tokens": one.tokens,
+                        **({"printed": one.program.answer} if task.mode == "tool" and one.program else {}),
+                    }
+                    for number, one in enumerate(completions, start=first)
+                )
+            drawn += count * len(batch)
+            bar.update(count * len(batch))
     return drawn
 
 
@@ -200,7 +226,7 @@ def _batches(missing: list[tuple[Task, int, int]], at_once: int) -> Iterator[lis
     batch: list[tuple[Task, int, int]] = []
     for item in missing:
         if batch and (
-            item[0].decoding != batch[0][0].decoding or item[2] != batch[0][2] or (len(batch) + 1) * item[2] > at_once
+            item[0].sampling != batch[0][0].sampling or item[2] != batch[0][2] or (len(batch) + 1) * item[2] > at_once
         ):
             yield batch
             batch = []
@@ -233,8 +259,8 @@ def load_plan(folder: str | Path) -> tuple[list[Task], dict[str, Any]]:
     tasks = []
     for row in rows:
         problem = {**row["problem"], "options": tuple(row["problem"]["options"])}
-        decoding = {**row["decoding"], "stop": tuple(row["decoding"]["stop"])}
-        tasks.append(Task(**{**row, "problem": Problem(**problem), "decoding": Decoding(**decoding)}))
+        sampling = {**row["sampling"], "stop": tuple(row["sampling"]["stop"])}
+        tasks.append(Task(**{**row, "problem": Problem(**problem), "sampling": Decoding(**sampling)}))
     return tasks, record
 
 
@@ -244,7 +270,7 @@ def read_samples(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a figure can depend on."""
+    """Versions of what a metric can depend on."""
     found = {"python": platform.python_version(), "trl-dsmath": __version__}
     for name in ("trl", "transformers", "torch", "vllm", "peft", "bitsandbytes", "math-verify"):
         try:

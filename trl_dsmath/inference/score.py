@@ -1,17 +1,17 @@
-"""Samples to figures: every sample judged twice, every figure with its number of problems and its interval."""
+"""Samples to metrics: every sample is judged by two filters, every metric with its number of problems and its interval."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..grading import Verdict
 from ..grading.batch import TIME_LIMIT, judge
 from ..grading.metrics import maj_at_k, pass_at_k, wilson
 from ..grading.votes import equivalence_classes
-from .extraction import flexible_answer, strict_answer
+from .reading import flexible_answer, strict_answer
 from .run import Task
 
-READINGS = ("flexible", "strict")
+FILTERS = ("flexible", "strict")
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Graded:
         completion (`str`):
             Its text.
         answers (`dict[str, str | None]`):
-            The answer by reading: `"flexible"`, `"strict"`, and with tools `"program"` (what the last program printed).
+            The answer by filter: `"flexible"`, `"strict"`, and with tools `"program"` (what the last program printed).
         verdicts (`dict[str, Verdict]`):
-            The verdict by reading.
+            The verdict by filter.
     """
 
     key: str
@@ -37,21 +37,21 @@ class Graded:
     answers: dict[str, str | None]
     verdicts: dict[str, Verdict]
 
-    def right(self, reading: str) -> bool:
-        """Whether the answer under a reading is right."""
-        return self.verdicts.get(reading) is Verdict.CORRECT
+    def right(self, filter: str) -> bool:
+        """Whether the answer that a filter extracts is right."""
+        return self.verdicts.get(filter) is Verdict.CORRECT
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One number of the report.
+class Metric:
+    """One number of the report, such as the greedy accuracy on a benchmark.
 
     Attributes:
         benchmark (`str`):
             Name of the benchmark.
         name (`str`):
             `"greedy"`, `"avg@k"`, `"maj@k"` or `"pass@k"`, `k` a number.
-        reading (`str`):
+        filter (`str`):
             `"flexible"`, `"strict"`, or `"program"`.
         value (`float`):
             From 0 to 1.
@@ -65,15 +65,11 @@ class Figure:
 
     benchmark: str
     name: str
-    reading: str
+    filter: str
     value: float
     low: float
     high: float
     problems: int
-
-    def record(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -81,8 +77,8 @@ class Scores:
     """What [`score`] finds.
 
     Attributes:
-        figures (`list[Figure]`):
-            All figures.
+        metrics (`list[Metric]`):
+            All metrics.
         graded (`list[Graded]`):
             All samples of the plan.
         missing (`dict[str, int]`):
@@ -95,7 +91,7 @@ class Scores:
             By benchmark, samples that ran into their longest length.
     """
 
-    figures: list[Figure]
+    metrics: list[Metric]
     graded: list[Graded]
     missing: dict[str, int]
     too_long: dict[str, int]
@@ -103,16 +99,16 @@ class Scores:
     cut_off: dict[str, int]
 
     @property
-    def whole(self) -> bool:
-        """Whether every problem was asked as planned."""
-        return not (any(self.missing.values()) or any(self.too_long.values()))
+    def complete(self) -> bool:
+        """Whether no sample is missing. Problems that are too long for the model are counted, and no run can mend them."""
+        return not any(self.missing.values())
 
 
 def score(tasks: Sequence[Task], samples: Sequence[dict[str, Any]], time_limit: float = TIME_LIMIT) -> Scores:
     """
     Judges samples.
 
-    Problems without all of their samples are left out of the figures (and counted in `missing`); problems that were too
+    Problems without all of their samples are left out of the metrics (and counted in `missing`); problems that were too
     long for the model count as wrong.
 
     Args:
@@ -134,11 +130,11 @@ def score(tasks: Sequence[Task], samples: Sequence[dict[str, Any]], time_limit: 
         groups.setdefault(sample.key, []).append(sample)
     names = list(dict.fromkeys(task.problem.benchmark for task in tasks))
     missing, too_long, bad, cut = (dict.fromkeys(names, 0) for _ in range(4))
-    figures = []
+    metrics = []
     for name in names:
         own = [task for task in tasks if task.problem.benchmark == name]
-        for way in dict.fromkeys(task.way for task in own):
-            here = [task for task in own if task.way == way]
+        for decoding in dict.fromkeys(task.decoding for task in own):
+            here = [task for task in own if task.decoding == decoding]
             missing[name] += sum(task.samples - len(groups.get(task.key, [])) for task in here if not task.too_long)
             whole = [
                 sorted(groups.get(task.key, []), key=lambda one: one.sample)
@@ -146,17 +142,17 @@ def score(tasks: Sequence[Task], samples: Sequence[dict[str, Any]], time_limit: 
                 if task.too_long or len(groups.get(task.key, [])) == task.samples
             ]
             if whole:
-                readings = (*READINGS, *(("program",) if here[0].mode == "tool" and way != "recorded" else ()))
-                figures += _figures(name, way, whole, min(task.samples for task in here), readings, time_limit)
-        first = own[0].way
-        too_long[name] = sum(task.too_long for task in own if task.way == first)
+                filters = (*FILTERS, *(("program",) if here[0].mode == "tool" and decoding != "recorded" else ()))
+                metrics += _metrics(name, decoding, whole, min(task.samples for task in here), filters, time_limit)
+        first = own[0].decoding
+        too_long[name] = sum(task.too_long for task in own if task.decoding == first)
         bad[name] = sum(
             any(one.verdicts["flexible"] is Verdict.BAD_GOLD for one in groups.get(task.key, []))
             for task in own
-            if task.way == first
+            if task.decoding == first
         )
         cut[name] = sum(not row.get("finished", True) for row in mine if row["key"] in {task.key for task in own})
-    return Scores(figures, graded, missing, too_long, bad, cut)
+    return Scores(metrics, graded, missing, too_long, bad, cut)
 
 
 def grade_samples(
@@ -174,14 +170,14 @@ def grade_samples(
     if not any(answers["program"]):
         del answers["program"]
     answers["flexible"] = _letters_of_options(tasks, answers["flexible"], time_limit)
-    verdicts = {reading: judge(found, golds, time_limit) for reading, found in answers.items()}
+    verdicts = {filter: judge(found, golds, time_limit) for filter, found in answers.items()}
     return [
         Graded(
             row["key"],
             row["sample"],
             row["completion"],
-            {reading: found[i] for reading, found in answers.items()},
-            {reading: found[i] for reading, found in verdicts.items()},
+            {filter: found[i] for filter, found in answers.items()},
+            {filter: found[i] for filter, found in verdicts.items()},
         )
         for i, row in enumerate(rows)
     ]
@@ -222,27 +218,27 @@ def ks(samples: int) -> list[int]:
     return sorted({2**i for i in range(samples.bit_length()) if 2**i <= samples} | {samples})
 
 
-def _figures(
-    name: str, way: str, problems: list[list[Graded]], samples: int, readings: Sequence[str], time_limit: float
-) -> list[Figure]:
-    """The figures of one benchmark and decoding; a problem without samples was too long, and is wrong."""
+def _metrics(
+    name: str, decoding: str, problems: list[list[Graded]], samples: int, filters: Sequence[str], time_limit: float
+) -> list[Metric]:
+    """The metrics of one benchmark and decoding; a problem without samples was too long, and is wrong."""
 
-    def figure(what: str, reading: str, values: list[float]) -> Figure:
+    def metric(what: str, filter: str, values: list[float]) -> Metric:
         low, high = wilson(sum(values), len(values))
-        return Figure(name, what, reading, sum(values) / len(values), low, high, len(values))
+        return Metric(name, what, filter, sum(values) / len(values), low, high, len(values))
 
     found = []
-    for reading in readings:
-        right = [[one.right(reading) for one in group] for group in problems]
-        if way == "greedy" or samples == 1:
-            what = "greedy" if way == "greedy" else "recorded" if way == "recorded" else "avg@1"
-            found.append(figure(what, reading, [sum(g) / len(g) if g else 0.0 for g in right]))
+    for filter in filters:
+        right = [[one.right(filter) for one in group] for group in problems]
+        if decoding == "greedy" or samples == 1:
+            what = "greedy" if decoding == "greedy" else "recorded" if decoding == "recorded" else "avg@1"
+            found.append(metric(what, filter, [sum(g) / len(g) if g else 0.0 for g in right]))
             continue
-        found.append(figure(f"avg@{samples}", reading, [sum(g) / len(g) if g else 0.0 for g in right]))
-        votes = [_votes([one.answers.get(reading) for one in group], time_limit) for group in problems]
+        found.append(metric(f"avg@{samples}", filter, [sum(g) / len(g) if g else 0.0 for g in right]))
+        votes = [_votes([one.answers.get(filter) for one in group], time_limit) for group in problems]
         for k in ks(samples)[1:]:
             values = [maj_at_k(v, g, k) if g else 0.0 for v, g in zip(votes, right, strict=True)]
-            found.append(figure(f"maj@{k}", reading, values))
+            found.append(metric(f"maj@{k}", filter, values))
         for k in ks(samples)[1:]:
-            found.append(figure(f"pass@{k}", reading, [pass_at_k(sum(g), len(g), k) if g else 0.0 for g in right]))
+            found.append(metric(f"pass@{k}", filter, [pass_at_k(sum(g), len(g), k) if g else 0.0 for g in right]))
     return found

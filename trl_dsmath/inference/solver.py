@@ -1,45 +1,44 @@
-"""Questions in, answers out: many samples a question, read, run, scored and counted."""
+"""Questions in, answers out: many samples per question, read, run, scored and counted."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, overload
 
+from ..data.prompts import build_prompt
 from ..errors import ConfigError, DataError
-from ..generation import Sample, Sampler, SamplerConfig, load_sampler
+from ..generation import Prompt, Sampler, SamplerConfig, load_sampler
+from ..generation.config import Engine
 from ..grading.votes import AnswerClasses, Vote, best_of_n
-from ..paper import TOOL_USE
-from ..text import read_answer
-from ..text.programs import last_line
-from .result import Solution, SolvedSample
-from .scoring import StepScores, score_samples
-from .solve_program import program_of
-from .solve_prompts import prompt_for, stop_strings
-from .solve_settings import SolveSettings
+from .config import SolveConfig
+from .draw import Completion, draw
+from .reading import stated_answer
+from .solution import Solution, SolvedSample, StepScores, score_steps
+from .solve_file import solve_file
 from .stopping import next_round
 
 OnSamples = Callable[[int, int, list[SolvedSample]], None]  # question, number of the first sample, samples
-_PROGRAM_SECONDS = TOOL_USE.timeout
-_PROGRAM_MEMORY_MB = 512
 
 
 class Solver:
     """
     Answers questions with a model.
 
-    Each question is sampled up to `n` times, the answers are counted by what they mean (`1/2` and `0.5` are one), and
+    Each question is sampled up to `n` times, the answers are grouped by equivalence (`1/2` and `0.5` are one), and
     drawing stops when the samples left cannot change the winner. Of two answers with the same weight the one that came
     first wins.
 
     Args:
         sampler ([`~trl_dsmath.generation.Sampler`]):
-            The engine. For `mode="tool"`, one that runs programs ([`~trl_dsmath.generation.tools.ToolSampler`]);
+            The engine. For `mode="tool"`, one that runs programs ([`~trl_dsmath.generation.ToolSampler`]);
             [`from_pretrained`] takes care of it.
-        settings ([`SolveSettings`], *optional*):
+        settings ([`SolveConfig`], *optional*):
             How to work. If `None`, made of the keyword arguments.
         step_scorer (`Callable`, *optional*):
             A process reward model ([`load_step_scorer`]) or any step reward function.
         **options:
-            Fields of [`SolveSettings`]: `mode`, `n`, `vote`, `temperature` ...
+            Fields of [`SolveConfig`]: `mode`, `n`, `vote`, `temperature` ...
 
     Raises:
         ConfigError: settings that cannot work, or a vote by score without a scorer.
@@ -55,46 +54,65 @@ class Solver:
     def __init__(
         self,
         sampler: Sampler,
-        settings: SolveSettings | None = None,
+        settings: SolveConfig | None = None,
         step_scorer: StepScores | None = None,
         **options: Any,
     ) -> None:
         if settings is not None and options:
             raise ConfigError(f"Give settings, or {', '.join(options)} by name, not both.")
         self.sampler = sampler
-        self.settings = settings or make_settings(options)
+        self.settings = settings or _settings_of(options)
         self.step_scorer = step_scorer
+        self.identity = sampler.name  # what answers in a file depend on besides the settings
         if step_scorer is None and self.settings.vote != "majority":
-            raise ConfigError(f"vote={self.settings.vote!r} needs scores: give step_scorer (--step_scorer MODEL).")
+            raise ConfigError(f"vote {self.settings.vote!r} needs scores: give step_scorer.")
 
     @classmethod
     def from_pretrained(
-        cls, model: str, step_scorer: StepScores | None = None, batch_size: int | None = None, **options: Any
+        cls,
+        model: str | SamplerConfig,
+        step_scorer: StepScores | None = None,
+        engine: Engine = "transformers",
+        settings: SolveConfig | None = None,
+        notify: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> "Solver":
         """Loads a model and makes a solver of it.
 
         Args:
-            model (`str`):
-                Folder or name on the hub; a folder with a LoRA adapter loads its base model too.
+            model (`str` or [`~trl_dsmath.generation.SamplerConfig`]):
+                Folder or name on the hub; a folder with a LoRA adapter loads its base model too. Or everything about the
+                model in one configuration.
             step_scorer (`Callable`, *optional*):
                 A process reward model ([`load_step_scorer`]) or any step reward function.
-            batch_size (`int`, *optional*):
-                Samples computed at a time. If `None`, chosen by the memory.
+            engine (`str`, *optional*, defaults to `"transformers"`):
+                `"transformers"`, `"vllm"` or `"server"`.
+            settings ([`SolveConfig`], *optional*):
+                How to work. If `None`, made of the keyword arguments.
+            notify (`Callable`, *optional*):
+                Called with a line about memory before the weights are read.
             **options:
-                Fields of [`SolveSettings`], and of [`~trl_dsmath.generation.SamplerConfig`]: `dtype`, `load_in_4bit`,
-                `load_in_8bit`, `device_map`, `adapter`, `revision` ...
+                Fields of [`SolveConfig`], and of [`~trl_dsmath.generation.SamplerConfig`]: `dtype`, `load_in_4bit`,
+                `load_in_8bit`, `device_map`, `adapter`, `model_revision`, `batch_size` ...
 
         Returns:
             [`Solver`]
 
         Raises:
             ConfigError: a setting that cannot work, or a model that cannot be loaded.
-            MissingDependencyError: bitsandbytes or peft is needed and absent.
+            MissingDependencyError: the engine, bitsandbytes or peft is needed and absent.
         """
-        own = {name: options.pop(name) for name in list(options) if name in SamplerConfig.names()}
-        config = SamplerConfig(model, batch_size=batch_size, **own)
-        settings = make_settings(options)
-        return cls(load_sampler(config, tools=settings.mode == "tool"), settings, step_scorer)
+        if isinstance(model, str):
+            own = {name: options.pop(name) for name in list(options) if name in SamplerConfig.names()}
+            model = SamplerConfig(model, engine=engine, **own)
+        settings = settings or _settings_of(options)
+        if step_scorer is None and settings.vote != "majority":
+            raise ConfigError(f"vote {settings.vote!r} needs scores: give step_scorer.")
+        tools = settings.mode == "tool"
+        sampler = load_sampler(model, tools, settings.max_new_tokens, settings.samples, notify)
+        solver = cls(sampler, settings, step_scorer)
+        solver.identity = model.identity(tools)
+        return solver
 
     @overload
     def __call__(self, questions: str) -> Solution: ...  # type: ignore[overload-overlap]
@@ -116,6 +134,41 @@ class Solver:
             return next(solution for _, solution in self.solve([questions]))
         found = dict(self.solve(questions))
         return [found[i] for i in range(len(questions))]
+
+    def solve_file(
+        self,
+        questions: str | Path | Sequence[Mapping[str, Any]],
+        output: str | Path | None = None,
+        on_solution: Callable[[Solution], None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """
+        Solves the questions of a file, or rows of them, and writes each answer as soon as it is there.
+
+        A run that was killed continues where it stopped: nothing that was written is drawn again, and the answers are those of
+        a run that was not stopped. `OUTPUT.samples.jsonl` has every sample, `OUTPUT.settings.yaml` what they depend on.
+
+        Args:
+            questions (`str`, `Path` or `Sequence[Mapping]`):
+                A file or a data set on the hub ([`load_questions`]), or rows with `question` and, for the accuracy, `gold`.
+            output (`str` or `Path`, *optional*):
+                File for the answers, one JSON line per question. If `None`, `FILE.solutions.jsonl` for a file, and nothing
+                is written for rows.
+            on_solution (`Callable`, *optional*):
+                Called with each new [`Solution`].
+
+        Returns:
+            `list[dict]`: the rows of the file in the order of the questions, `answer`, `votes`, `gold` ...
+
+        Raises:
+            ConfigError: the file holds answers made with other settings, or another process writes to it.
+            DataError: the questions cannot be read.
+        """
+        kept = {name: value for name, value in asdict(self.settings).items() if name != "problems_at_once"}
+        shown = [[example.question, example.solution] for example in self.settings.examples]
+        scorer = self.step_scorer
+        named = None if scorer is None else getattr(scorer, "__name__", type(scorer).__name__)
+        depends_on = {"model": self.identity, "step_scorer": named, **kept, "few_shot": shown}
+        return solve_file(self.solve, self.settings.samples, depends_on, questions, output, on_solution)
 
     def solve(
         self,
@@ -160,19 +213,16 @@ class Solver:
         """Draws the next round of several questions; those with the same number of samples share batches."""
         groups: dict[tuple[int, tuple[str, ...]], list[_Work]] = {}
         for work, count in asked:
-            groups.setdefault((count, work.stop), []).append(work)
+            groups.setdefault((count, work.built.stop), []).append(work)
         for (count, stop), works in sorted(groups.items(), key=lambda group: -group[0][0]):
             firsts = [len(work.samples) for work in works]
-            drawn = self.sampler.sample(
-                [work.prompt for work in works], self.settings.decoding(stop), n=count, first=firsts
-            )
-            new = [[_read(sample) for sample in samples] for samples in drawn]
-            flat = [sample for samples in new for sample in samples]
-            if self.settings.mode == "pot":
-                _run_programs(flat)
+            prompts = [work.built for work in works]
+            drawn = draw(self.sampler, prompts, self.settings.decoding(stop), count, firsts)
+            new = [[work.read(one) for one in row] for work, row in zip(works, drawn, strict=True)]
             if self.step_scorer is not None:
-                prompts = [work.scored_prompt for work in works for _ in range(count)]
-                score_samples(self.step_scorer, prompts, flat, self.settings.aggregation)
+                flat = [sample for samples in new for sample in samples]
+                scored = [work.scored_prompt for work in works for _ in range(count)]
+                score_steps(self.step_scorer, scored, flat, self.settings.step_separator, self.settings.aggregation)
             for work, samples, first in zip(works, new, firsts, strict=True):
                 if on_samples is not None:
                     on_samples(work.number, first, samples)
@@ -182,16 +232,23 @@ class Solver:
 class _Work:
     """A question that is being solved."""
 
-    def __init__(self, number: int, question: str, settings: SolveSettings, known: Sequence[SolvedSample]) -> None:
+    def __init__(self, number: int, question: str, settings: SolveConfig, known: Sequence[SolvedSample]) -> None:
         self.number = number
         self.question = question
-        self.prompt = prompt_for(question, settings.mode, settings.few_shot, settings.plain)
-        self.scored_prompt = prompt_for(question, settings.mode, (), settings.plain)  # without the worked examples
-        self.stop = stop_strings(question, settings.mode, bool(settings.few_shot))
+        self.built = build_prompt(question, settings.mode, settings.examples, settings.plain_prompts)
+        # Without the worked examples.
+        self.scored_prompt: Prompt = build_prompt(question, settings.mode, (), settings.plain_prompts).prompt
         self.samples: list[SolvedSample] = []
         self._settings = settings
         self._classes = AnswerClasses()
         self.add(list(known)[: settings.samples])
+
+    def read(self, completion: Completion) -> SolvedSample:
+        answer = stated_answer(completion, self.built.form)
+        sample = SolvedSample(completion.text, answer, completion.finished, completion.tokens)
+        if self.built.form == "program" and completion.program is not None:
+            sample.output = f"{completion.program.stdout}{completion.program.error or ''}"
+        return sample
 
     def add(self, samples: list[SolvedSample]) -> None:
         self.samples += samples
@@ -217,33 +274,9 @@ class _Work:
         return Solution(self.question, answer, chosen, vote, self.samples, self._settings.samples)
 
 
-def _read(sample: Sample) -> SolvedSample:
-    r"""A sample that was cut off has an answer only if its box is complete ("the answer is 1|2")."""
-    answer = read_answer(sample.text) if sample.finished or "\\boxed" in sample.text else None
-    return SolvedSample(sample.text, answer, sample.finished, len(sample.ids))
-
-
-def _run_programs(samples: list[SolvedSample]) -> None:
-    """Runs the program of each sample in the sandbox; what it prints last is the answer, whatever the text says."""
-    from ..sandbox import run_many
-
-    programs = {i: program for i, sample in enumerate(samples) if (program := program_of(sample.text)) is not None}
-    results = run_many(list(programs.values()), timeout=_PROGRAM_SECONDS, memory_mb=_PROGRAM_MEMORY_MB)
-    for sample in samples:
-        sample.answer = None
-    for i, result in zip(programs, results, strict=True):
-        samples[i].output = result.stdout if not result.error else f"{result.stdout}{result.error}"
-        samples[i].answer = None if result.error or result.timed_out else last_line(result.stdout)
-
-
-def make_settings(options: dict[str, Any]) -> SolveSettings:
-    """[`SolveSettings`] out of keyword arguments.
-
-    Raises:
-        ConfigError: a name that is no setting.
-    """
-    unknown = [name for name in options if name not in SolveSettings.__dataclass_fields__]
+def _settings_of(options: dict[str, Any]) -> SolveConfig:
+    unknown = [name for name in options if name not in SolveConfig.__dataclass_fields__]
     if unknown:
-        known = ", ".join(SolveSettings.__dataclass_fields__)
+        known = ", ".join(SolveConfig.__dataclass_fields__)
         raise ConfigError(f"There is no setting {', '.join(unknown)}. Settings: {known}.")
-    return SolveSettings(**options)
+    return SolveConfig(**options)

@@ -12,6 +12,7 @@ _OWN = {
     "annotate": {"model_name_or_path", "output_dir", "seed"},
     "prm": {"model_name_or_path", "output_dir", "seed", "dataset_name", "resume_from_checkpoint", "use_peft"},
 }
+_QUANTIZED = {"load_in_4bit", "load_in_8bit"}
 
 
 @dataclass
@@ -42,21 +43,28 @@ class IterateConfig:
         ConfigError: a value that cannot work, or a section that sets what the loop sets.
     """
 
-    model_name_or_path: str
-    prm_name_or_path: str
-    output_dir: str
-    iterations: int = 2
-    replay_from: str | None = None
-    replay_fraction: float = GRPO_STAGE.replay_fraction
-    seed: int = 0
-    grpo: dict[str, Any] = field(default_factory=dict)
-    annotate: dict[str, Any] = field(default_factory=dict)
-    prm: dict[str, Any] = field(default_factory=dict)
+    model_name_or_path: str = field(default="", metadata={"help": "The first policy: a folder or a name on the hub."})
+    prm_name_or_path: str = field(
+        default="", metadata={"help": "The first process reward model, made by `dsmath prm`."}
+    )
+    output_dir: str = field(default="", metadata={"help": "Folder of the state and of one folder per iteration."})
+    iterations: int = field(default=2, metadata={"help": "Iterations of the algorithm."})
+    replay_from: str | None = field(
+        default=None, metadata={"help": "Labels that the first reward model was trained on, a .jsonl file."}
+    )
+    replay_fraction: float = field(
+        default=GRPO_STAGE.replay_fraction,
+        metadata={"help": "Share of earlier labels in the reward model's data (§4.1.4)."},
+    )
+    seed: int = field(default=0, metadata={"help": "Iteration i uses seed + i."})
+    grpo: dict[str, Any] = field(default_factory=dict, metadata={"help": "Settings of grpo: --grpo.max_steps 5 ..."})
+    annotate: dict[str, Any] = field(default_factory=dict, metadata={"help": "Settings of annotate, likewise."})
+    prm: dict[str, Any] = field(default_factory=dict, metadata={"help": "Settings of prm, likewise."})
 
     def __post_init__(self) -> None:
         for name in ("model_name_or_path", "prm_name_or_path", "output_dir"):
             if not getattr(self, name):
-                raise ConfigError(f"{name} is missing. Give --{name}.")
+                raise ConfigError(f"{name} is missing. Set {name}.")
         if self.iterations < 1:
             raise ConfigError(f"iterations ({self.iterations}) must be at least 1.")
         if not 0 <= self.replay_fraction < 1:
@@ -70,6 +78,16 @@ class IterateConfig:
             if section.get("use_peft") and stage == "prm":
                 raise ConfigError(
                     "prm.use_peft: an adapter cannot be continued. Train all weights of a smaller model."
+                )
+            if (
+                stage == "grpo"
+                and section.get("use_peft")
+                and (quantized := _QUANTIZED & set(filter(section.get, section)))
+            ):
+                raise ConfigError(
+                    f"grpo.{min(quantized)} with use_peft: each iteration merges its adapter into the policy, and quantizing "
+                    "the result again costs several times what was learned. Leave it out: the base stays in bfloat16, with "
+                    "the adapter on it."
                 )
             if both := sorted(own & set(section)):
                 raise ConfigError(

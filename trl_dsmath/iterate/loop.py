@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.journal import write_whole
 from ..errors import ConfigError
 from .config import IterateConfig
-from .phases import annotate_phase, grpo_phase, prm_phase, replay_phase, write_whole
+from .phases import annotate_phase, grpo_phase, prm_phase, replay_phase
 
 PHASES = ("grpo", "annotate", "replay", "prm")
 

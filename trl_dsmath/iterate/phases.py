@@ -16,22 +16,14 @@ from typing import Any
 
 import yaml
 
+from ..data.journal import write_whole
 from ..errors import DsMathError
+from ..scripts.recipes import recipe_script
+from ..scripts.run import PROGRAM
 
 
 class PhaseError(DsMathError, RuntimeError):
     """A stage ended with an error, which it has printed itself."""
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that a kill leaves the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def run_stage(stage: str, settings: dict[str, Any], folder: Path, lock: int) -> None:
@@ -42,8 +34,8 @@ def run_stage(stage: str, settings: dict[str, Any], folder: Path, lock: int) -> 
     """
     recipe = folder.with_name(f"{folder.name}.settings.yaml")  # kept, to show what the phase was run with
     write_whole(recipe, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
-    command = [sys.executable, "-m", f"trl_dsmath.cli.{stage}", "--config", str(recipe)]
-    code = subprocess.call(command, pass_fds=[lock])
+    command = [sys.executable, str(recipe_script(stage)), "--config", str(recipe)]
+    code = subprocess.call(command, pass_fds=[lock], env={**os.environ, PROGRAM: f"dsmath {stage}"})
     if code:
         raise PhaseError(
             f"`dsmath {stage} --config {recipe}` ended with exit code {code}; mend it and run this again."
@@ -57,6 +49,11 @@ def train_stage(stage: str, settings: dict[str, Any], folder: Path, lock: int) -
         # Killed after the last checkpoint, while the model was being saved: the stage takes itself for finished. One
         # checkpoint less, and it comes to its end, and to the same weights, again.
         checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+        if not checkpoints:
+            raise PhaseError(
+                f"{folder} holds neither a model nor a checkpoint, though {stage} ended without an error: was it deleted, or "
+                f"does {stage} save elsewhere? Run this again."
+            )
         shutil.rmtree(checkpoints[-1])
         run_stage(stage, settings, folder, lock)
 

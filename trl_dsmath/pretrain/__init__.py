@@ -2,8 +2,7 @@
 
 from .config import PretrainConfig
 from .mixture import Mixture
-from .schedule import MultiStepScheduleMixin
 from .sources import Source
-from .trainer import PretrainTrainer
+from .trainer import PretrainTrainer, multi_step_factor
 
-__all__ = ["Mixture", "MultiStepScheduleMixin", "PretrainConfig", "PretrainTrainer", "Source"]
+__all__ = ["Mixture", "PretrainConfig", "PretrainTrainer", "Source", "multi_step_factor"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from trl import SFTConfig
 
 from .._upstream import settle_warmup
-from ..data.batch import processes_at_start
+from ..data.batch import processes_at_start, tell_papers_batch
 from ..errors import ConfigError
 from ..paper import PRETRAIN
 
@@ -26,8 +26,9 @@ class PretrainConfig(SFTConfig):
             Source: §2.2.1.
         weight_decay (`float`, *optional*, defaults to `0.1`):
             Source: §2.2.1.
-        warmup_steps (`float`, *optional*, defaults to `2000`):
-            Source: §2.2.1. Below 1 it is a share of the run.
+        warmup_steps (`float`, *optional*):
+            Updates of the warm-up; below 1, a share of the run. If `None`, 2,000 (source: §2.2.1), or in a run too short
+            for them the same share as the paper's, 4 %.
         lr_scheduler_type (`str`, *optional*, defaults to `"constant_with_warmup"`):
             With this type, the two drops below are applied; others are used as transformers defines them.
         first_drop_at (`float`, *optional*, defaults to `0.8`), first_drop_factor (`float`, *optional*, defaults to `0.316`):
@@ -38,14 +39,17 @@ class PretrainConfig(SFTConfig):
             Tokens of a sequence. Source: §2.2.1.
         packing (`bool`, *optional*, defaults to `True`), packing_strategy (`str`, *optional*, defaults to `"wrapped"`):
             Documents are joined and cut into sequences of `max_length`. A [`Mixture`] is packed so by itself.
-        train_tokens (`int` or `None`, *optional*, defaults to `500_000_000_000`):
-            Tokens of the run; `max_steps` follows from it unless that is set. Source: §2.3. `None`: `max_steps` or
-            `num_train_epochs` counts.
-        global_batch_tokens (`int` or `None`, *optional*, defaults to `10_000_000`):
-            Tokens of one update over all processes, to within 5 %, since sequences come in whole micro-batches. Source:
-            §2.3. `None`: not checked, as in TRL.
-        gradient_accumulation_steps (`int` or `None`, *optional*):
-            If `None`, derived from `global_batch_tokens`.
+        train_tokens (`int`, *optional*):
+            Tokens of the run; `max_steps` follows from it. If `None`, `max_steps` or `num_train_epochs` counts; without
+            either, 500 billion (source: §2.3).
+        num_train_epochs (`float`, *optional*):
+            Epochs of the run, for a data set that is not a mixture.
+        global_batch_tokens (`int`, *optional*):
+            Tokens of one update over all processes, to within 5 %, since sequences come in whole micro-batches. The
+            paper's is 10 million (§2.3); `recipes/pretrain/paper.yaml` sets it. If `None`, the batch follows from
+            `gradient_accumulation_steps`, as in TRL, and one line names the paper's.
+        gradient_accumulation_steps (`int`, *optional*):
+            If `None`, derived from `global_batch_tokens`, or 1 without it.
 
     Raises:
         ConfigError: the global batch cannot be divided, or settings contradict each other.
@@ -57,9 +61,11 @@ class PretrainConfig(SFTConfig):
     adam_beta1: float = field(default=PRETRAIN.adam_beta1, metadata={"help": "AdamW (DeepSeekMath §2.2.1)."})
     adam_beta2: float = field(default=PRETRAIN.adam_beta2, metadata={"help": "AdamW (DeepSeekMath §2.2.1)."})
     weight_decay: float = field(default=PRETRAIN.weight_decay, metadata={"help": "AdamW (DeepSeekMath §2.2.1)."})
-    warmup_steps: float = field(
-        default=PRETRAIN.warmup_steps,
-        metadata={"help": "Updates of the warm-up, or a share of the run below 1 (§2.2.1)."},
+    warmup_steps: float | None = field(  # type: ignore[assignment]
+        default=None,
+        metadata={
+            "help": "Updates of the warm-up, or a share of the run below 1. Default: 2,000 (§2.2.1), if they fit."
+        },
     )
     lr_scheduler_type: str = field(
         default="constant_with_warmup",
@@ -85,11 +91,17 @@ class PretrainConfig(SFTConfig):
         default="wrapped", metadata={"help": "How to pack a plain data set; a mixture is always wrapped."}
     )
     train_tokens: int | None = field(
-        default=PRETRAIN.tokens, metadata={"help": "Tokens of the run, unless max_steps is set (DeepSeekMath §2.3)."}
+        default=None,
+        metadata={
+            "help": "Tokens of the run. Default: 500 billion (§2.3), unless max_steps or num_train_epochs is set."
+        },
+    )
+    num_train_epochs: float | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Epochs of the run, for a data set that is not a mixture."}
     )
     global_batch_tokens: int | None = field(
-        default=PRETRAIN.batch_tokens,
-        metadata={"help": "Tokens of one update over all processes (DeepSeekMath §2.3); none: not checked."},
+        default=None,
+        metadata={"help": "Tokens of one update over all processes; the paper's: 10 million (§2.3)."},
     )
     gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
         default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_tokens when left out."}
@@ -101,16 +113,24 @@ class PretrainConfig(SFTConfig):
                 f"The drops of the learning rate should come in order between 0 and 1, not at {self.first_drop_at} and "
                 f"{self.second_drop_at}."
             )
-        if self.max_steps > 0 and self.train_tokens not in (None, PRETRAIN.tokens):
+        if self.train_tokens is not None and (self.max_steps > 0 or self.num_train_epochs is not None):
+            other = "max_steps" if self.max_steps > 0 else "num_train_epochs"
             raise ConfigError(
-                f"max_steps ({self.max_steps:,}) and train_tokens ({self.train_tokens:,}) both say how long to train: "
+                f"{other} ({getattr(self, other):,}) and train_tokens ({self.train_tokens:,}) both say how long to train: "
                 "give one."
             )
+        if self.max_steps <= 0 and self.num_train_epochs is None and self.train_tokens is None:
+            self.train_tokens = PRETRAIN.tokens
+        self.num_train_epochs = SFTConfig.num_train_epochs if self.num_train_epochs is None else self.num_train_epochs
         processes = processes_at_start()
         self.gradient_accumulation_steps = self._accumulation_steps(processes)
         if self.max_steps <= 0 and self.train_tokens is not None and self.max_length is not None:
             rows = self.per_device_train_batch_size * processes * self.gradient_accumulation_steps
             self.max_steps = max(1, round(self.train_tokens / (rows * self.max_length)))
+        if self.warmup_steps is None:
+            long_enough = self.max_steps * self.first_drop_at >= PRETRAIN.warmup_steps
+            papers_share = PRETRAIN.warmup_steps * PRETRAIN.batch_tokens / PRETRAIN.tokens
+            self.warmup_steps = PRETRAIN.warmup_steps if long_enough else papers_share
         settle_warmup(self)
         super().__post_init__()
         actual = self.gradient_accumulation_steps * self.train_batch_size * self.world_size
@@ -121,6 +141,8 @@ class PretrainConfig(SFTConfig):
                 "started in an unusual way. Start one process a GPU (--num_processes N), or show one GPU to this one "
                 "(CUDA_VISIBLE_DEVICES=0)."
             )
+        if self.global_batch_tokens is None and self.max_length is not None:
+            tell_papers_batch(actual * self.max_length, PRETRAIN.batch_tokens, "tokens", "global_batch_tokens")
 
     @property
     def drops(self) -> tuple[tuple[float, float], ...]:
@@ -133,8 +155,8 @@ class PretrainConfig(SFTConfig):
             return self.gradient_accumulation_steps or 1
         if self.max_length is None:
             raise ConfigError(
-                "global_batch_tokens counts sequences of max_length tokens: set max_length, or set global_batch_tokens "
-                "to none to count rows."
+                "global_batch_tokens counts sequences of max_length tokens: set max_length, or leave global_batch_tokens "
+                "out."
             )
         together = self.per_device_train_batch_size * processes * self.max_length
         steps = self.gradient_accumulation_steps or max(1, round(self.global_batch_tokens / together))

@@ -22,7 +22,7 @@ class Mixture:
     The next document always comes from the source that is furthest behind its share, so the shares are exact to within
     one document at any time, whatever the lengths of the documents. Documents are joined with the end-of-text token and
     cut into sequences of `max_length`; attention is not kept apart within a sequence. A source that is used up begins
-    again in another order. Nothing is random but the order within a source, which the seed fixes.
+    again in another order. Only the order within a source is random; the seed fixes it.
 
     Args:
         sources (`Sequence[Source]`):
@@ -53,7 +53,7 @@ class Mixture:
         total = sum(source.fraction for source in sources)
         titles = [source.title for source in sources]
         if len(set(titles)) < len(titles):
-            raise ConfigError(f"Two sources have the same name ({', '.join(titles)}): give each a label of its own.")
+            raise ConfigError(f"Two sources have the same name ({', '.join(titles)}): give each its own label.")
         if not sources or abs(total - 1) > 1e-6:
             scaled = ", ".join(f"{source.title} {source.fraction / total:.4g}" for source in sources)
             raise ConfigError(
@@ -75,6 +75,7 @@ class Mixture:
             "pending": [],
             "tokens": dict.fromkeys(titles, 0),
             "positions": {},
+            "settings": self._settings(),
         }
         self._snapshots: dict[int, dict[str, Any]] = {0: self._start}
 
@@ -88,7 +89,7 @@ class Mixture:
         """The state after a number of sequences: what [`Mixture.load_snapshot`] takes, and what was read until then.
 
         Raises:
-            KeyError: the stream has not come there, or has long gone on.
+            KeyError: the stream has not come that far, or is already too far beyond.
         """
         return self._snapshots[sequences]
 
@@ -96,15 +97,27 @@ class Mixture:
         """Lets the stream begin where a snapshot was taken.
 
         Raises:
-            ConfigError: it was taken from other sources or another length.
+            ConfigError: it was taken from other sources, shares, length or seed.
         """
         if set(snapshot["tokens"]) != {source.title for source in self.sources}:
             raise ConfigError(
                 f"The checkpoint was trained on {', '.join(snapshot['tokens'])}, and this run mixes "
                 f"{', '.join(source.title for source in self.sources)}: use the same sources, or a new output_dir."
             )
+        saved, ours = snapshot.get("settings", {}), self._settings()
+        differing = [f"{name} was {saved[name]}, now {ours[name]}" for name in ours if saved.get(name) != ours[name]]
+        if saved and differing:
+            raise ConfigError(
+                f"The checkpoint was trained on another mixture ({'; '.join(differing)}): use the same settings, or a new "
+                "output_dir."
+            )
         self._start = snapshot
         self._snapshots = {snapshot["sequences"]: snapshot}
+
+    def _settings(self) -> dict[str, Any]:
+        """What the order of the stream follows from, the files apart."""
+        fractions = {source.title: source.fraction for source in self.sources}
+        return {"fractions": fractions, "max_length": self.max_length, "seed": self.seed}
 
     def __iter__(self) -> Iterator[dict[str, list[int]]]:
         state = copy.deepcopy(self._start)
@@ -129,8 +142,12 @@ class Mixture:
             if sequences % self.snapshot_every == 0:
                 positions = {title: asdict(reader.position) for title, reader in readers.items()}
                 self._snapshots[sequences] = {
-                    "sequences": sequences, "pending": list(pending), "tokens": dict(tokens), "positions": positions
-                }  # fmt: skip
+                    "sequences": sequences,
+                    "pending": list(pending),
+                    "tokens": dict(tokens),
+                    "positions": positions,
+                    "settings": self._settings(),
+                }
                 while len(self._snapshots) > _KEPT:
                     del self._snapshots[min(self._snapshots)]
             yield {"input_ids": row}

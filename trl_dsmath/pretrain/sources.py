@@ -1,4 +1,4 @@
-"""The documents of one source, in an order that a few numbers describe, so that a run goes on where it stopped."""
+"""The documents of one source, in an order that a few numbers describe, so that a resumed run finds its place."""
 
 import gzip
 import json
@@ -63,7 +63,7 @@ class Source:
         """The local files, sorted; empty for a data set on the hub.
 
         Raises:
-            DataError: the path looks local and nothing stands there.
+            DataError: the path looks local and there is no such file.
         """
         path = Path(self.path).expanduser()
         if path.is_file():
@@ -78,7 +78,7 @@ class Source:
         elif not (self.path.startswith((".", "/", "~")) or _readable(path)):
             return []
         if not found:
-            raise DataError(f"{self.path}: no {', '.join((*_JSON, '.parquet'))} file stands there.")
+            raise DataError(f"{self.path}: there is no {', '.join((*_JSON, '.parquet'))} file.")
         return sorted(found)
 
 
@@ -88,7 +88,7 @@ def _readable(file: Path) -> bool:
 
 @dataclass(frozen=True)
 class Position:
-    """Where the reading of a source stands: `taken` documents of the window that begins at `row` of a file.
+    """How far a source was read: `taken` documents of the window that begins at `row` of a file.
 
     `file` counts in the shuffled order of the epoch. `skipped` counts the rows without a text, over all epochs.
     """
@@ -198,7 +198,7 @@ def _in_windows(documents: Iterator[Any]) -> Iterator[list[Any]]:
 
 
 def _documents_of(file: Path, column: str, start: int) -> Iterator[Any]:
-    """The documents of one local file from a row on. A line that is no JSON counts as a row without a text."""
+    """The documents of one local file from a row on. A line that is not JSON counts as a row without a text."""
     if file.name.endswith(".parquet"):
         yield from (_text(row, column) for row in _parquet_rows(file, column, start))
         return
@@ -207,7 +207,7 @@ def _documents_of(file: Path, column: str, start: int) -> Iterator[Any]:
             for line in islice(lines, start, None):
                 try:
                     yield _text(json.loads(line), column)
-                except ValueError:  # also bytes that are no UTF-8
+                except ValueError:  # also bytes that are not UTF-8
                     yield None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file} cannot be read: {error}. Replace the file, or leave it out.") from error

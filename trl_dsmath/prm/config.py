@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from transformers import TrainingArguments
 
 from ..errors import ConfigError
 from ..paper import REWARD_MODEL
+from .layouts import LAYOUTS
 
-# The layout that each form is trained in.
-LAYOUT_OF = {"token_classification": "newline", "causal": "math_shepherd", "likelihood": "likelihood"}
+
+def _trained() -> dict[str, str]:
+    """The layout of each `prm_type`."""
+    return {layout.prm_type: name for name, layout in LAYOUTS.items() if layout.prm_type}
 
 
 @dataclass
@@ -24,7 +27,7 @@ class PRMConfig(TrainingArguments):
         prm_type (`str`, *optional*, defaults to `"token_classification"`):
             What the model is: `"token_classification"` (a head with two labels, as TRL's former `PRMTrainer`),
             `"causal"` (Math-Shepherd's: a language model that says + or - after each step) or `"likelihood"` (a language
-            model whose own likelihood of the text, with one learnt bias, is the score; see docs/prm.md for when that is
+            model whose own likelihood of the text, with one learned bias, is the score; see docs/prm.md for when that is
             sensible, which is rarely).
         max_length (`int` or `None`, *optional*, defaults to `1024`):
             Longest sequence in tokens. Steps that are scored beyond it are left out and counted.
@@ -51,9 +54,12 @@ class PRMConfig(TrainingArguments):
         ConfigError: an unknown `prm_type`, or an empty separator.
     """
 
-    prm_type: Literal["token_classification", "causal", "likelihood"] = field(
+    prm_type: str = field(
         default="token_classification",
-        metadata={"help": "Two-label head, Math-Shepherd's + and - tokens, or the text's own likelihood."},
+        metadata={
+            "help": "Two-label head, Math-Shepherd's + and - tokens, or the text's own likelihood.",
+            "choices": list(_trained()),
+        },
     )
     max_length: int | None = field(
         default=1024, metadata={"help": "Longest sequence in tokens; steps beyond it are left out and counted."}
@@ -87,8 +93,8 @@ class PRMConfig(TrainingArguments):
 
     def __post_init__(self) -> None:
         self.bf16 = not self.fp16 if self.bf16 is None else self.bf16
-        if self.prm_type not in LAYOUT_OF:
-            raise ConfigError(f"prm_type {self.prm_type!r} is none of {', '.join(LAYOUT_OF)}.")
+        if self.prm_type not in _trained():
+            raise ConfigError(f"prm_type {self.prm_type!r} is not one of {', '.join(_trained())}.")
         if not self.step_separator:
             raise ConfigError("step_separator is empty, so there is no token at which a step could be scored.")
         if isinstance(self.model_init_kwargs, str):
@@ -103,4 +109,4 @@ class PRMConfig(TrainingArguments):
     @property
     def layout(self) -> str:
         """The layout of `prm_type`."""
-        return LAYOUT_OF[self.prm_type]
+        return _trained()[self.prm_type]

@@ -62,7 +62,7 @@ def prepare(
 
     Args:
         dataset ([`~datasets.Dataset`]):
-            Columns `prompt` (text or messages), `completions` (the steps) and `labels` (one a step).
+            Columns `prompt` (text or messages), `completions` (the steps) and `labels` (one per step).
         encoder ([`StepEncoder`]):
             The layout with its tokenizer.
         max_length (`int`, *optional*):
@@ -86,7 +86,7 @@ def prepare(
     if missing:
         raise DataError(
             f"The {name} data has no column {' and no column '.join(missing)}; it has {', '.join(dataset.column_names)}. "
-            "A row needs `prompt`, `completions` (a list of steps) and `labels` (one a step): `dsmath annotate` writes it."
+            "A row needs `prompt`, `completions` (a list of steps) and `labels` (one per step): `dsmath annotate` writes it."
         )
     from datasets import Features, Sequence, Value
 
@@ -115,7 +115,7 @@ def prepare(
     if NOTHING_LABELLED in dropped:
         numbers = dropped[NOTHING_LABELLED]
         raise DataError(
-            f"{len(numbers):,} rows of the {name} data have no label ({_name_rows(numbers)}): nothing would be learnt "
+            f"{len(numbers):,} rows of the {name} data have no label ({_name_rows(numbers)}): nothing would be learned "
             "from them. Label at least one step of each or leave those rows out."
         )
     good = [number for number, problem in enumerate(encoded["problem"]) if not problem]

@@ -1,17 +1,22 @@
 """How a prompt and the steps of a solution become one sequence, and where in it each step is scored.
 
-Training and scoring both come here, so that a model is asked what it was taught. A score position is known from how the
+All that is particular to a kind of process reward model is its record in `LAYOUTS`. Training and scoring both use it, so
+that a model is asked what it was taught. A score position is known from how the
 sequence is built and never found by looking for the tag, and tag and special tokens are dropped where a step's own text
 would make them: a policy that writes ` ки` or `<extra_0>` neither moves a score nor adds one.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification
 
 from ..errors import ConfigError, DataError
-from .pieces import Encoded, Piece, encode_apart, encode_joined, forbidden_ids, render
+from .encoding import Encoded, Piece, encode_apart, encode_joined, forbidden_ids, render
+from .readout import Head, Qwen2ForProcessRewardModel, SkyworkPRM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -27,7 +32,7 @@ QWEN_SYSTEM = "Please reason step by step, and put your final answer within \\bo
 @dataclass(frozen=True)
 class Layout:
     """
-    One layout.
+    One kind of process reward model. To add one, add a record to `LAYOUTS`.
 
     Attributes:
         build (`Callable`):
@@ -35,23 +40,42 @@ class Layout:
         head (`str`):
             How a score is read: `"classes"` (softmax over two labels), `"pair"` (softmax over the tokens + and -),
             `"value"` (sigmoid of one number) or `"likelihood"` (sigmoid of a bias and the log-likelihood so far).
-        joined (`bool`):
+        model_class (`type`):
+            Its `from_pretrained` loads the model.
+        model_kwargs (`Mapping[str, Any]`, *optional*):
+            Arguments of `from_pretrained`; a config that differs from them is of another layout.
+        joined (`bool`, *optional*, defaults to `False`):
             Whether the text is tokenised in one go, as the model's authors did, or piece by piece.
         tag (`str`, *optional*):
-            Text whose token marks a step and may not come from a step.
-        sign_context (`str`, *optional*):
-            What stands before + and - when their tokens are looked up.
+            Text whose token marks a step and may not come from a step. If `None`, the separator of a layout that is not
+            joined.
+        sign_context (`str`, *optional*, defaults to `""`):
+            What comes before + and - when their tokens are looked up.
+        prm_type (`str`, *optional*):
+            The `prm_type` of [`PRMConfig`] that trains it.
+        new_module (`str`, *optional*):
+            A module that the base model lacks: trained and saved in full beside an adapter.
+        architecture (`str`, *optional*):
+            Regular expression for the name of an architecture that is always of this layout.
+        released (`str`, *optional*):
+            Regular expression for the names of released models whose config says nothing.
     """
 
     build: Callable[["PreTrainedTokenizerBase", Prompt, list[str], str], Pieces]
-    head: Literal["classes", "pair", "value", "likelihood"]
-    joined: bool
+    head: Head
+    model_class: Any
+    model_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    joined: bool = False
     tag: str | None = None
     sign_context: str = ""
+    prm_type: str | None = None
+    new_module: str | None = None
+    architecture: str | None = None
+    released: str | None = None
 
 
 def question_text(prompt: Prompt) -> str:
-    """The question as text: a string as it stands, the content of all messages but system messages."""
+    """The question as text: a string as it is, the content of all messages but system messages."""
     if isinstance(prompt, str):
         return prompt
     return "\n\n".join(str(message["content"]) for message in prompt if message["role"] != "system")
@@ -117,7 +141,7 @@ def _rlhflow(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, steps: list[s
     messages: list[dict[str, Any]] = []
     fill: list[list[Piece]] = []
     for number, step in enumerate(steps):
-        # The question stands in the first turn, before the first step.
+        # The question is part of the first turn, before the first step.
         first = [Piece(question_text(prompt)), Piece(" ", trusted=True)] if number == 0 else []
         # The model predicts the assistant's sign, so the score is read one token before it.
         fill += [[*first, Piece(step.strip())], [Piece("+", trusted=True, score="before")]]
@@ -136,13 +160,51 @@ def _likelihood(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, steps: lis
 
 
 LAYOUTS: dict[str, Layout] = {
-    "newline": Layout(_newline, "classes", joined=False),
-    "math_shepherd": Layout(_math_shepherd, "pair", joined=True, tag=f" {MATH_SHEPHERD_TAG}", sign_context="a "),
-    "qwen": Layout(_qwen, "classes", joined=True, tag=QWEN_TAG),
-    "rlhflow": Layout(_rlhflow, "pair", joined=True),
-    "skywork": Layout(_skywork, "value", joined=False),
-    "likelihood": Layout(_likelihood, "likelihood", joined=True),
+    "newline": Layout(
+        _newline,
+        "classes",
+        AutoModelForTokenClassification,
+        model_kwargs=MappingProxyType({"num_labels": 2}),
+        prm_type="token_classification",
+        new_module="score",
+        architecture=r".*ForTokenClassification",
+    ),
+    "math_shepherd": Layout(
+        _math_shepherd,
+        "pair",
+        AutoModelForCausalLM,
+        joined=True,
+        tag=f" {MATH_SHEPHERD_TAG}",
+        sign_context="a ",
+        prm_type="causal",
+        released=r"math-shepherd.*prm",
+    ),
+    "qwen": Layout(
+        _qwen,
+        "classes",
+        Qwen2ForProcessRewardModel,
+        joined=True,
+        tag=QWEN_TAG,
+        architecture="Qwen2ForProcessRewardModel",
+        released=r"qwen2\.5-math.*prm",
+    ),
+    "rlhflow": Layout(_rlhflow, "pair", AutoModelForCausalLM, joined=True, released=r"llama3\.1-8b-prm"),
+    "skywork": Layout(_skywork, "value", SkyworkPRM, tag="\n", released=r"skywork-o1.*prm"),
+    "likelihood": Layout(
+        _likelihood, "likelihood", AutoModelForCausalLM, joined=True, prm_type="likelihood", new_module="step_bias"
+    ),
 }
+
+
+def check_layout(layout: str) -> Layout:
+    """The record of a layout.
+
+    Raises:
+        ConfigError: there is no such layout.
+    """
+    if layout not in LAYOUTS:
+        raise ConfigError(f"There is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}.")
+    return LAYOUTS[layout]
 
 
 class StepEncoder:
@@ -159,14 +221,11 @@ class StepEncoder:
     """
 
     def __init__(self, layout: str, tokenizer: "PreTrainedTokenizerBase", separator: str = "\n") -> None:
-        if layout not in LAYOUTS:
-            raise ConfigError(f"There is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}.")
+        chosen = check_layout(layout)
         if not separator:
             raise ConfigError("step_separator is empty, so there is no token at which a step could be scored.")
         self.layout, self.tokenizer, self.separator = layout, tokenizer, separator
-        chosen = LAYOUTS[layout]
-        tag = chosen.tag if chosen.joined else separator if layout == "newline" else "\n"
-        self.forbidden = forbidden_ids(tokenizer, tag)
+        self.forbidden = forbidden_ids(tokenizer, chosen.tag or (None if chosen.joined else separator))
 
     def __call__(self, prompt: Prompt, steps: list[str]) -> Encoded:
         """Builds the sequence of one solution.
@@ -178,7 +237,7 @@ class StepEncoder:
                 The steps, with or without the separators that end them.
 
         Returns:
-            [`Encoded`]: one score position a step, in order; nothing stands after the last one.
+            [`Encoded`]: one score position per step, in order; nothing follows the last one.
 
         Raises:
             DataError: the prompt is empty in a layout that needs one.

@@ -1,9 +1,14 @@
 """How well scores tell right steps from wrong ones. Shape suffixes: N solutions, S steps."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .encoding import NO_LABEL
+
+if TYPE_CHECKING:
+    from transformers import EvalPrediction
 
 THRESHOLD = 0.5
 
@@ -43,7 +48,7 @@ def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray]) -> dict[str
             Their labels, from 0 to 1 or NaN.
 
     Returns:
-        `dict[str, float]`: a figure that is not defined for these labels is absent.
+        `dict[str, float]`: a metric that is not defined for these labels is absent.
 
             - `step_accuracy`: share of the steps on whose side of 0.5 the score is; `share_right`: what always saying
               "right" would get.
@@ -81,8 +86,25 @@ def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray]) -> dict[str
     return {name: value for name, value in figures.items() if value is not None}
 
 
+def compute_step_metrics(prediction: "EvalPrediction") -> dict[str, float]:
+    """The metrics of `step_metrics` from what [`PRMTrainer`] predicts: logits and labels of (N, S), padded with -100."""
+    logits_NS, labels_NS = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+    labels_NS = np.where(labels_NS == NO_LABEL, np.nan, labels_NS)
+    scores_NS = 1 / (1 + np.exp(-logits_NS.clip(-60, 60)))
+    return step_metrics(list(scores_NS), list(labels_NS))
+
+
+def mean_loss(logits_NS: np.ndarray, labels_NS: np.ndarray) -> float | None:
+    """Cross-entropy between labels and logits, the mean over labelled steps; None without any."""
+    known = labels_NS != NO_LABEL
+    if not known.any():
+        return None
+    logits, labels = logits_NS[known].astype(np.float64), labels_NS[known]
+    return float((np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))).mean())
+
+
 def metrics_table(figures: Mapping[str, Any], prefix: str = "eval_") -> str:
-    """The figures as a table for the terminal."""
+    """The metrics as a table for the terminal."""
     names = {
         "step_accuracy": "step accuracy",
         "share_right": "  (share of right steps)",

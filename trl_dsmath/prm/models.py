@@ -1,35 +1,24 @@
 """Loading the model of a layout, and what a saved model says about itself."""
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTokenClassification
+from transformers import AutoConfig, AutoModelForTokenClassification
 
+from .._upstream import quiet_loading
 from ..errors import ConfigError, MissingDependencyError
-from .heads import Qwen2ForProcessRewardModel, SkyworkPRM, StepBias
 from .layouts import LAYOUTS
+from .readout import StepBias
 
 if TYPE_CHECKING:
+    from peft import PeftConfig
     from transformers import PreTrainedConfig, PreTrainedModel
 
-CONFIG_KEY = "dsmath_prm"  # in config.json: layout, separator and, where they apply, bias and base model
+logger = logging.getLogger(__name__)
 
-_MODEL_CLASS: dict[str, Any] = {
-    "newline": AutoModelForTokenClassification,
-    "math_shepherd": AutoModelForCausalLM,
-    "qwen": Qwen2ForProcessRewardModel,
-    "rlhflow": AutoModelForCausalLM,
-    "skywork": SkyworkPRM,
-    "likelihood": AutoModelForCausalLM,
-}
-# Released models, by the last part of their name: these say nothing about themselves in their config.
-_RELEASED = {
-    r"math-shepherd.*prm": "math_shepherd",
-    r"llama3\.1-8b-prm": "rlhflow",
-    r"skywork-o1.*prm": "skywork",
-    r"qwen2\.5-math.*prm": "qwen",
-}
+CONFIG_KEY = "dsmath_prm"  # in config.json: layout, separator and, where they apply, bias and base model
 
 
 def detect_layout(name_or_path: str, config: "PreTrainedConfig") -> str:
@@ -41,15 +30,14 @@ def detect_layout(name_or_path: str, config: "PreTrainedConfig") -> str:
     saved = getattr(config, CONFIG_KEY, None)
     if saved:
         return saved["layout"]
-    architectures = config.architectures or []
-    if "Qwen2ForProcessRewardModel" in architectures:
-        return "qwen"
-    if any(name.endswith("ForTokenClassification") for name in architectures) and config.num_labels == 2:
-        return "newline"
     short = str(name_or_path).rstrip("/").split("/")[-1].lower()
-    for pattern, layout in _RELEASED.items():
-        if re.search(pattern, short):
-            return layout
+    for name, layout in LAYOUTS.items():
+        known = layout.architecture and any(re.fullmatch(layout.architecture, a) for a in config.architectures or [])
+        if known and all(getattr(config, key, value) == value for key, value in layout.model_kwargs.items()):
+            return name
+    for name, layout in LAYOUTS.items():
+        if layout.released and re.search(layout.released, short):
+            return name
     raise ConfigError(
         f"{name_or_path}: neither its config nor its name says how its scores are read. Give layout=, one of: "
         f"{', '.join(LAYOUTS)} (docs/prm.md shows which released model has which)."
@@ -104,13 +92,21 @@ def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any)
     base = saved.get("adapter_of")
     if base:
         kwargs.pop("revision", None)  # the adapter's, not its base model's
-    extra = {"num_labels": 2} if layout == "newline" else {}
+    chosen = LAYOUTS[layout]
+    kwargs |= chosen.model_kwargs
     try:
-        model = _MODEL_CLASS[layout].from_pretrained(base or name_or_path, **extra, **kwargs)
+        if saved:  # what the base class lacks is restored below: only what else is missing is worth a word
+            with quiet_loading():
+                model, found = chosen.model_class.from_pretrained(
+                    base or name_or_path, output_loading_info=True, **kwargs
+                )
+            _check_weights(found, base or name_or_path, chosen.new_module)
+        else:
+            model = chosen.model_class.from_pretrained(name_or_path, **kwargs)
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"The model {base or name_or_path} cannot be loaded: {reason}") from error
-    if LAYOUTS[layout].head == "likelihood":
+    if chosen.head == "likelihood":
         attach_bias(model, saved.get("bias", bias))
     if base:
         try:
@@ -119,6 +115,14 @@ def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any)
             raise MissingDependencyError("An adapter needs peft: pip install 'trl-dsmath[peft]'") from error
         model = PeftModel.from_pretrained(model, name_or_path)
     return model
+
+
+def _check_weights(found: dict[str, Any], name: str, new_module: str | None) -> None:
+    """Warns of weights that are missing or left over: a layout's own module and a classifier's `lm_head` do not count."""
+    keys = {key for kind in ("missing_keys", "unexpected_keys") for key in found[kind]}
+    other = sorted(key for key in keys if key.split(".")[0] not in {new_module, "lm_head"})
+    if other:
+        logger.warning("%s: weights that are missing or left over: %s", name, ", ".join(other))
 
 
 def attach_bias(model: Any, value: float) -> None:
@@ -137,3 +141,46 @@ def describe(model: Any, layout: str, separator: str) -> dict[str, Any]:
     if hasattr(model, "peft_config"):
         about["adapter_of"] = model.peft_config[model.active_adapter].base_model_name_or_path
     return about
+
+
+def check_model(model: Any, prm_type: str, layout: str) -> None:
+    """Raises a ConfigError when a model cannot be trained as `prm_type`."""
+    saved = getattr(model.config, CONFIG_KEY, None) or {}
+    if saved.get("layout", layout) != layout:
+        raise ConfigError(
+            f"The model is a reward model of layout {saved['layout']!r}, but prm_type {prm_type!r} trains layout "
+            f"{layout!r}. Set prm_type to what the model is."
+        )
+    labels = model.config.num_labels if model.__class__.__name__.endswith("ForTokenClassification") else 0
+    if prm_type == "token_classification" and hasattr(model, "lm_head"):
+        raise ConfigError(
+            "prm_type 'token_classification' needs a model with a head of two labels, and this is a language model. "
+            "Give its name, or load it with AutoModelForTokenClassification(num_labels=2), or set prm_type to 'causal'."
+        )
+    if labels and (prm_type != "token_classification" or labels != 2):
+        raise ConfigError(
+            f"A model for token classification with {labels} labels cannot be trained as {prm_type!r}: "
+            "'token_classification' takes two labels, the other forms take a causal language model."
+        )
+
+
+def add_adapter(model: Any, peft_config: "PeftConfig", layout: str, gradient_checkpointing: bool) -> Any:
+    """The model with an adapter, which is trained together with what the base model lacks."""
+    try:
+        from peft import get_peft_model, prepare_model_for_kbit_training
+    except ImportError as error:
+        raise MissingDependencyError("peft_config needs peft: pip install 'trl-dsmath[peft]'") from error
+    # Without this, a new head or bias would be neither trained nor saved.
+    new = LAYOUTS[layout].new_module
+    if new and hasattr(model, new) and new not in (getattr(peft_config, "modules_to_save", None) or []):
+        peft_config.modules_to_save = [*(peft_config.modules_to_save or []), new]  # type: ignore[attr-defined]
+    if (
+        LAYOUTS[layout].model_class is AutoModelForTokenClassification
+    ):  # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates
+        peft_config.task_type = "TOKEN_CLS"
+    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=gradient_checkpointing)
+    model = get_peft_model(model, peft_config)
+    if gradient_checkpointing:
+        model.enable_input_require_grads()
+    return model

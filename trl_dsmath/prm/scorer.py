@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoTokenizer
 
+from .._upstream import whole_loading
 from ..errors import ConfigError
-from .batch import collate, pad_token_of
-from .heads import step_logits
-from .layouts import LAYOUTS, StepEncoder, sign_ids
+from .encoding import collate, pad_token_of
+from .layouts import LAYOUTS, StepEncoder, check_layout, sign_ids
 from .models import CONFIG_KEY, detect_layout, load_model, read_config
+from .readout import step_logits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -114,7 +115,8 @@ class StepScorer:
         batch = collate([vars(solution) for solution in solutions], pad_token_of(self.encoder.tokenizer))
         batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
         bias = getattr(self.model, "step_bias", None)
-        return step_logits(self.model, self.encoder.layout, batch, self.signs, bias).sigmoid().tolist()
+        head = LAYOUTS[self.encoder.layout].head
+        return step_logits(self.model, head, batch, self.signs, bias).sigmoid().tolist()
 
 
 def load_step_scorer(
@@ -152,12 +154,12 @@ def load_step_scorer(
         ConfigError: there is no such model, or nothing tells its layout.
     """
     config = read_config(name_or_path)
-    if layout is not None and layout not in LAYOUTS:
-        raise ConfigError(f"There is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}.")
     layout = layout or detect_layout(name_or_path, config)
+    check_layout(layout)
     if device is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
-    model: Any = load_model(name_or_path, layout, dtype=dtype or "auto")
+    with whole_loading():  # while a policy is trained, DeepSpeed or FSDP would leave parts of it on other processes
+        model: Any = load_model(name_or_path, layout, dtype=dtype or "auto")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name_or_path)
     except (OSError, ValueError) as error:

@@ -7,31 +7,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from huggingface_hub import ModelCard, ModelCardData
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, Trainer
 
-from ..errors import ConfigError, MissingDependencyError
-from .batch import NO_LABEL, collate, pad_token_of
-from .card import write_card
+from ..errors import ConfigError
+from ..paper import ARXIV_ID, TITLE
 from .config import PRMConfig
 from .data import Prepared, prepare
-from .heads import step_logits
+from .encoding import NO_LABEL, collate, pad_token_of
 from .layouts import LAYOUTS, StepEncoder, sign_ids
-from .metrics import step_metrics
-from .models import CONFIG_KEY, attach_bias, describe, load_model
+from .metrics import compute_step_metrics, mean_loss, metrics_table
+from .models import CONFIG_KEY, add_adapter, attach_bias, check_model, describe, load_model
+from .readout import step_logits
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from peft import PeftConfig
+    from torch.utils.data import DataLoader
     from transformers import EvalPrediction, PreTrainedTokenizerBase, TrainerCallback
+    from transformers.trainer_utils import EvalLoopOutput
 
 
-def compute_step_metrics(prediction: "EvalPrediction") -> dict[str, float]:
-    """The figures of `step_metrics` from what [`PRMTrainer`] predicts: logits and labels of (N, S), padded with -100."""
-    logits_NS, labels_NS = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
-    labels_NS = np.where(labels_NS == NO_LABEL, np.nan, labels_NS)
-    scores_NS = 1 / (1 + np.exp(-logits_NS.clip(-60, 60)))
-    return step_metrics(list(scores_NS), list(labels_NS))
+_CARD = """# {name}
+
+A process reward model: it gives each step of a solution the probability that it is right. Trained with
+[trl-dsmath](https://pypi.org/project/trl-dsmath) (`PRMTrainer`, `prm_type="{prm_type}"`){data}.
+
+```python
+from trl_dsmath import load_step_scorer
+
+score = load_step_scorer("{name}")
+score(["What is 1+1+1?"], steps=[["1+1=2", "2+1=4"]])  # one probability per step
+```
+
+{metrics}A model of this kind can be misled by a policy that is trained against it; see "Process rewards" in the documentation.
+
+Step rewards in GRPO: [{title}](https://huggingface.co/papers/{arxiv}).
+"""
 
 
 class PRMTrainer(Trainer):
@@ -45,7 +58,7 @@ class PRMTrainer(Trainer):
         args ([`PRMConfig`], *optional*):
             Configuration.
         train_dataset ([`~datasets.Dataset`], *optional*):
-            Columns `prompt` (text or messages), `completions` (list of steps), `labels` (one a step: True or False, a
+            Columns `prompt` (text or messages), `completions` (list of steps), `labels` (one per step: True or False, a
             number from 0 to 1, or None).
         eval_dataset ([`~datasets.Dataset`] or `dict` of them, *optional*):
             The same, to evaluate on.
@@ -81,7 +94,7 @@ class PRMTrainer(Trainer):
         processing_class: "PreTrainedTokenizerBase | None" = None,
         compute_metrics: "Callable[[EvalPrediction], dict] | None" = compute_step_metrics,
         callbacks: "list[TrainerCallback] | None" = None,
-        optimizers: tuple[Any, Any] = (None, None),
+        optimizers: tuple[torch.optim.Optimizer | None, torch.optim.lr_scheduler.LambdaLR | None] = (None, None),
         peft_config: "PeftConfig | None" = None,
     ) -> None:
         name = model if isinstance(model, str) else model.config._name_or_path
@@ -99,11 +112,11 @@ class PRMTrainer(Trainer):
                 **_as_dict(args.model_init_kwargs),
             }
             net = load_model(model, self.layout, args.likelihood_bias, **init)
-        _check_model(net, args)
+        check_model(net, args.prm_type, self.layout)
         if LAYOUTS[self.layout].head == "likelihood":
             attach_bias(net, args.likelihood_bias)
         if peft_config is not None:
-            net = _add_adapter(net, peft_config, self.layout, args)
+            net = add_adapter(net, peft_config, self.layout, args.gradient_checkpointing)
         if args.disable_dropout:
             for module in net.modules():
                 if isinstance(module, nn.Dropout):
@@ -129,6 +142,11 @@ class PRMTrainer(Trainer):
             callbacks=callbacks,
             optimizers=optimizers,
         )
+        if self.is_fsdp_enabled and LAYOUTS[self.layout].head == "likelihood":
+            raise ConfigError(
+                "The bias of prm_type='likelihood' is used outside the model's forward pass, where FSDP does not gather it: "
+                "train with DDP or DeepSpeed, or another prm_type."
+            )
         # Asks for the number of labelled steps of an update (get_batch_samples), in older transformers too.
         self.model_accepts_loss_kwargs = True
         if hasattr(net, "add_model_tags"):
@@ -158,7 +176,7 @@ class PRMTrainer(Trainer):
             - logits, labels: (B, S)
         """
         bias = getattr(self.accelerator.unwrap_model(model), "step_bias", None)
-        logits_BS = step_logits(model, self.layout, inputs, self.signs, bias)
+        logits_BS = step_logits(model, LAYOUTS[self.layout].head, inputs, self.signs, bias)
         labels_BS = inputs["labels"]
         labelled_BS = labels_BS != NO_LABEL
         losses = nn.functional.binary_cross_entropy_with_logits(
@@ -187,6 +205,22 @@ class PRMTrainer(Trainer):
         logits_BS = outputs["logits"].masked_fill(inputs["positions"] < 0, NO_LABEL)
         return loss.detach(), logits_BS, inputs["labels"]
 
+    def evaluation_loop(
+        self,
+        dataloader: "DataLoader",
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> "EvalLoopOutput":
+        """As in [`~transformers.Trainer`]; the loss is the mean over the labelled steps of the whole set, not of batches."""
+        output = super().evaluation_loop(dataloader, description, False, ignore_keys, metric_key_prefix)
+        if output.predictions is not None and output.label_ids is not None:
+            loss = mean_loss(np.asarray(output.predictions), np.asarray(output.label_ids))
+            if output.metrics is not None and loss is not None:
+                output.metrics[f"{metric_key_prefix}_loss"] = loss
+        return output
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Saves the model; its config says how its scores are read, so that [`load_step_scorer`] needs no flags."""
         model = self.accelerator.unwrap_model(self.model)
@@ -199,52 +233,28 @@ class PRMTrainer(Trainer):
     def create_model_card(  # type: ignore[override]  # TRL's signature, not transformers'
         self, model_name: str | None = None, dataset_name: str | None = None, tags: list[str] | None = None
     ) -> None:
-        """Writes the model card: what the model is, how it was trained, how to load it, and the last figures."""
-        if self.is_world_process_zero():
-            figures = next((log for log in reversed(self.state.log_history) if "eval_loss" in log), {})
-            all_tags = [*self._tag_names, *(tag for tag in tags or [] if tag not in self._tag_names)]
-            write_card(Path(str(self.args.output_dir)), model_name, dataset_name, all_tags, self.args, figures)
+        """Writes the model card: what the model is, how it was trained, how to load it, and its last evaluation."""
+        if not self.is_world_process_zero():
+            return
+        folder = Path(str(self.args.output_dir))
+        metrics = next((log for log in reversed(self.state.log_history) if "eval_loss" in log), {})
+        text = _CARD.format(
+            name=model_name or folder.name,
+            prm_type=self.args.prm_type,
+            data=f" on [{dataset_name}](https://huggingface.co/datasets/{dataset_name})" if dataset_name else "",
+            metrics=f"Held-out metrics:\n\n```\n{metrics_table(metrics)}\n```\n\n" if metrics else "",
+            title=TITLE,
+            arxiv=ARXIV_ID,
+        )
+        data = ModelCardData(
+            library_name="transformers",
+            tags=[*self._tag_names, *(tag for tag in tags or [] if tag not in self._tag_names)],
+            datasets=[dataset_name] if dataset_name else None,
+            model_name=model_name or folder.name,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}").save(folder / "README.md")
 
 
 def _as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _check_model(model: Any, args: PRMConfig) -> None:
-    """Raises a ConfigError when a model cannot be trained as `prm_type`."""
-    saved = getattr(model.config, CONFIG_KEY, None) or {}
-    if saved.get("layout", args.layout) != args.layout:
-        raise ConfigError(
-            f"The model is a reward model of layout {saved['layout']!r}, but prm_type {args.prm_type!r} trains layout "
-            f"{args.layout!r}. Set prm_type to what the model is."
-        )
-    labels = model.config.num_labels if model.__class__.__name__.endswith("ForTokenClassification") else 0
-    if args.prm_type == "token_classification" and hasattr(model, "lm_head"):
-        raise ConfigError(
-            "prm_type 'token_classification' needs a model with a head of two labels, and this is a language model. "
-            "Give its name, or load it with AutoModelForTokenClassification(num_labels=2), or set prm_type to 'causal'."
-        )
-    if labels and (args.prm_type != "token_classification" or labels != 2):
-        raise ConfigError(
-            f"A model for token classification with {labels} labels cannot be trained as {args.prm_type!r}: "
-            "'token_classification' takes two labels, the other forms take a causal language model."
-        )
-
-
-def _add_adapter(model: Any, peft_config: "PeftConfig", layout: str, args: PRMConfig) -> Any:
-    try:
-        from peft import get_peft_model, prepare_model_for_kbit_training
-    except ImportError as error:
-        raise MissingDependencyError("peft_config needs peft: pip install 'trl-dsmath[peft]'") from error
-    # A new head or bias is no part of the base model: without this it would be neither trained nor saved.
-    new = {"newline": "score", "likelihood": "step_bias"}.get(layout)
-    if new and hasattr(model, new) and new not in (getattr(peft_config, "modules_to_save", None) or []):
-        peft_config.modules_to_save = [*(peft_config.modules_to_save or []), new]  # type: ignore[attr-defined]
-    if layout == "newline":  # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates
-        peft_config.task_type = "TOKEN_CLS"
-    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=args.gradient_checkpointing)
-    model = get_peft_model(model, peft_config)
-    if args.gradient_checkpointing:
-        model.enable_input_require_grads()
-    return model

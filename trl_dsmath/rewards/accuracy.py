@@ -40,7 +40,8 @@ def boxed_accuracy_reward(
             The other columns of the data set.
 
     Returns:
-        `list[float | None]`: 1.0, 0.0, or `None` where the gold cannot be read: TRL skips those.
+        `list[float | None]`: 1.0, 0.0, or `None` where the gold cannot be read or the answer could not be judged in time: TRL
+            leaves those out of this reward.
 
     Raises:
         DataError: no column holds the gold.
@@ -58,7 +59,7 @@ def boxed_accuracy_reward(
     """
     golds = solution if solution is not None else golds_of(columns)
     if len(golds) != len(completions):
-        raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
+        raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold per completion")
     answers = [read_answer(completion_text(completion)) for completion in completions]
     verdicts = judge(answers, golds)
     if log_extra is not None:

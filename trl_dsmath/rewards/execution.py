@@ -63,11 +63,12 @@ def code_execution_reward(
             The other columns of the data set.
 
     Returns:
-        `list[float | None]`: 1.0 right; 0.0 wrong, failed, timed out or no program; `None` where the gold cannot be read.
+        `list[float | None]`: 1.0 right; 0.0 wrong, failed, timed out or no program; `None` where the gold cannot be read or
+            the result could not be judged in time.
 
     Raises:
         DataError: no column holds the gold.
-        SandboxError: this machine has no wall in which a program could run.
+        SandboxError: this machine has no isolation backend.
 
     Source: program-of-thought and tool-integrated solutions, §3.1 of the paper; `solution()` and `answer` are the
     conventions of the authors' evaluation harness.
@@ -82,7 +83,7 @@ def code_execution_reward(
     """
     golds = solution if solution is not None else golds_of(columns)
     if len(golds) != len(completions):
-        raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold a completion")
+        raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold per completion")
     runs: list[_Run | None]
     if programs is not None:
         runs = [ran[-1] if ran else None for ran in programs]
@@ -128,7 +129,7 @@ def _run(distinct: Sequence[str]) -> dict[str, ExecutionResult]:
     return results | dict(zip(silent, again, strict=True))
 
 
-def _readings(line: str | None) -> list[str | None]:
+def _forms(line: str | None) -> list[str | None]:
     """A printed line as mathematics: `x**2` is a power, `[2, 3]` may be the list of the answers."""
     if line is None:
         return [None]
@@ -138,11 +139,13 @@ def _readings(line: str | None) -> list[str | None]:
 
 
 def _verdicts(answers: Sequence[str | None], golds: Sequence[object]) -> list[Verdict]:
-    """The best verdict over the readings of each answer."""
-    pairs = [(index, text) for index, answer in enumerate(answers) for text in _readings(answer)]
+    """The best verdict over the forms of each answer; a form that could not be judged in time may be the right one."""
+    pairs = [(index, text) for index, answer in enumerate(answers) for text in _forms(answer)]
     found = judge([text for _, text in pairs], [golds[index] for index, _ in pairs])
     verdicts: list[Verdict | None] = [None] * len(answers)
     for (index, _), verdict in zip(pairs, found, strict=True):
-        if verdicts[index] is None or verdict is Verdict.CORRECT:
+        best = verdicts[index]
+        unsure = verdict is Verdict.TIMEOUT and best is not Verdict.CORRECT
+        if best is None or verdict is Verdict.CORRECT or unsure:
             verdicts[index] = verdict
     return [verdict for verdict in verdicts if verdict is not None]

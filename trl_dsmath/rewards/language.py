@@ -36,7 +36,7 @@ def language_consistency_reward(
             The other columns of the data set; not used.
 
     Returns:
-        `list[float]`: a share between 0.0 and 1.0 a completion.
+        `list[float]`: a share between 0.0 and 1.0 per completion.
 
     Source: DeepSeek-R1 (arXiv 2501.12948), §2.3.2; its formula is the proportion of target-language words.
     """

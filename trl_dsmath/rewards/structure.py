@@ -7,7 +7,7 @@ from ..text import last_boxed, visible_text
 from .completions import Completion, completion_text
 
 _BOX = re.compile(r"\\boxed\s*\{")
-_AFTER = 200  # characters: a box that stands so far before the end is not a final answer
+_AFTER = 200  # characters: a box so far before the end is not a final answer
 
 
 def boxed_format_reward(completions: Sequence[Completion], **columns: object) -> list[float]:
@@ -24,7 +24,7 @@ def boxed_format_reward(completions: Sequence[Completion], **columns: object) ->
             The other columns of the data set; not used.
 
     Returns:
-        `list[float]`: 1.0 or 0.0 a completion.
+        `list[float]`: 1.0 or 0.0 per completion.
     """
     return [_score(visible_text(completion_text(completion))) for completion in completions]
 

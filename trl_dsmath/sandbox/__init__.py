@@ -4,13 +4,14 @@
     >>> run_python("import sympy; print(sympy.sqrt(8))").stdout
     '2*sqrt(2)\\n'
 
-One warm process (the *zygote*) with sympy and numpy loaded stands behind a wall; each program runs in a fork of it that
-has given up every right. The first wall that holds on this machine is used, and proves itself with a probe first:
+One warm process (the *zygote*) with sympy and numpy loaded is kept behind an isolation backend; each program runs in a
+fork of it that has given up every right. The strongest backend that works on this machine is used, and a probe proves it
+first:
 
 1. `bubblewrap`, where it is installed: all namespaces, an empty environment, and the namespaces of each run within it;
 2. `namespaces` of our own: the same, made without a tool;
-3. `landlock` (Linux 6.2 and newer) where namespaces are not allowed: no privilege needed; a weaker wall, see below;
-4. otherwise [`SandboxError`]; `unsafe=True` is the only way past it.
+3. `landlock` (Linux 6.2 and newer) where namespaces are not allowed: no privilege needed; weaker, see below;
+4. otherwise [`SandboxError`], unless `unsafe=True`.
 
 Within each of them: a seccomp allow-list, rlimits, no capabilities, Landlock where the kernel has it.
 `ExecutionResult.layers` names what protected a run.
@@ -25,10 +26,11 @@ Covered, each with an adversarial test in tests/sandbox:
   as root under bubblewrap or under landlock alone.
 * Memory: `memory_mb` on top of the warm interpreter. A run is a single process, so the limit of its address space bounds
   all of it but the private directory, which is bounded by itself.
-* Time: wall clock, kept outside; sleeping, stopping or ignoring signals does not help.
+* Time: measured outside; sleeping, stopping or ignoring signals does not help. A program that waits for a core because
+  the machine is busy is not charged for the wait.
 * Output: cut, and the run ended, at 1 MiB for each of stdout and stderr.
 * The next run: forked from a process that the program cannot touch; its files, modules and patches are gone.
-* The result: how a run ended is told by the supervisor outside; a program can only choose its text.
+* The result: the supervisor outside says how a run ended; a program can only choose its text.
 * The kernel: no io_uring, bpf, keyctl, perf, ptrace, userfaultfd, mount, unshare, setns: 117 calls are allowed (98 on
   aarch64), 7 of them only with certain arguments.
 
@@ -43,7 +45,7 @@ import os
 from collections.abc import Sequence
 
 from ..errors import SandboxError
-from .result import ExecutionResult
+from .job import ExecutionResult
 from .sandbox import Sandbox
 
 __all__ = ["ExecutionResult", "Sandbox", "SandboxError", "run_many", "run_python"]
@@ -71,7 +73,8 @@ def run_python(
         code (`str`):
             The program. `sympy`, `numpy` and whatever else is installed can be imported; `input()` raises EOFError.
         timeout (`float`, *optional*, defaults to `10.0`):
-            Seconds of wall-clock time.
+            Seconds. Time in which the program computes counts as processor time, so that a busy machine stops no honest
+            program; time in which it idles counts as wall-clock time. After ten times as long it is ended in any case.
         memory_mb (`int`, *optional*, defaults to `512`):
             Megabytes that the program may use on top of the interpreter.
         disk_mb (`int`, *optional*, defaults to `16`):
@@ -79,14 +82,14 @@ def run_python(
         output_kb (`int`, *optional*, defaults to `1024`):
             Kibibytes of output, for stdout and stderr each; a program that prints more is ended.
         unsafe (`bool`, *optional*, defaults to `False`):
-            Where no wall is available, run the program with your own rights instead of refusing.
+            Where no isolation backend is available, run the program with your own rights instead of refusing.
 
     Returns:
         [`ExecutionResult`]: its output, its error or `None`, and what protected the run. Whatever the program does, no
         exception.
 
     Raises:
-        SandboxError: no wall is available and `unsafe` is not set. The message says what was tried and what to install.
+        SandboxError: no isolation backend is available and `unsafe` is not set. The message says what was tried and what to install.
         ConfigError: a limit is not above 0.
     """
     return (_UNSAFE if unsafe else _SAFE).run(code, timeout, memory_mb, disk_mb, output_kb)
@@ -113,7 +116,7 @@ def run_many(
             As in [`run_python`], for each program.
 
     Returns:
-        `list[ExecutionResult]`: one a program, in order.
+        `list[ExecutionResult]`: one per program, in order.
 
     Raises:
         SandboxError: as [`run_python`].

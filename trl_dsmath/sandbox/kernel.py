@@ -4,20 +4,16 @@ import ctypes
 import os
 import platform
 
-# Numbers that differ between the two machines supported stand in syscalls.py; these are the same on both.
-_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
-_MOUNT_SETATTR = 442
-_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-_CAPSET = {"x86_64": 126, "aarch64": 91}
-
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x20000, 0x2000000, 0x4000000
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x8000000, 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 0x1000, 0x4000, 0x40000
-MNT_DETACH = 2
-MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
-_AT_RECURSIVE, _AT_FDCWD = 0x8000, -100
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 22, 38, 4
+_MNT_DETACH, _AT_RECURSIVE, _AT_FDCWD = 2, 0x8000, -100
+_MOUNT_ATTR_RDONLY_NOSUID_NODEV = 1 | 2 | 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+_MOUNT_SETATTR, _LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 442, 444, 445, 446
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_CAPSET = {"x86_64": 126, "aarch64": 91}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -40,31 +36,25 @@ def _syscall(what: str, number: int, *arguments: object) -> int:
     return _check(_libc.syscall(ctypes.c_long(number), *longs), what)
 
 
+def _prctl(what: str, option: int, value: object) -> None:
+    _check(_libc.prctl(option, value, 0, 0, 0), f"prctl {what}")
+
+
 def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    _check(
-        _libc.mount(
-            source.encode(), target.encode(), kind and kind.encode(), ctypes.c_ulong(flags), data.encode() or None
-        ),
-        f"mount {source} on {target}",
-    )
+    kind_bytes = kind.encode() if kind else None
+    result = _libc.mount(source.encode(), target.encode(), kind_bytes, ctypes.c_ulong(flags), data.encode() or None)
+    _check(result, f"mount {source} on {target}")
 
 
 def make_read_only(target: str) -> None:
     """Read-only, no devices, no set-user-id, for a mount and all below it; needs Linux 5.12."""
-    attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0, 0)
-    _syscall(
-        "mount_setattr",
-        _MOUNT_SETATTR,
-        _AT_FDCWD,
-        ctypes.c_char_p(target.encode()),
-        _AT_RECURSIVE,
-        ctypes.byref(attributes),
-        ctypes.sizeof(attributes),
-    )
+    attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY_NOSUID_NODEV, 0, 0, 0)
+    path, size = ctypes.c_char_p(target.encode()), ctypes.sizeof(attributes)
+    _syscall("mount_setattr", _MOUNT_SETATTR, _AT_FDCWD, path, _AT_RECURSIVE, ctypes.byref(attributes), size)
 
 
 def pivot_root(new: str, old: str) -> None:
@@ -73,20 +63,20 @@ def pivot_root(new: str, old: str) -> None:
 
 
 def unmount(target: str) -> None:
-    _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
+    _check(_libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")
 
 
 def die_with_parent(signal_number: int) -> None:
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl PDEATHSIG")
+    _prctl("PDEATHSIG", _PR_SET_PDEATHSIG, signal_number)
 
 
 def set_dumpable() -> None:
     """Gives /proc/self back to its user after the user id has changed."""
-    _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl DUMPABLE")
+    _prctl("DUMPABLE", _PR_SET_DUMPABLE, 1)
 
 
 def no_new_privileges() -> None:
-    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl NO_NEW_PRIVS")
+    _prctl("NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
 
 
 def drop_capabilities() -> None:
@@ -105,7 +95,7 @@ def install_filter(program: bytes) -> None:
     _check(_libc.prctl(_PR_SET_SECCOMP, 2, ctypes.byref(fprog), 0, 0), "seccomp")
 
 
-def landlock_abi() -> int:
+def landlock_version() -> int:
     """The version of Landlock that the kernel offers; 0 when it offers none."""
     try:
         return _syscall("landlock", _LANDLOCK_CREATE_RULESET, ctypes.c_void_p(), 0, 1)

@@ -15,43 +15,34 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import kernel, landlock, seccomp
+from . import isolation, kernel, seccomp
+from .job import Limits
 
 REPORT = 3  # the descriptor for the text of the exception; a program that writes there changes its own error text
-READY = b"+"  # the first byte of the report: all limits stand
+READY = b"+"  # the first byte of the report: all limits are in force
 MARK = b"\0"  # what follows the last one is the text of the exception
 NAME = "<program>"
 _SPARE = [b""]  # memory that is given back when it runs out, so that the error can still be written
-_exit, _write = os._exit, os.write  # kept, since a program may replace what stands in `os`
+_exit, _write = os._exit, os.write  # kept, since a program may replace what is in `os`
 _OPEN_FILES, _PROCESSES, _STACK = 64, 128, 8 << 20
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one run may use; all counted by the kernel."""
-
-    seconds: float
-    memory_mb: int
-    disk_mb: int
-
-
-@dataclass(frozen=True)
-class Wall:
-    """What stands around every run of one sandbox."""
+class Isolation:
+    """What isolates every run of one sandbox, beside seccomp and rlimits."""
 
     namespaces: bool
     landlock: bool
-    seccomp: bool
     threads: bool
     readable: tuple[str, ...]
     devices: tuple[str, ...]
     warm_bytes: int  # address space of the interpreter with sympy loaded; a program's memory comes on top
 
 
-def run(code: str, limits: Limits, wall: Wall, private: str) -> None:
+def run(code: str, limits: Limits, isolated: Isolation, private: str) -> None:
     """Runs `code` in this process, which never returns from here. Descriptors 0 to 3 are those of the program."""
     try:
-        _give_up_rights(limits, wall, private)
+        _give_up_rights(limits, isolated, private)
     except BaseException as error:  # noqa: BLE001  a process boundary: whatever it was, the program must not run
         os.write(REPORT, f"-{type(error).__name__}: {error}".encode())
         os._exit(1)
@@ -65,12 +56,12 @@ def run(code: str, limits: Limits, wall: Wall, private: str) -> None:
     _exit(status)
 
 
-def _give_up_rights(limits: Limits, wall: Wall, private: str) -> None:
+def _give_up_rights(limits: Limits, isolated: Isolation, private: str) -> None:
     os.closerange(REPORT + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     kernel.die_with_parent(signal.SIGKILL)
     os.setsid()
     home = private
-    if wall.namespaces:  # /tmp may hold mounted packages: the program's own directory is empty
+    if isolated.namespaces:  # /tmp may hold mounted packages: the program's own directory is empty
         home = f"{private}/run"
         os.mkdir(home, 0o700)
     os.chdir(home)
@@ -88,8 +79,8 @@ def _give_up_rights(limits: Limits, wall: Wall, private: str) -> None:
     ):
         _limit(limit, value)
     kernel.no_new_privileges()
-    if wall.landlock:
-        landlock.restrict(wall.readable, wall.devices, private)
+    if isolated.landlock:
+        isolation.restrict_files(isolated.readable, isolated.devices, private)
     kernel.drop_capabilities()
     # Opened here and not by the program, since /proc may be out of reach afterwards.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -99,10 +90,9 @@ def _give_up_rights(limits: Limits, wall: Wall, private: str) -> None:
         setattr(sys, f"__{name}__", stream)
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed()  # otherwise every run would draw what the first one drew
-    _limit(resource.RLIMIT_AS, wall.warm_bytes + (limits.memory_mb + 16 << 20))
+    _limit(resource.RLIMIT_AS, isolated.warm_bytes + (limits.memory_mb + 16 << 20))
     _SPARE[0] = bytes(16 << 20)
-    if wall.seccomp:
-        kernel.install_filter(seccomp.build(os.getpid(), wall.threads))
+    kernel.install_filter(seccomp.build(os.getpid(), isolated.threads))
 
 
 def _limit(which: int, value: int) -> None:

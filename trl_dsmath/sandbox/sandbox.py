@@ -1,4 +1,4 @@
-"""The caller's side: starts the warm process behind the best wall there is, hands out runs, reads their results."""
+"""The caller's side: starts the warm process behind the strongest isolation backend, hands out runs, reads results."""
 
 import json
 import logging
@@ -15,15 +15,19 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ..errors import ConfigError, SandboxError
-from . import bubblewrap, probe, unsafe, view
-from .job import Job
-from .result import ExecutionResult, read_answer
+from . import isolation, unsafe
+from .isolation import BACKENDS
+from .job import ExecutionResult, Job, Limits, read_answer, timeout_error
 
-WALLS = ("bubblewrap", "namespaces", "landlock")
 START_LIMIT = 120.0  # seconds for the first import of sympy on a slow disk
 MAX_CODE = 1 << 20  # characters
-_GRACE = 30.0  # seconds that setting up and taking down a run may take on a machine that is busy with other things
 _BOOT = "import json, sys; sys.path += json.loads(sys.argv[1])['sys_path']; from trl_dsmath.sandbox.zygote import main; main()"
+_NO_BACKEND = (
+    "no isolation backend is available in which to run programs. Install bubblewrap (`apt-get install bubblewrap`), or "
+    "allow user namespaces (`sysctl user.max_user_namespaces=10000`, on Ubuntu also `sysctl "
+    "kernel.apparmor_restrict_unprivileged_userns=0`; in Docker `--security-opt seccomp=unconfined`), or use Linux 6.2 "
+    "or newer with Landlock. `unsafe=True` runs programs with your own rights. Tried:\n"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,24 +37,25 @@ class Sandbox:
     Runs programs that nobody has read, each in a process of its own that can do nothing but compute.
 
     One warm process, started at the first run and shared by all threads, has sympy loaded; a run is forked from it.
-    `trl_dsmath.sandbox.run_python` and `run_many` use one such object a process; make another one only to choose the
-    wall, or to end the warm process at a known time (`with Sandbox() as sandbox: ...`).
+    `trl_dsmath.sandbox.run_python` and `run_many` use one such object per process; make another one only to choose the
+    isolation backend, or to end the warm process at a known time (`with Sandbox() as sandbox: ...`).
 
     Args:
-        wall (`str`, *optional*):
-            `"bubblewrap"`, `"namespaces"` or `"landlock"`. By default the first of these that holds on this machine.
+        backend (`str`, *optional*):
+            Isolation backend: `"bubblewrap"`, `"namespaces"` or `"landlock"`. By default the first of these, the
+            strongest, that works on this machine.
         unsafe (`bool`, *optional*, defaults to `False`):
-            Where no wall holds, run programs in a plain subprocess with limits instead of refusing. They can then read
-            and write what you can. Nothing changes where a wall holds.
+            Where no backend works, run programs in a plain subprocess with limits instead of refusing. They can then
+            read and write what you can. Nothing changes where a backend works.
 
     Raises:
-        ConfigError: the wall is unknown.
+        ConfigError: the backend is unknown.
     """
 
-    def __init__(self, wall: str | None = None, unsafe: bool = False) -> None:
-        if wall is not None and wall not in WALLS:
-            raise ConfigError(f"unknown wall {wall!r}: choose one of {', '.join(WALLS)}")
-        self._wall, self._unsafe = wall, unsafe
+    def __init__(self, backend: str | None = None, unsafe: bool = False) -> None:
+        if backend is not None and backend not in BACKENDS:
+            raise ConfigError(f"unknown isolation backend {backend!r}: choose one of {', '.join(BACKENDS)}")
+        self._backend, self._unsafe = backend, unsafe
         self.forget()
 
     def forget(self) -> None:
@@ -80,8 +85,8 @@ class Sandbox:
         """Runs programs, several at a time: see [`run_many`]."""
         if not (timeout > 0 and memory_mb > 0 and disk_mb > 0 and output_kb > 0 and (workers is None or workers > 0)):
             raise ConfigError("timeout, memory_mb, disk_mb, output_kb and workers must be above 0")
-        limits = {"seconds": timeout, "memory_mb": memory_mb, "disk_mb": disk_mb, "output_bytes": output_kb << 10}
-        results: list[ExecutionResult | None] = [None] * len(programs)
+        limits = Limits(timeout, memory_mb, disk_mb, output_kb)
+        results: dict[int, ExecutionResult] = {}
         waiting = deque(range(len(programs)))
         busy: dict[int, tuple[Job, int]] = {}
         lost: set[int] = set()
@@ -89,53 +94,54 @@ class Sandbox:
             while waiting or busy:
                 while waiting and len(busy) < (workers or os.cpu_count() or 1):
                     index = waiting.popleft()
-                    if len(programs[index]) > MAX_CODE:
-                        message = (
-                            f"ValueError: a program of {len(programs[index])} characters; the limit is {MAX_CODE}"
-                        )
-                        results[index] = ExecutionResult("", message, False, self._layers)
-                        continue
-                    if not self._ready():
-                        results[index] = unsafe.run(programs[index], timeout, memory_mb, disk_mb, output_kb)
-                        continue
-                    job = self._hand_out(programs[index], limits)
-                    busy[job.connection.fileno()] = (job, index)
-                for descriptor in _readable(busy):
+                    code = programs[index]
+                    if len(code) > MAX_CODE:
+                        error = f"ValueError: a program of {len(code)} characters; the limit is {MAX_CODE}"
+                        results[index] = ExecutionResult("", error, False, self._layers)
+                    elif (job := self._hand_out(code, limits)) is None:
+                        results[index] = unsafe.run(code, limits)
+                    else:
+                        busy[job.connection.fileno()] = (job, index)
+                for descriptor in _ready(busy):
                     job, index = busy[descriptor]
                     if job.read():
                         continue
                     del busy[descriptor]
                     answer = job.answer()
-                    if answer is None and index not in lost:  # the warm process may have been ended by someone else
+                    if answer is not None:
+                        results[index] = self._result(answer, job, limits)
+                    elif index not in lost:  # the warm process may have been ended by someone else
                         lost.add(index)
                         waiting.appendleft(index)
-                        continue
-                    results[index] = self._result(answer, job, timeout, output_kb, disk_mb)
-                now = time.monotonic()
+                        time.sleep(0.1)  # until its end can be seen: it takes no other run meanwhile
+                    else:
+                        error = "Killed: from outside, twice (is memory short?)"
+                        results[index] = ExecutionResult("", error, False, job.layers)
                 for descriptor, (job, index) in list(busy.items()):
-                    if now - job.started > timeout + _GRACE:
+                    if time.monotonic() > job.deadline:
                         del busy[descriptor]
                         job.connection.close()
-                        results[index] = ExecutionResult(
-                            "", f"TimeoutError: stopped after {timeout:g} s", True, self._layers
-                        )
+                        results[index] = ExecutionResult("", timeout_error(limits), True, job.layers)
         finally:
             for job, _ in busy.values():
                 job.connection.close()  # its supervisor ends the run
-        return [result for result in results if result is not None]
+        return [results[index] for index in range(len(programs))]
 
-    def _result(self, answer: dict | None, job: Job, timeout: float, output_kb: int, disk_mb: int) -> ExecutionResult:
-        if answer is None:
-            return ExecutionResult("", "Killed: from outside, twice (is memory short?)", False, self._layers)
+    def _result(self, answer: dict, job: Job, limits: Limits) -> ExecutionResult:
         if "refused" in answer:
-            raise SandboxError(f"the {job.layers[0]} wall does not stand any more: {answer['refused']}")
-        return read_answer(answer, job.layers, timeout, output_kb, disk_mb)
+            raise SandboxError(f"the {job.layers[0]} backend does not work any more: {answer['refused']}")
+        return read_answer(answer, job.layers, limits)
 
-    def _hand_out(self, code: str, limits: dict) -> Job:
-        """Gives a program to the warm process, or to a new one where that has died."""
+    def _hand_out(self, code: str, limits: Limits) -> Job | None:
+        """Gives a program to the warm process, or to a new one where that has died; None where none may be had."""
         for _ in range(3):
             with self._lock:
-                self._start()
+                try:
+                    self._start()
+                except SandboxError:
+                    if self._unsafe:
+                        return None
+                    raise
                 assert self._control is not None
                 ours, theirs = socket.socketpair()
                 with theirs:
@@ -146,19 +152,8 @@ class Sandbox:
                         ours.close()
                         continue
                 layers = self._layers
-            return Job(ours, json.dumps({"code": code, **limits}), layers)
+            return Job(ours, code, limits, layers)
         raise SandboxError("the sandbox's warm process dies as soon as it is started")
-
-    def _ready(self) -> bool:
-        """Whether a wall stands; starts it. False only for the unsafe way."""
-        with self._lock:
-            try:
-                self._start()
-            except SandboxError:
-                if not self._unsafe:
-                    raise
-                return False
-            return True
 
     def _start(self) -> None:
         if self._owner != os.getpid():  # forked with a sandbox of its own making: the lock is held by us
@@ -169,50 +164,48 @@ class Sandbox:
             return
         self._stop()
         if self._refusals:  # tried already: it does not change while a process lives
-            raise SandboxError(_NO_WALL + "\n".join(self._refusals))
-        for wall in WALLS if self._wall is None else (self._wall,):
+            raise SandboxError(_NO_BACKEND + "\n".join(self._refusals))
+        for backend in BACKENDS if self._backend is None else (self._backend,):
             try:
-                refusal = self._try(wall)
+                refusal = self._try(backend)
             except OSError as error:
                 refusal = str(error)
             if refusal is None:
-                if wall == "landlock" and self._wall is None:
+                if backend == "landlock" and self._backend is None:
                     logger.warning(
-                        "sandbox: only the weakest wall, landlock, stands on this machine (docs/sandbox.md):\n%s",
+                        "sandbox: only the weakest isolation backend, landlock, works on this machine "
+                        "(docs/sandbox.md):\n%s",
                         "\n".join(self._refusals),
                     )
                 self._refusals = []
                 return
             self._stop()
-            self._refusals.append(f"  {wall}: {refusal}")
-            logger.info("sandbox: no %s wall here: %s", wall, refusal)
-        raise SandboxError(_NO_WALL + "\n".join(self._refusals))
+            self._refusals.append(f"  {backend}: {refusal}")
+            logger.info("sandbox: %s does not work here: %s", backend, refusal)
+        raise SandboxError(_NO_BACKEND + "\n".join(self._refusals))
 
-    def _try(self, wall: str) -> str | None:
-        """Starts the warm process behind `wall`; returns why that did not work."""
+    def _try(self, backend: str) -> str | None:
+        """Starts the warm process behind `backend`; returns why that did not work."""
         if not sys.platform.startswith("linux"):
             return "needs Linux"
-        prefix: list[str] = []
-        readable = view.readable()
-        if wall == "bubblewrap":
-            program = bubblewrap.find()
-            if program is None:
-                return "not installed"
-            prefix = bubblewrap.arguments(program, readable, view.DEVICES)
-        ours, theirs = socket.socketpair()
+        readable = isolation.readable_paths()
+        prefix = isolation.bubblewrap_command(readable) if backend == "bubblewrap" else []
+        if backend == "bubblewrap" and not prefix:
+            return "not installed"
+        self._control, theirs = socket.socketpair()
         caller = os.pidfd_open(os.getpid())
         settings = {
-            "wall": wall,
+            "backend": backend,
             "readable": readable,
-            "devices": [path for path in view.DEVICES if os.path.exists(path)],
-            "sys_path": view.import_paths(),
-            "threads": os.getuid() != 0,
+            "devices": [path for path in isolation.DEVICES if os.path.exists(path)],
+            "sys_path": isolation.import_paths(),
+            "root": os.getuid() == 0,
             "control": theirs.fileno(),
             "caller": caller,
         }
         with theirs, tempfile.TemporaryFile() as complaints:
             self._process = subprocess.Popen(
-                [*prefix, view.interpreter(), "-ISB", "-X", "utf8", "-c", _BOOT, json.dumps(settings)],
+                [*prefix, isolation.interpreter(), "-ISB", "-X", "utf8", "-c", _BOOT, json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
@@ -223,39 +216,20 @@ class Sandbox:
             )
             os.close(caller)
             theirs.close()
-            self._control = ours
-            ours.settimeout(START_LIMIT)
+            self._control.settimeout(START_LIMIT)
             try:
-                line = ours.makefile("r", encoding="utf-8").readline()
+                line = self._control.makefile("r", encoding="utf-8").readline()
             except OSError:
                 return f"it did not start within {START_LIMIT:g} s"
-            ours.settimeout(None)
+            self._control.settimeout(None)
             answer = json.loads(line) if line.endswith("\n") else {}
             if "layers" not in answer:
                 complaints.seek(0)
                 said = complaints.read().decode("utf-8", "replace").strip().splitlines()
                 return answer.get("refused") or (said[-1] if said else "it ended without a word")
-        outer = ["bubblewrap"] if wall == "bubblewrap" else []
-        self._layers = (*outer, *answer["layers"], "rlimits")
-        return self._probe()
-
-    def _probe(self) -> str | None:
-        """Runs a program that tries to get out, before any other: a wall that lets it out is none."""
-        assert self._control is not None
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                socket.send_fds(self._control, [b"r"], [theirs.fileno()])
-            request = {"code": probe.CODE, "seconds": 60, "memory_mb": 256, "disk_mb": 4, "output_bytes": 1 << 16}
-            job = Job(ours, json.dumps(request), self._layers)
-            while job.read():
-                pass
-            answer = job.answer()
-        if answer is None:
-            return "its first run got lost"
-        if "refused" in answer:
-            return answer["refused"]
-        return probe.read(answer)
+        outer = ["bubblewrap"] if backend == "bubblewrap" else []
+        self._layers = (*outer, *answer["layers"])
+        return None
 
     def _stop(self) -> None:
         if self._control is not None:
@@ -283,17 +257,9 @@ class Sandbox:
         self.close()
 
 
-def _readable(busy: dict) -> list[int]:
+def _ready(busy: dict) -> list[int]:
     """The descriptors on which something came, after a second at most."""
     poller = select.poll()
     for descriptor in busy:
         poller.register(descriptor, select.POLLIN)
     return [descriptor for descriptor, _ in poller.poll(1000)] if busy else []
-
-
-_NO_WALL = (
-    "no wall is available in which to run programs. Install bubblewrap (`apt-get install bubblewrap`), or allow user "
-    "namespaces (`sysctl user.max_user_namespaces=10000`, on Ubuntu also `sysctl "
-    "kernel.apparmor_restrict_unprivileged_userns=0`; in Docker `--security-opt seccomp=unconfined`), or use Linux 6.2 "
-    "or newer with Landlock. `unsafe=True` runs programs with your own rights. Tried:\n"
-)

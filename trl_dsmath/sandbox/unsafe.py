@@ -1,4 +1,4 @@
-"""Running a program without a wall: a plain subprocess with limits. Only for callers that ask for it by name."""
+"""Running a program without isolation: a plain subprocess with limits. Only for callers that ask for it by name."""
 
 import contextlib
 import os
@@ -9,29 +9,32 @@ import sys
 import tempfile
 import time
 
-from .result import ExecutionResult
+from .job import ExecutionResult, Limits, killed_error, timeout_error
+from .supervisor import Clock
 
 LAYERS = ("unsafe", "rlimits")
+_INTERPRETER_MB = 512  # Python with sympy and numpy loaded
 
 
-def run(code: str, timeout: float, memory_mb: int, disk_mb: int, output_kb: int) -> ExecutionResult:
+def run(code: str, limits: Limits) -> ExecutionResult:
     """Runs `code` with the caller's rights, an empty environment and resource limits."""
+    output_bytes = limits.output_kb << 10
+
+    def limit() -> None:
+        for which, value in (
+            (resource.RLIMIT_AS, (limits.memory_mb + _INTERPRETER_MB) << 20),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_CPU, int(limits.seconds) * (os.cpu_count() or 1) + 2),
+            (resource.RLIMIT_FSIZE, max(limits.disk_mb << 20, output_bytes)),
+        ):
+            hard = resource.getrlimit(which)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(which, (value, value))
+
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         path = os.path.join(folder, "program.py")
         with open(path, "w", encoding="utf-8", errors="surrogatepass") as file:
             file.write(code)
-
-        def limit() -> None:
-            for which, value in (
-                (resource.RLIMIT_AS, (memory_mb + 512) << 20),  # 512: Python with sympy and numpy loaded
-                (resource.RLIMIT_CORE, 0),
-                (resource.RLIMIT_CPU, int(timeout) + 2),
-                (resource.RLIMIT_FSIZE, max(disk_mb << 20, output_kb << 10)),
-            ):
-                hard = resource.getrlimit(which)[1]
-                value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-                resource.setrlimit(which, (value, value))
-
         started = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, "-B", "-X", "utf8", path],
@@ -43,26 +46,27 @@ def run(code: str, timeout: float, memory_mb: int, disk_mb: int, output_kb: int)
             start_new_session=True,
             preexec_fn=limit,
         )
-        try:
-            process.wait(timeout)
-            timed_out = False
-        except subprocess.TimeoutExpired:
-            timed_out = True
+        clock = Clock(process.pid, limits.seconds)
+        timed_out = False
+        while not timed_out:
+            try:
+                process.wait(clock.look)
+                break
+            except subprocess.TimeoutExpired:
+                timed_out = clock.expired()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         status = process.wait()
         texts = []
         for stream in (out, err):
             stream.seek(0)
-            texts.append(stream.read(output_kb << 10).decode("utf-8", "replace"))
+            texts.append(stream.read(output_bytes).decode("utf-8", "replace"))
         seconds = time.monotonic() - started
-    lines = texts[1].strip().splitlines()
+    error: str | None = None
     if timed_out:
-        error: str | None = f"TimeoutError: stopped after {timeout:g} s"
-    elif status == 0:
-        error = None
+        error = timeout_error(limits)
     elif status < 0:
-        error = f"Killed: by {signal.Signals(-status).name}"
-    else:
-        error = lines[-1] if lines else f"SystemExit: {status}"
+        error = killed_error(-status)
+    elif status > 0:
+        error = (texts[1].strip().splitlines() or [f"SystemExit: {status}"])[-1]
     return ExecutionResult(texts[0], error, timed_out, LAYERS, texts[1], seconds)

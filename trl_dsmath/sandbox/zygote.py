@@ -1,7 +1,7 @@
-"""The process in which sympy is loaded once: it locks itself in, then forks one supervisor a run.
+"""The process in which sympy is loaded once: it locks itself in, then forks one supervisor per run.
 
 Started by [`Sandbox`] with a settings object as its only argument, an empty environment, and two open descriptors: a
-socket on which it is handed one connection a run, and a handle on the caller's process. It ends when either closes.
+socket on which it receives one connection per run, and a handle on the caller's process. It ends when either closes.
 """
 
 import contextlib
@@ -15,43 +15,101 @@ import signal
 import socket
 import sys
 
-from . import kernel, landlock, namespaces, seccomp, supervisor
-from .program import Wall
+from . import isolation, kernel, seccomp, supervisor
+from .job import Job, Limits
+from .program import Isolation
+
+# The first program that runs: it tries the plain ways out. A backend that lets it out is not used.
+PROBE = r"""
+import json, os, tempfile
+
+def tried(body):
+    try:
+        body()
+    except Exception:
+        return False
+    return True
+
+def connect():
+    import socket
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+def unix():
+    import socket
+    socket.socketpair()
+
+def fork():
+    if os.fork() == 0:
+        os._exit(0)
+
+def execute():
+    try:
+        os.execv("/none", ["none"])
+    except PermissionError:
+        raise
+    except OSError:
+        pass  # the kernel went to look for it
+
+def scratch():
+    with tempfile.TemporaryFile() as stream:
+        stream.write(b"x")
+
+def algebra():
+    import sympy
+    assert sympy.solve(sympy.Symbol("x") - 1) == [1]
+
+ways_out = {
+    "network": connect,
+    "sockets": unix,
+    "starting processes": fork,
+    "running programs": execute,
+    "reading /etc": lambda: os.listdir("/etc") == ["ld.so.cache"] or open("/etc/passwd").read(),
+    "reading /proc": lambda: open("/proc/self/environ").read(),
+    "listing the host": lambda: [os.listdir(p) for p in ("/home", "/var", "/sys")],
+    "writing to /": lambda: open("/x", "w"),
+    "environment": lambda: list(os.environ)[0],
+}
+found = [name for name, body in ways_out.items() if tried(body)]
+if not tried(scratch): found.append("no writable directory for temporary files")
+if not tried(algebra): found.append("sympy does not work")
+print(json.dumps(found))
+"""
 
 
 def main() -> None:
-    """Locks this process in, says on the control socket what stands, and serves until the caller is gone."""
+    """Locks this process in, says on the control socket how, and serves until the caller is gone."""
     settings = json.loads(sys.argv[1])
     control = socket.socket(fileno=settings["control"])
     try:
-        wall = _lock_in(settings)
-    except Exception as error:  # noqa: BLE001  a process boundary: the caller decides what to do without this wall
+        isolated = _lock_in(settings["backend"], settings["readable"], settings["devices"], settings["root"])
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the supervisors
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+        _probe(isolated)
+    except Exception as error:  # noqa: BLE001  a process boundary: the caller decides what to do without this backend
         control.sendall(json.dumps({"refused": f"{type(error).__name__}: {error}"}).encode() + b"\n")
         return
-    layers = [name for name in ("namespaces", "landlock", "seccomp") if getattr(wall, name)]
-    control.sendall(json.dumps({"layers": layers}).encode() + b"\n")
-    _serve(control, settings["caller"], wall)
+    layers = [name for name in ("namespaces", "landlock") if getattr(isolated, name)]
+    control.sendall(json.dumps({"layers": [*layers, "seccomp", "rlimits"]}).encode() + b"\n")
+    _serve(control, settings["caller"], isolated)
 
 
-def _lock_in(settings: dict) -> Wall:
+def _lock_in(backend: str, readable: list[str], devices: list[str], root: bool) -> Isolation:
     os.umask(0o022)
-    name, readable, devices = settings["wall"], settings["readable"], settings["devices"]
     if not seccomp.supported():
         raise OSError(f"no table of system calls for {kernel.machine()}")
-    has_landlock = landlock.version() > 0
-    threads = name != "landlock"
-    if name == "namespaces":
-        threads = os.geteuid() != 0 or namespaces.privileged()  # the kernel does not limit the threads of root
-        namespaces.enter(readable, devices)
+    version = kernel.landlock_version()
+    threads = not root  # the kernel does not limit the threads of root
+    if backend == "namespaces":
+        threads = not root or isolation.privileged()
+        isolation.enter_namespaces(readable, devices)
         _become_first_process()
-    elif name == "bubblewrap":
-        threads = settings["threads"]
-    else:
-        if landlock.version() < landlock.ENOUGH_ALONE:
-            raise OSError(f"Landlock version {landlock.version()}; alone it is enough from {landlock.ENOUGH_ALONE} on")
+    elif backend == "landlock":
+        threads = False
+        if version < isolation.LANDLOCK_ALONE:
+            raise OSError(f"Landlock version {version}; alone it is enough from {isolation.LANDLOCK_ALONE} on")
         _become_nobody(readable)
     _load()
-    return Wall(name != "landlock", has_landlock, True, threads, tuple(readable), tuple(devices), _warm_bytes())
+    return Isolation(backend != "landlock", version > 0, threads, tuple(readable), tuple(devices), _warm_bytes())
 
 
 def _become_first_process() -> None:
@@ -69,18 +127,11 @@ def _become_nobody(needed: list[str]) -> None:
     pid = os.fork()
     if pid == 0:
         with contextlib.suppress(OSError):
-            _set_ids()
+            isolation.become_nobody()
             os._exit(0 if all(os.access(path, os.R_OK) for path in needed) else 1)
         os._exit(1)
     if os.waitpid(pid, 0)[1] == 0:
-        _set_ids()
-        kernel.set_dumpable()  # otherwise the supervisor could not see which deleted files a program holds open
-
-
-def _set_ids() -> None:
-    os.setgroups([])
-    os.setresgid(namespaces.NOBODY, namespaces.NOBODY, namespaces.NOBODY)
-    os.setresuid(namespaces.NOBODY, namespaces.NOBODY, namespaces.NOBODY)
+        isolation.become_nobody()
 
 
 def _load() -> None:
@@ -112,23 +163,49 @@ def _warm_bytes() -> int:
     return high << 20
 
 
-def _serve(control: socket.socket, caller: int, wall: Wall) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the supervisors
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+def _probe(isolated: Isolation) -> None:
+    """Raises `OSError` where the first program finds a way out, or cannot run."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        _fork_supervisor(theirs, isolated)
+    job = Job(ours, PROBE, Limits(seconds=60, memory_mb=256, disk_mb=4, output_kb=64), ())
+    while job.read():
+        pass
+    if refusal := refusal_of(job.answer() or {"refused": "its first run got lost"}):
+        raise OSError(refusal)
+
+
+def refusal_of(answer: dict) -> str | None:
+    """What the supervisor's answer to the probe shows to be wrong, or None when the backend holds."""
+    if "refused" in answer:
+        return answer["refused"]
+    if answer["status"] != 0:
+        return f"its first run failed: {answer['report'] or answer['stderr'] or answer['end'] or answer['status']}"
+    try:
+        found = json.loads(answer["stdout"])
+    except ValueError:
+        return f"its first run printed {answer['stdout']!r}"
+    return f"it leaves open: {', '.join(found)}" if found else None
+
+
+def _serve(control: socket.socket, caller: int, isolated: Isolation) -> None:
     while True:
         if caller in select.select([control.fileno(), caller], [], [])[0]:
             return
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not message:
             return
-        if os.fork() == 0:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                control.close()
-                os.close(caller)
-                kernel.die_with_parent(signal.SIGKILL)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                connection = socket.socket(fileno=descriptors[0])
-                supervisor.serve(connection, wall)
-            os._exit(0)
-        os.close(descriptors[0])
+        with socket.socket(fileno=descriptors[0]) as connection:
+            _fork_supervisor(connection, isolated, control.fileno(), caller)
+
+
+def _fork_supervisor(connection: socket.socket, isolated: Isolation, *inherited: int) -> None:
+    if os.fork() == 0:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for descriptor in inherited:
+                os.close(descriptor)
+            kernel.die_with_parent(signal.SIGKILL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            supervisor.serve(connection, isolated)
+        os._exit(0)

@@ -1,28 +1,60 @@
 """What the recipe scripts share, for scripts of your own: arguments, data, tokenizer, resuming, saving, the model card, the hub.
 
-Names are loaded on first use.
+Names are loaded on first use: help and messages come before torch is loaded.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .checkpoints import Resume as Resume
+    from .checkpoints import find_resume as find_resume
+    from .hub import make_repository as make_repository
     from .parser import ScriptParser as ScriptParser
-    from .parser import given_settings as given_settings
+    from .parser import script_parser as script_parser
     from .recipes import copy_recipe as copy_recipe
     from .recipes import recipe_infos as recipe_infos
     from .recipes import recipe_script as recipe_script
-    from .run import main_print as main_print
+    from .recipes import recipes_folder as recipes_folder
     from .run import run_script as run_script
+    from .run import say as say
+    from .tiny_model import make_tiny_model as make_tiny_model
+    from .training import describe_lengths as describe_lengths
+    from .training import describe_run as describe_run
+    from .training import load_held_out as load_held_out
+    from .training import load_problems as load_problems
+    from .training import load_splits as load_splits
+    from .training import load_tokenizer as load_tokenizer
+    from .training import make_missing_model as make_missing_model
+    from .training import pick_split as pick_split
+    from .training import set_model_init as set_model_init
+    from .training import start_or_resume as start_or_resume
+    from .training import train_and_save as train_and_save
 
 _HOME = {
+    "Resume": "checkpoints",
     "ScriptParser": "parser",
     "copy_recipe": "recipes",
-    "given_settings": "parser",
-    "main_print": "run",
+    "describe_lengths": "training",
+    "describe_run": "training",
+    "find_resume": "checkpoints",
+    "load_held_out": "training",
+    "load_problems": "training",
+    "load_splits": "training",
+    "load_tokenizer": "training",
+    "make_missing_model": "training",
+    "make_repository": "hub",
+    "make_tiny_model": "tiny_model",
+    "pick_split": "training",
     "recipe_infos": "recipes",
     "recipe_script": "recipes",
+    "recipes_folder": "recipes",
     "run_script": "run",
+    "say": "run",
+    "script_parser": "parser",
+    "set_model_init": "training",
+    "start_or_resume": "training",
+    "train_and_save": "training",
 }
 __all__ = list(_HOME)
 

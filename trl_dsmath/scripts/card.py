@@ -61,5 +61,6 @@ def _recipe(argv: Sequence[str]) -> str | None:
             path = Path(value)
             if path.parent.parent.name == "recipes":  # as `accelerate launch` hands it on
                 return f"{path.parent.name}/{path.stem}"
-            return value if path.suffix else "/".join([*argv[1:2], value])
+            stage = Path(argv[0]).stem if argv[0].endswith(".py") else argv[1]  # a script, or `dsmath STAGE`
+            return value if path.suffix else f"{stage}/{value}"
     return None

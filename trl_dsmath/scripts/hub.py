@@ -90,5 +90,32 @@ def push(trainer: Any, dataset_name: str | None) -> str:
     return f"{constants.ENDPOINT}/{trainer.hub_model_id}"
 
 
+def push_saved(args: "TrainingArguments") -> str:
+    """Pushes the folder of a run that is finished, for one whose push failed; what is there already is not sent again.
+
+    Args:
+        args ([`~transformers.TrainingArguments`]):
+            Configuration of the run.
+
+    Returns:
+        `str`: address of the model.
+
+    Raises:
+        HubError: it cannot be pushed.
+    """
+    from huggingface_hub import constants, create_repo, upload_folder
+    from huggingface_hub.errors import HTTPError
+
+    folder = str(args.output_dir)
+    name = args.hub_model_id or Path(folder).absolute().name
+    try:
+        name = create_repo(name, token=args.hub_token, private=args.hub_private_repo, exist_ok=True).repo_id
+        ignored = ["checkpoint-*", "_*", "*.lock"]
+        upload_folder(repo_id=name, folder_path=folder, token=args.hub_token, ignore_patterns=ignored)
+    except (HTTPError, OSError, ValueError) as error:
+        raise HubError(f"Pushing {folder} failed: {_reason(error)}. The same command tries again.") from error
+    return f"{constants.ENDPOINT}/{name}"
+
+
 def _reason(error: BaseException) -> str:
     return " ".join(line.strip() for line in str(error).split("\n") if line.strip()).rstrip(".")

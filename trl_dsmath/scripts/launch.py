@@ -24,8 +24,8 @@ def launch_names() -> set[str]:
     """Names of the settings of `accelerate launch`."""
     from accelerate.commands.launch import launch_command_parser
 
-    names = set(vars(launch_command_parser().parse_args(["script"]))) - {"training_script", "training_script_args"}
-    return names | {"accelerate_config"}
+    names = set(vars(launch_command_parser().parse_args(["script"])))
+    return (names - {"training_script", "training_script_args", "env"}) | {"accelerate_config"}
 
 
 def launch(settings: dict[str, Any], flags: Sequence[str], own: Sequence[str], use_cpu: bool) -> int:

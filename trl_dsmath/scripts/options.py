@@ -27,7 +27,16 @@ def parse_light(parser: argparse.ArgumentParser, argv: list[str]) -> argparse.Na
             options[key].required = False
             if not options[key].option_strings:
                 options[key].nargs = "?"
-    return parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    if rest:
+        flag = next((word for word in rest if word.startswith("-")), rest[0])
+        name = flag.split("=")[0].lstrip("-").replace("-", "_")
+        known = [action.dest for action in parser._actions]
+        close = get_close_matches(name, known, n=1) if flag.startswith("-") else []
+        if not flag.startswith("-"):
+            raise ConfigError(f"What does {flag!r} belong to? Settings are given as --key value.")
+        raise ConfigError(f"Unknown flag {flag}." + (f" Did you mean --{close[0]}?" if close else ""))
+    return args
 
 
 def _config_of(argv: list[str]) -> dict | None:

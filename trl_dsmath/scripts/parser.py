@@ -1,12 +1,13 @@
-"""The parser of the recipe scripts: dataclasses, a YAML recipe, flags that override it, and help that fits on a page."""
+"""The parser of a recipe script: [`~trl.TrlParser`] with named recipes, near names for mistakes, and help that fits a screen."""
 
 import argparse
 import dataclasses
+import inspect
 import os
+import runpy
 import shutil
 import sys
-import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,230 +16,283 @@ from trl import TrlParser
 
 from ..errors import ConfigError
 from .launch import launch, launch_names, launched
-from .recipes import read_recipe, recipe_path
+from .recipes import read_recipe, recipe_script, take_config
+from .run import program
 
-# What people set most often of TRL's own options, in the order of the help.
-_USUAL = (
-    "model_name_or_path",
-    "dataset_name",
-    "output_dir",
-    "learning_rate",
-    "max_steps",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "eval_strategy",
-    "use_peft",
-    "load_in_4bit",
-    "use_cpu",
-    "push_to_hub",
+# What people set most among the options that TRL and transformers bring, in the order of the help.
+_POPULAR = (
+    *("model_name_or_path", "dataset_name", "dataset_config", "output_dir", "max_steps", "num_train_epochs"),
+    *("learning_rate", "per_device_train_batch_size", "max_length", "use_peft", "load_in_4bit", "use_vllm", "use_cpu"),
+    *("eval_strategy", "save_steps", "seed", "report_to", "push_to_hub"),
 )
-_TRUTH = {"true", "false", "yes", "no", "1", "0", "y", "n", "t", "f"}
-
-
-def given_settings(argv: Sequence[str] | None = None) -> set[str]:
-    """
-    Names of the settings that flags or the recipe give, to choose a configuration class before it is parsed.
-
-    Args:
-        argv (`Sequence[str]`, *optional*):
-            Arguments after the script's name. If `None`, those of the process.
-
-    Returns:
-        `set[str]`: names with underscores; `"help"` where help is asked for.
-    """
-    flags, recipe = take_config(list(sys.argv[1:] if argv is None else argv))
-    names = {_name(word) for word in flags if word.startswith("-")}
-    names |= {"help"} if {"h", "help_all"} & names else set()
-    return names | {key for key, value in (read_recipe(recipe) if recipe else {}).items() if value is not None}
-
-
-def take_config(argv: list[str]) -> tuple[list[str], Path | None]:
-    """Takes `--config FILE`, or the name of a YAML file beside the running script, out of the arguments.
-
-    Raises:
-        ConfigError: there is no such file; the message lists those beside the script.
-    """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config")
-    found, rest = parser.parse_known_args(argv)
-    return rest, recipe_path(Path(sys.argv[0]).parent, found.config) if found.config else None
+_COLUMN = 34  # of the help text
+_TRUTH = {"true", "false", "yes", "no", "t", "f", "y", "n", "0", "1"}
 
 
 class ScriptParser(TrlParser):
     """
-    [`~trl.TrlParser`] for recipe scripts.
+    Reads the settings of a script from flags and from a YAML file (`--config`), which the flags override.
 
-    Beyond TRL's parser: `--config` also takes the bare name of a YAML file beside the script; a setting that neither the
-    dataclasses nor `accelerate launch` know is refused with the nearest names; values are checked against their choices
-    also where the recipe gives them; `--help` shows what people set, `--help-all` everything. Settings of `accelerate
-    launch` (`--num_processes 2`, `--accelerate_config zero3`), as flags or in the recipe, start the script again through it.
+    It is a [`~trl.TrlParser`] with these differences: `--config` also takes the name of a YAML file beside the running
+    script; an unknown flag or key is refused with near names; a choice in the YAML file is checked as in a flag;
+    `--section.key value` sets one key of an option that is a dictionary; every mistake is a `ConfigError`; `--help` fits
+    a screen, and `--help-all` shows every option. Options of `accelerate launch` (`num_processes`, `accelerate_config`:
+    a name of TRL's or a file), as flags or in the YAML file, start the script again through it.
 
     Args:
-        dataclass_types (`Iterable[type]`):
-            Dataclasses whose fields are the settings.
-        **kwargs:
-            Arguments of [`argparse.ArgumentParser`], such as `description`.
+        dataclass_types (`type` or `Sequence[type]`):
+            Dataclasses to fill.
+        recipes (`str` or `Path`, *optional*):
+            Folder in which names of recipes are looked up. If `None`, that of the running script.
+        description (`str`, *optional*):
+            What the script does, for the help. If `None`, the first line of the script's docstring.
 
     Example:
     ```python
-    parser = ScriptParser((GRPOScriptArguments, DeepSeekMathGRPOConfig, ModelConfig))
-    script_args, training_args, model_args = parser.parse_args_and_config()
+    from trl import ModelConfig
+    from trl_dsmath import MathSFTConfig
+    from trl_dsmath.data.arguments import MathScriptArguments
+    from trl_dsmath.scripts import ScriptParser
+
+    parser = ScriptParser((MathScriptArguments, MathSFTConfig, ModelConfig))
+    script_args, training_args, model_config = parser.parse_args_and_config()
     ```
     """
 
-    def __init__(self, dataclass_types: Iterable[Any], **kwargs: Any) -> None:
-        types = tuple(dataclass_types)
-        program = program_name()
-        options: dict[str, Any] = {
-            "prog": program,
-            "usage": f"{program} [--config FILE] [--key value ...]",
+    def __init__(
+        self,
+        dataclass_types: type | Sequence[type],
+        recipes: str | Path | None = None,
+        description: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(dataclass_types, type):
+            dataclass_types = (dataclass_types,)
+        if description is None:
+            main = sys.modules.get("__main__")
+            description = next(iter((getattr(main, "__doc__", None) or "").strip().splitlines()), None)
+        defaults: dict[str, Any] = {
+            "prog": program(),
+            "usage": f"{program()} --config NAME [--key value ...]",
+            "description": description,
             "allow_abbrev": False,
             "add_help": False,
-            **kwargs,
         }
-        super().__init__(types, **options)
-        self.recipe: Path | None = None
-        self._own = {name for kind in types for name in _own_fields(kind)}
-        self._show = _USUAL
-        for flags, everything in ((("-h", "--help"), False), (("--help-all", "--help_all"), True)):
-            self.add_argument(*flags, action=_Help, everything=everything, help="show the settings and exit")
+        super().__init__(dataclass_types, **{**defaults, **kwargs})  # type: ignore[arg-type]
+        self.recipes = Path(recipes) if recipes is not None else Path(sys.argv[0]).parent
+        for flags, text in ((("-h", "--help"), self._short_help), (("--help-all", "--help_all"), self.format_help)):
+            self.add_argument(*flags, action=_ShowHelp, text=text)
 
-    def parse_args_and_config(self, args: Iterable[str] | None = None, **kwargs: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    @staticmethod
+    def given(*names: str, args: Sequence[str] | None = None, recipes: str | Path | None = None) -> bool:
+        """Whether flags or YAML file set any of these options, for scripts that choose their dataclasses by it.
+
+        Args:
+            names (`str`):
+                Names of options.
+            args (`Sequence[str]`, *optional*):
+                Arguments. If `None`, those of the process.
+            recipes (`str` or `Path`, *optional*):
+                Folder in which names of recipes are looked up. If `None`, that of the running script.
         """
-        Reads the recipe and the flags.
+        folder = Path(recipes) if recipes is not None else Path(sys.argv[0]).parent
+        words, file = take_config(list(sys.argv[1:] if args is None else args), folder)
+        config = read_recipe(file) if file else {}
+        found = {_name_of(word) for word in words if word.startswith("--")}
+        found |= {key for key, value in config.items() if value is not None}
+        return not found.isdisjoint(names)
+
+    def parse_args_and_config(  # type: ignore[override]
+        self, args: Iterable[str] | None = None, return_remaining_strings: bool = False, **kwargs: Any
+    ) -> tuple[Any, ...]:
+        """
+        Fills the dataclasses from flags and YAML file.
 
         Args:
             args (`Iterable[str]`, *optional*):
-                Arguments after the script's name. If `None`, those of the process.
+                Arguments. If `None`, those of the process.
+            return_remaining_strings (`bool`, *optional*, defaults to `False`):
+                Whether words that belong to no flag are returned, as a list behind the dataclasses. If `False`, they are
+                refused. Unknown flags are refused either way.
 
         Returns:
-            `tuple`: one object per dataclass, and a namespace of arguments that were added to the parser, if any.
+            `tuple`: one object per dataclass.
 
         Raises:
-            ConfigError: a file that is not there, a setting that nobody knows, or a value that cannot work.
+            ConfigError: a file that is absent, an unknown flag or key, or a value that cannot work.
         """
-        argv, self.recipe = take_config(list(sys.argv[1:] if args is None else args))
-        settings = read_recipe(self.recipe) if self.recipe else {}
-        for name, value in (settings.pop("env", None) or {}).items():
-            os.environ[name] = str(value)
-        actions = {action.dest: action for action in reversed(self._actions)}  # a flag before its `--no_` twin
-        self.set_defaults_with_config(**{key: value for key, value in settings.items() if key in actions})
-        self._check_choices(settings, actions)
-        argv = self._bare_switches(argv)
-        namespace, rest = self.parse_known_args(argv)
-        for_launcher = {key: value for key, value in settings.items() if key not in actions}
-        if rest or for_launcher:
-            refuse_unknown(rest, for_launcher, set(actions), self.recipe)
-            own = without(argv, rest)
-            if not launched():
-                own = [*(("--config", str(self.recipe)) if self.recipe else ()), *own]
-                raise SystemExit(launch(for_launcher, rest, own, use_cpu=bool(getattr(namespace, "use_cpu", False))))
-            argv = own
+        words = self._read(list(sys.argv[1:] if args is None else args), start=True)
+        given, rest = self.parse_known_args(words)
+        if rest and not return_remaining_strings:
+            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+        batch = getattr(given, "per_device_train_batch_size", None)
+        if batch is not None and batch < 1:  # transformers would divide by it
+            raise ConfigError(f"per_device_train_batch_size must be at least 1, not {batch}.")
         try:
-            return self.parse_args_into_dataclasses(argv, look_for_args_file=False)
-        except ValueError as error:  # ours, and what TRL and transformers refuse: the message is for the user
-            raise ConfigError(str(error)) from error
+            parsed = self.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
+        except ConfigError:
+            raise
+        except (ValueError, TypeError) as error:  # what TRL and transformers refuse: the message is for the user too
+            raise ConfigError(_with_fix(str(error))) from error
+        return parsed if return_remaining_strings else parsed[:-1]
 
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message[0].upper()}{message[1:]}. `{self.prog} --help` lists the settings.")
+    def read_settings(self, args: Iterable[str] | None = None) -> dict[str, Any]:
+        """All settings of a script as plain values: defaults, YAML file, flags, in this order. No dataclass is filled.
 
-    def _check_choices(self, settings: dict[str, Any], actions: dict[str, argparse.Action]) -> None:
-        for key, value in settings.items():
-            choices = getattr(actions.get(key), "choices", None)
-            if choices and value is not None and value not in choices:
-                allowed = ", ".join(map(str, choices))
-                raise ConfigError(f"{self.recipe}: {key} must be one of {allowed}, not {value!r}.")
+        Raises:
+            ConfigError: a file that is absent, an unknown flag or key, or a word that belongs to no flag.
+        """
+        for action in self._actions:
+            action.required = False
+        words = self._read(list(sys.argv[1:] if args is None else args), start=False)
+        namespace, rest = self.parse_known_args(words)
+        if rest:
+            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+        return vars(namespace)
 
-    def _bare_switches(self, argv: list[str]) -> list[str]:
-        """Writes `--use_cpu` as `--use_cpu=true` where a word follows that is no truth value, such as a question."""
-        if not any(not action.option_strings for action in self._actions):
-            return argv
-        switches = {
-            name
-            for action in self._actions
-            if action.nargs == "?" and action.const is True
-            for name in action.option_strings
-        }
+    def _read(self, words: list[str], start: bool) -> list[str]:
+        """Takes in the YAML file and returns the flags that are left for argparse. With `start`, options of `accelerate
+        launch` start the script through it; this process then ends with its exit code."""
+        words, file = take_config(words, self.recipes)
+        config = read_recipe(file) if file else {}
+        for name, value in (config.pop("env", None) or {}).items():
+            os.environ[name] = str(value)
+        words = self._take_sections(words, config)
+        known = {action.dest: action for action in reversed(self._actions) if action.dest != argparse.SUPPRESS}
+        for_launcher = {key: value for key, value in config.items() if key not in known}
+        refuse_unknown((), for_launcher, known, file)
+        for key, value in config.items():
+            if key in known:
+                _check_choice(known[key], value, f"{key} in {file}")
+        self.set_defaults_with_config(**{key: value for key, value in config.items() if key in known})
+        words = self._bare_switches(words)
+        namespace, rest = self.parse_known_args(words)
+        flags = [word for word in rest if word.startswith("--")]
+        refuse_unknown(flags, (), known, file)
+        if not for_launcher and not flags:
+            return words
+        own = without(words, rest)
+        if start and not launched():
+            own = [*(("--config", str(file)) if file else ()), *own]
+            raise SystemExit(launch(for_launcher, rest, own, use_cpu=bool(getattr(namespace, "use_cpu", False))))
+        return own
+
+    def _take_sections(self, words: list[str], config: dict[str, Any]) -> list[str]:
+        """Moves `--section.key value` into the dictionary of the section; values are read as YAML."""
+        import yaml
+
+        fields = [field for kind in self.dataclass_types for field in dataclasses.fields(kind)]
+        sections = {field.name for field in fields if field.default_factory is dict}
+        rest, left = [], iter(words)
+        for word in left:
+            flag, equals, value = word.partition("=")
+            section, dot, key = flag.removeprefix("--").partition(".")
+            if not (flag.startswith("--") and dot and section in sections):
+                rest.append(word)
+                continue
+            given = value if equals else next(left, None)
+            if given is None:
+                raise ConfigError(f"{flag} needs a value.")
+            before = config.get(section) or {}
+            if isinstance(before, dict):  # anything else is for the dataclass to refuse
+                config[section] = {**before, key: yaml.safe_load(given)}
+        return rest
+
+    def _bare_switches(self, words: list[str]) -> list[str]:
+        """Writes `--use_cpu` as `--use_cpu=true` where a word follows that argparse would take for its value."""
+        actions = [action for action in self._actions if action.nargs == "?" and action.const is True]
+        switches = {flag for action in actions for flag in action.option_strings}
+        following = [*words, ""][1:]
         return [
             f"{word}=true" if word in switches and after.lower() not in _TRUTH else word
-            for word, after in zip(argv, [*argv[1:], ""], strict=True)
+            for word, after in zip(words, following, strict=True)
         ]
 
-    def format_help(self, everything: bool = False) -> str:
-        """Returns the help: our own settings and TRL's usual ones, or everything."""
-        width = min(shutil.get_terminal_size().columns, 118)
-        options = [action for action in self._actions if action.option_strings and not isinstance(action, _Help)]
-        twins = {id(action) for action in options if action.option_strings[0].startswith(("--no_", "--no-"))}
-        options = [action for action in options if id(action) not in twins]
-        ours = [action for action in options if action.dest in self._own]
-        theirs = [action for action in options if action.dest not in self._own]
-        shown = theirs if everything else [a for name in self._show for a in theirs if a.dest == name]
+    def error(self, message: str) -> NoReturn:
+        """What argparse would print with the usage of all options."""
+        raise ConfigError(message[0].upper() + message[1:] + ".")
+
+    def _short_help(self) -> str:
+        """Help of at most a screen: our own options by dataclass, then the popular ones of TRL."""
+        width = min(shutil.get_terminal_size((120, 0)).columns, 140)
         lines = [f"usage: {self.usage}", ""]
         if self.description:
-            lines += [*textwrap.wrap(self.description, width), ""]
-        for title, group in (("settings of trl-dsmath", ours), ("of TRL and transformers", shown)):
-            if group:
-                lines += [
-                    f"{title}:",
-                    *(line for action in group for line in self._line(action, width, everything)),
-                    "",
-                ]
-        lines.append(
-            "--config takes a YAML file with any of these, or the name of one beside the script; flags override it."
+            lines += [self.description, ""]
+        if names := sorted(file.stem for file in self.recipes.glob("*.yaml")):
+            lines += [f"--config takes a YAML file or the name of a recipe: {', '.join(names)}", ""]
+        if words := [action for action in self._actions if not action.option_strings]:
+            lines += [*(f"  {action.dest:<{_COLUMN - 2}}{action.help or ''}" for action in words), ""]
+        actions = {action.dest: action for action in reversed(self._actions)}
+        shown: set[str] = set()
+        for kind in self.dataclass_types:
+            own = [field.name for field in dataclasses.fields(kind) if field.init and _is_own(kind, field.name)]
+            own = [name for name in own if name not in shown]
+            if own:
+                lines += [f"{kind.__name__}:", *(_line(actions[name], width) for name in own), ""]
+                shown |= set(own)
+        popular = [name for name in _POPULAR if name in actions and name not in shown]
+        if popular:
+            lines += ["often set, of TRL:", *(_line(actions[name], width) for name in popular), ""]
+        lines.append(f"`--help-all` shows all {len(actions) - 2} options.")
+        return "\n".join(lines)
+
+
+class _ShowHelp(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], text: Callable[[], str], **kwargs: Any) -> None:
+        super().__init__(
+            option_strings, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, nargs=0, help="show help and exit"
         )
-        if not everything and len(shown) < len(theirs):
-            lines.append(f"{len(theirs) - len(shown)} more settings of TRL and transformers: --help-all")
-        return "\n".join(lines) + "\n"
+        self.text = text
 
-    def _line(self, action: argparse.Action, width: int, whole: bool) -> list[str]:
-        flag = f"  --{action.dest}"
-        if action.choices:
-            flag += f" {{{','.join(map(str, action.choices))}}}"
-        text = " ".join(str(action.help or "").split())
-        known = action.default not in (None, argparse.SUPPRESS, "", [])
-        text += f" (default: {action.default})" if known and "%(default)" not in text else ""
-        text = text.replace("%(default)s", str(action.default)).replace("%%", "%")
-        room = width - 34
-        words = textwrap.wrap(text, room) if whole else [textwrap.shorten(text, room, placeholder=" ...")]
-        if len(flag) < 33:
-            return [f"{flag:<33} {words[0] if words else ''}".rstrip(), *(f"{'':<34}{line}" for line in words[1:])]
-        return [flag, *(f"{'':<34}{line}" for line in words)]
-
-
-class _Help(argparse.Action):
-    """Prints the help and exits."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, everything: bool, help: str | None = None) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
-        self._everything = everything
-
-    def __call__(self, parser: Any, *args: Any, **kwargs: Any) -> None:
-        print(parser.format_help(self._everything), end="")
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        print(self.text())
         parser.exit()
 
 
-def program_name() -> str:
-    """How the user started this: `dsmath grpo`, or the name of the script."""
-    return os.environ.get("TRL_DSMATH_COMMAND") or Path(sys.argv[0]).name
+def script_parser(stage: str) -> ScriptParser:
+    """The parser of a recipe script, without running the script: it is made from the script's `ARGUMENTS`.
+
+    Args:
+        stage (`str`):
+            Name of the stage. The parser of `"grpo"` knows the settings of step rewards too.
+
+    Raises:
+        ConfigError: there is no such script.
+    """
+    script = recipe_script(stage)
+    names = runpy.run_path(str(script), run_name=f"recipe_{stage}")
+    return ScriptParser(names.get("STEP_ARGUMENTS") or names["ARGUMENTS"], recipes=script.parent)
 
 
-def refuse_unknown(rest: Sequence[str], from_file: dict[str, Any], own: set[str], recipe: Path | None) -> None:
-    """Raises for settings that neither the script nor `accelerate launch` knows."""
-    in_flags = [_name(word) for word in rest if word.startswith("-")]
-    places = [*((key, "flag --") for key in in_flags), *((key, f"key in {recipe}: ") for key in from_file)]
-    known = launch_names() if places else set()
-    for key, place in places:
-        if key not in known:
-            close = get_close_matches(key, sorted(own | known), n=3)
-            raise ConfigError(f"Unknown {place}{key}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
-    if rest and not rest[0].startswith("-"):
-        raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+def refuse_unknown(flags: Iterable[str], keys: Iterable[str], known: Iterable[str], file: Path | None) -> None:
+    """Refuses flags, and keys of a file, that neither a script nor `accelerate launch` knows.
+
+    Args:
+        flags (`Iterable[str]`):
+            Words that argparse left over.
+        keys (`Iterable[str]`):
+            Keys of the file that are no option of the script.
+        known (`Iterable[str]`):
+            Options of the script.
+        file (`Path`, *optional*):
+            The file, for the message.
+
+    Raises:
+        ConfigError: the message has the nearest names.
+    """
+    places = [(_name_of(word), "flag --") for word in flags if word.startswith("--")]
+    for name, place in [*places, *((key, f"key in {file}: ") for key in keys)]:
+        if name not in launch_names():
+            close = get_close_matches(name, [*known, "num_processes", "accelerate_config"], n=3)
+            raise ConfigError(f"Unknown {place}{name}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
+    if (first := next(iter(flags), "--")) and not first.startswith("-"):
+        raise ConfigError(f"What does {first!r} belong to? Settings are given as --key value.")
 
 
-def without(argv: Sequence[str], rest: Sequence[str]) -> list[str]:
-    """`argv` without `rest`, which argparse left over in the same order."""
+def without(words: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """`words` without `rest`, which argparse left over in the same order."""
     own, left = [], list(rest)
-    for word in argv:
+    for word in words:
         if left and word == left[0]:
             left.pop(0)
         else:
@@ -246,12 +300,48 @@ def without(argv: Sequence[str], rest: Sequence[str]) -> list[str]:
     return own
 
 
-def _own_fields(kind: Any) -> set[str]:
-    """Fields that a dataclass of this package, or of a script, adds to its bases or gives another default."""
-    bases = [base for base in kind.__mro__ if not base.__module__.startswith(("trl.", "transformers.", "builtins"))]
-    names = {name for base in bases for name in vars(base).get("__annotations__", {})}
-    return names & {field.name for field in dataclasses.fields(kind)}
-
-
-def _name(word: str) -> str:
+def _name_of(word: str) -> str:
     return word.split("=")[0].lstrip("-").replace("-", "_")
+
+
+def _is_own(kind: type, name: str) -> bool:
+    """Whether a field is declared, or declared anew, outside of TRL and transformers."""
+    home = next(base for base in kind.__mro__ if name in inspect.get_annotations(base))
+    return home.__module__.partition(".")[0] not in {"trl", "transformers"}
+
+
+def _check_choice(action: argparse.Action, value: Any, where: str) -> None:
+    if action.choices is None or value is None:
+        return
+    for one in value if isinstance(value, list) else [value]:
+        if one not in action.choices and str(one) not in map(str, action.choices):
+            raise ConfigError(f"{where}: {one!r} is not one of {', '.join(map(str, action.choices))}.")
+
+
+def _with_fix(message: str) -> str:
+    """Adds what to do where a library speaks of its own arguments."""
+    if "use_cpu" in message or "bf16" in message:
+        return (
+            f"{message.rstrip('. ')}. Without a GPU give --use_cpu --bf16 false, or start from the recipe for a CPU: "
+            "--config cpu."
+        )
+    return message
+
+
+def _line(action: argparse.Action, width: int) -> str:
+    """One option in one line: name, choices, what it is, default."""
+    if action.choices is not None:
+        value = "{" + ",".join(map(str, action.choices)) + "}"
+    elif action.nargs == "?":
+        value = ""
+    else:
+        value = "X ..." if action.nargs == "+" else "X"
+    head = f"  --{action.dest} {value}".rstrip()
+    default = "" if action.default in (None, False, "") or isinstance(action.default, list | dict) else action.default
+    shown = repr(default) if isinstance(default, str) and default.split() != [default] else default
+    tail = f" ({shown})" if default != "" else ""
+    text = " ".join((action.help or "").split()).replace("`", "")
+    room = width - max(_COLUMN, len(head) + 2) - len(tail)
+    if len(text) > room:
+        text = text[: max(room - 4, 8)].rsplit(" ", 1)[0] + " ..."
+    return f"{head:<{_COLUMN - 2}}  {text}{tail}"

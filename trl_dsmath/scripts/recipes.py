@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def recipe_script(stage: str) -> Path:
 
 
 def recipe_path(folder: Path, name: str) -> Path:
-    """The file behind `--config NAME`: a path as it is, or the bare name of a YAML file in a folder.
+    """The file behind `--config NAME`: a path, or the name of a YAML file in a folder, with or without its ending.
 
     Raises:
         ConfigError: there is neither; the message lists the files of the folder.
@@ -53,22 +54,53 @@ def recipe_path(folder: Path, name: str) -> Path:
     if given.is_file():
         return given
     names = sorted(file.stem for file in folder.glob("*.yaml"))
-    if name in names:
-        return folder / f"{name}.yaml"
+    if (stem := name.removesuffix(".yaml")) in names:
+        return folder / f"{stem}.yaml"
     raise ConfigError(f"--config {name}: no such file. The recipes of this stage are: {', '.join(names) or 'none'}.")
 
 
+def take_config(words: list[str], folder: Path) -> tuple[list[str], Path | None]:
+    """Takes `--config NAME` or `--config=NAME` out of arguments.
+
+    Returns:
+        `tuple`: the other arguments, and the file where one is named.
+
+    Raises:
+        ConfigError: there is no such file, or no name.
+    """
+    rest, file = [], None
+    left = iter(words)
+    for word in left:
+        flag, equals, name = word.partition("=")
+        if flag != "--config":
+            rest.append(word)
+            continue
+        name = name if equals else next(left, "")
+        if not name:
+            raise ConfigError("--config needs the name of a recipe or a YAML file.")
+        file = recipe_path(folder, name)
+    return rest, file
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The settings of a recipe.
+    """The settings of a recipe; a file is read once in a process.
 
     Raises:
         ConfigError: it is not YAML, or not a mapping.
     """
+    try:
+        return dict(_read(path, path.stat().st_mtime_ns))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: int) -> dict[str, Any]:
     import yaml
 
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{path} should hold one `key: value` per line.")
@@ -91,23 +123,14 @@ def recipe_infos() -> list[RecipeInfo]:
 
 
 def _info(stage: str, file: Path) -> RecipeInfo:
-    lines = [
-        line.removeprefix("#").strip() for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
-    ]
-    text = " ".join(line for line in lines if line)
-    found = {
-        what: match[1].strip()
-        if (match := re.search(rf"\b{what}: (.+?)(?=\s(?:Time|Expect|Hardware|Needs): |$)", text))
-        else ""
-        for what in ("Hardware", "Time", "Expect")
-    }
-    missing = "not run"
-    return RecipeInfo(
-        f"{stage}/{file.stem}",
-        found["Hardware"].rstrip("."),
-        found["Time"].rstrip(".") or missing,
-        found["Expect"].rstrip(".") or missing,
-    )
+    header = re.split(r"^(?!#)", file.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
+    text = " ".join(line.strip("# ") for line in header.splitlines()) + " "
+
+    def sentence(what: str) -> str:
+        found = re.search(rf"\b{what}: (.+?)[.;] ", text)
+        return found[1].strip() if found else "not run"
+
+    return RecipeInfo(f"{stage}/{file.stem}", sentence("Hardware"), sentence("Time"), sentence("Expect"))
 
 
 def copy_recipe(stage: str, folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from trl import SFTConfig
 
-from ..data.batch import accumulation_steps, check_batch, processes_at_start
+from ..data.batch import accumulation_steps, check_batch, processes_at_start, tell_papers_batch
 from ..errors import ConfigError
 from ..paper import SFT_STAGE
 
@@ -22,18 +22,21 @@ class MathSFTConfig(SFTConfig):
             and for small models.
         lr_scheduler_type (`str`, *optional*, defaults to `"constant"`):
             Source: §3.2.
-        max_steps (`int`, *optional*, defaults to `500`):
-            Source: §3.2. Set it to -1 to count epochs.
+        max_steps (`int`, *optional*):
+            Updates of the run. If `None`, 500 (source: §3.2), or as many as `num_train_epochs` asks for.
+        num_train_epochs (`float`, *optional*):
+            Epochs of the run, in place of `max_steps`.
         max_length (`int`, *optional*, defaults to `4096`):
             Source: §3.2, examples are concatenated "until reaching a maximum context length of 4K tokens".
         packing (`bool`, *optional*, defaults to `True`):
             Source: §3.2. With TRL's `bfd`, examples stay whole and do not see each other.
         shuffle_dataset (`bool`, *optional*, defaults to `True`):
             Source: §3.2, "randomly concatenated".
-        global_batch_size (`int` or `None`, *optional*, defaults to `256`):
-            Rows (packed sequences) of one update over all processes. Source: §3.2. `None`: not checked, as in TRL.
-        gradient_accumulation_steps (`int` or `None`, *optional*):
-            If `None`, derived: `global_batch_size / (per_device_train_batch_size * processes)`.
+        global_batch_size (`int`, *optional*):
+            Rows (packed sequences) of one update over all processes. The paper's is 256 (§3.2); `recipes/sft/paper.yaml`
+            sets it. If `None`, the batch follows from the settings below, as in TRL, and one line names the paper's.
+        gradient_accumulation_steps (`int`, *optional*):
+            If `None`, `global_batch_size / (per_device_train_batch_size * processes)`, or 1 without `global_batch_size`.
 
     Raises:
         ConfigError: the global batch cannot be divided, or settings contradict each other.
@@ -45,9 +48,14 @@ class MathSFTConfig(SFTConfig):
     lr_scheduler_type: str = field(
         default=SFT_STAGE.lr_scheduler_type, metadata={"help": "Schedule of the learning rate (DeepSeekMath §3.2)."}
     )
-    max_steps: int = field(
-        default=SFT_STAGE.max_steps,
-        metadata={"help": "Number of updates (DeepSeekMath §3.2). -1: `num_train_epochs` counts instead."},
+    max_steps: int | None = field(  # type: ignore[assignment]
+        default=None,
+        metadata={
+            "help": f"Number of updates. Default: {SFT_STAGE.max_steps} (§3.2), unless num_train_epochs is set."
+        },
+    )
+    num_train_epochs: float | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Number of epochs, in place of max_steps."}
     )
     max_length: int | None = field(
         default=SFT_STAGE.max_length, metadata={"help": "Tokens of a packed sequence (DeepSeekMath §3.2)."}
@@ -60,19 +68,22 @@ class MathSFTConfig(SFTConfig):
         metadata={"help": "Whether to shuffle before packing: 'randomly concatenated' (DeepSeekMath §3.2)."},
     )
     global_batch_size: int | None = field(
-        default=SFT_STAGE.batch_size,
-        metadata={"help": "Rows of one update over all processes (DeepSeekMath §3.2); none: not checked."},
+        default=None,
+        metadata={"help": f"Rows of one update over all processes; the paper's: {SFT_STAGE.batch_size} (§3.2)."},
     )
     gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
         default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_size when left out."}
     )
 
     def __post_init__(self) -> None:
-        if self.max_steps > 0 and self.num_train_epochs != type(self).num_train_epochs:
+        if self.max_steps is None:
+            self.max_steps = SFT_STAGE.max_steps if self.num_train_epochs is None else -1
+        elif self.max_steps > 0 and self.num_train_epochs is not None:
             raise ConfigError(
-                f"num_train_epochs ({self.num_train_epochs}) has no effect while max_steps is {self.max_steps} (the "
-                "paper's form). Set max_steps to -1 to count epochs."
+                f"num_train_epochs ({self.num_train_epochs}) has no effect while max_steps is {self.max_steps}: set one of "
+                "the two."
             )
+        self.num_train_epochs = SFTConfig.num_train_epochs if self.num_train_epochs is None else self.num_train_epochs
         self.gradient_accumulation_steps = accumulation_steps(
             self.global_batch_size,
             self.per_device_train_batch_size,
@@ -81,3 +92,6 @@ class MathSFTConfig(SFTConfig):
         )
         super().__post_init__()
         check_batch(self.global_batch_size, self.gradient_accumulation_steps, self.train_batch_size, self.world_size)
+        if self.global_batch_size is None:
+            batch = self.gradient_accumulation_steps * self.train_batch_size * self.world_size
+            tell_papers_batch(batch, SFT_STAGE.batch_size, "rows", "global_batch_size")

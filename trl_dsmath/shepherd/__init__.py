@@ -6,8 +6,7 @@ right answer from it, which a lucky guess does too (docs/annotation.md).
 """
 
 from .annotation import annotate
-from .dataset import push_to_hub, to_dataset
-from .labels import Mode
-from .summary import Summary, summarize
+from .config import AnnotateConfig, Mode
+from .dataset import Summary, push_to_hub, summarize, to_dataset
 
-__all__ = ["Mode", "Summary", "annotate", "push_to_hub", "summarize", "to_dataset"]
+__all__ = ["AnnotateConfig", "Mode", "Summary", "annotate", "push_to_hub", "summarize", "to_dataset"]

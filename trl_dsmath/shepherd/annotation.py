@@ -11,11 +11,11 @@ from ..data.files import read_jsonl
 from ..data.journal import Journal
 from ..errors import DataError
 from ..generation import Decoding, Sampler
-from .labels import Mode
+from ..text.steps import NEWLINE
+from .config import AnnotateConfig, Mode
+from .dataset import Summary, summarize
 from .problems import Problem, given_solution, read_problems, sampled_solution
 from .rollouts import Work, draw
-from .settings import Settings
-from .summary import Summary, summarize
 
 
 def annotate(
@@ -27,21 +27,22 @@ def annotate(
     num_rollouts: int = 8,
     num_solutions: int = 15,
     decoding: Decoding | None = None,
-    wave: int = 2,
+    step_separator: str = NEWLINE,
+    rollout_batch_size: int = 2,
     problems_at_once: int = 16,
     progress: bool = True,
 ) -> Summary:
-    """
+    r"""
     Labels the steps of solutions by roll-outs and writes them as it goes.
 
     Each label says whether a completer still reaches the right answer from the end of the step. Prefixes that solutions
-    of a problem share are rolled out once. The output is complete at any time: a run that was killed is called again
-    and goes on; it draws what the first one would have drawn.
+    of a problem share are rolled out once. A last fragment that was cut off before an answer has no label. The output is
+    whole at any time: the same call continues a run that was killed, and draws what that would have drawn.
 
     Args:
         data (`str`, `Path` or `Iterable[Mapping]`):
-            A file of JSON lines, or rows: `prompt`, `gold` (or `solution`, `answer`), and `completions` (list of steps)
-            or `completion` (text) where the solutions are given. Without them, `num_solutions` are sampled a problem.
+            A file of JSON lines, or rows: `prompt`, a gold answer (`solution`, `answer` ...), and `completions` (list of steps)
+            or `completion` (text) where the solutions are given. Without them, `num_solutions` are sampled per problem.
         sampler ([`Sampler`]):
             The completer.
         output (`str` or `Path`):
@@ -51,12 +52,14 @@ def annotate(
             `"first_error"`: the first bad step of a wrong solution is found by bisection; a right solution is good
             throughout and costs nothing.
         num_rollouts (`int`, *optional*, defaults to `8`):
-            Roll-outs a prefix (N), at most.
+            Roll-outs per prefix (N), at most.
         num_solutions (`int`, *optional*, defaults to `15`):
-            Solutions to sample a problem.
+            Solutions to sample per problem.
         decoding ([`Decoding`], *optional*):
             How solutions and roll-outs are sampled.
-        wave (`int`, *optional*, defaults to `2`):
+        step_separator (`str`, *optional*, defaults to `"\n"`):
+            What ends a step, as in GRPO and PRM training; see [`~text.steps.step_spans`].
+        rollout_batch_size (`int`, *optional*, defaults to `2`):
             Roll-outs of a prefix that are drawn together before it is looked at again. It changes the cost, not the
             labels.
         problems_at_once (`int`, *optional*, defaults to `16`):
@@ -66,77 +69,95 @@ def annotate(
             Whether to show a progress bar.
 
     Returns:
-        [`Summary`]: figures of the whole file.
+        [`Summary`]: counts over the whole file.
 
     Raises:
         ConfigError: a setting cannot work, or `output` holds labels made with other settings.
         DataError: no row can be used, or every sampled solution is blank.
 
     Source: Math-Shepherd (arXiv 2312.08935), which §4.1.3 of the paper builds its reward model after; N = 8 and 15
-    solutions a problem are that paper's. The bisection is OmegaPRM's (arXiv 2406.06592), divided at a quarter.
+    solutions per problem are that paper's. The bisection is OmegaPRM's (arXiv 2406.06592), divided at a quarter.
     """
-    settings = Settings(mode, num_rollouts, num_solutions, decoding or Decoding(), wave, problems_at_once)
-    read = read_problems(read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data)
+    how = decoding or Decoding()
+    config = AnnotateConfig(
+        mode=mode,
+        num_rollouts=num_rollouts,
+        num_solutions=num_solutions,
+        step_separator=step_separator,
+        temperature=how.temperature,
+        top_p=how.top_p,
+        max_new_tokens=how.max_new_tokens,
+        stop=list(how.stop),
+        seed=how.seed,
+        rollout_batch_size=rollout_batch_size,
+        problems_at_once=problems_at_once,
+    )
+    read = read_problems(read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data, step_separator)
     sampled = any(problem.given is None for problem in read.problems)
-    journal = Journal(output, ("problem_id", "index"), settings.record(sampler.name, sampled), holds="labels")
+    journal = Journal(output, ("problem_id", "index"), config.record(sampler.name, sampled), holds="labels")
     try:
         missing = {problem.id: _missing(problem, num_solutions, journal) for problem in read.problems}
         left = deque(problem for problem in read.problems if missing[problem.id])
         total = sum(num_solutions if p.given is None else len(p.given) for p in read.problems)
         done = total - sum(map(len, missing.values()))
         with tqdm(total=total, initial=done, unit="solution", desc="Annotating", disable=not progress) as bar:
-            blank = _run(left, sampler, journal, settings, bar)
+            blank = _run(left, sampler, journal, config, bar)
     finally:
         journal.close()
     if blank and not Path(output).stat().st_size:
         raise DataError(
-            f"All {blank} solutions that {sampler.name} wrote are blank, so no step could be labelled: see what it writes "
-            "to such a prompt. A chat template that does not fit, or a stop string that comes first, does this."
+            f"All {blank} solutions that {sampler.name} wrote are blank or cut off in their first step, so no step could be "
+            "labelled: look at what it writes to such a prompt. A chat template that does not fit, a stop string that comes "
+            "first, or a small max_new_tokens does this."
         )
     summary = summarize(output)
-    summary.skipped = read.report() + (f"; {blank} solutions were blank and have no steps" if blank else "")
+    summary.skipped = read.report() + (
+        f"; {blank} solutions were blank, or cut off in their first step" if blank else ""
+    )
     return summary
 
 
-def _run(left: deque[Problem], sampler: Sampler, journal: Journal, settings: Settings, bar: Any) -> int:
+def _run(left: deque[Problem], sampler: Sampler, journal: Journal, config: AnnotateConfig, bar: Any) -> int:
     """Keeps some problems under way; one that is finished is written and another takes its place.
 
     Returns:
-        `int`: how many solutions were blank.
+        `int`: how many solutions have no step to label.
     """
     under_way: list[Work] = []
     spent = blank = 0
     while left or under_way:
-        new = [left.popleft() for _ in range(min(len(left), settings.problems_at_once - len(under_way)))]
-        begun, dropped = _begin(new, sampler, journal, settings)
+        new = [left.popleft() for _ in range(min(len(left), config.problems_at_once - len(under_way)))]
+        begun, dropped = _begin(new, sampler, journal, config)
         under_way += begun
         blank += dropped
         bar.update(dropped)
         requests = []
         for work in list(under_way):
-            asked = work.requests(settings.mode, settings.num_rollouts, settings.wave)
+            asked = work.requests(config.mode, config.num_rollouts, config.rollout_batch_size)
             if not asked:
-                journal.append(work.rows(settings.mode, settings.num_rollouts, sampler.name))
+                journal.append(work.rows(config.mode, config.num_rollouts, sampler.name))
                 under_way.remove(work)
                 bar.update(len(work.solutions))
             requests += [(work, request) for request in asked]
         if requests:
-            draw(requests, sampler, settings.decoding)
+            draw(requests, sampler, config.decoding)
             spent += sum(request.count for _, request in requests)
             bar.set_postfix_str(f"{spent:,} roll-outs")
     return blank
 
 
-def _begin(problems: list[Problem], sampler: Sampler, journal: Journal, settings: Settings) -> tuple[list[Work], int]:
+def _begin(
+    problems: list[Problem], sampler: Sampler, journal: Journal, config: AnnotateConfig
+) -> tuple[list[Work], int]:
     """Samples the solutions of problems that have none, and cuts those that have no labels yet into steps.
 
     Returns:
-        `tuple`: the problems, and how many of their solutions were blank.
+        `tuple`: the problems, and how many of their solutions have no step to label.
     """
     prompts = [sampler.encode_prompt(problem.prompt) for problem in problems]
     to_sample = [i for i, problem in enumerate(problems) if problem.given is None]
-    number = settings.num_solutions
-    drawn = sampler.sample([prompts[i] for i in to_sample], settings.decoding, n=number) if to_sample else []
+    number = config.num_solutions
+    drawn = sampler.sample([prompts[i] for i in to_sample], config.decoding, n=number) if to_sample else []
     samples = dict(zip(to_sample, drawn, strict=True))
     begun, blank = [], 0
     for i, problem in enumerate(problems):
@@ -144,7 +165,10 @@ def _begin(problems: list[Problem], sampler: Sampler, journal: Journal, settings
         if problem.given is not None:
             solutions = [given_solution(index, problem.given[index], prompts[i], sampler) for index in indices]
         else:
-            solutions = [sampled_solution(index, samples[i][index], prompts[i], sampler) for index in indices]
+            solutions = [
+                sampled_solution(index, samples[i][index], prompts[i], sampler, config.step_separator)
+                for index in indices
+            ]
         with_steps = [solution for solution in solutions if solution.steps]
         blank += len(solutions) - len(with_steps)
         begun.append(Work(problem, prompts[i], with_steps))

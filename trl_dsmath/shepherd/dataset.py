@@ -1,14 +1,14 @@
-"""The dataset type `stepwise_supervision`, which TRL had until 1.14: loading it, and publishing it with a card."""
+"""The dataset type `stepwise_supervision`, which TRL had until 1.14: counting, loading, and publishing it with a card."""
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.files import read_jsonl
 from ..data.journal import read_settings, settings_path
 from ..errors import DataError
-from .summary import summarize
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -34,9 +34,9 @@ Made with `dsmath annotate` of trl-dsmath {version}: {what}
 | --- | --- |
 {table}
 
-Columns: `prompt`; `completions`, the steps (joined they are the solution); `labels`, one a step. A label says whether the
+Columns: `prompt`; `completions`, the steps (joined they are the solution); `labels`, one per step. A label says whether the
 completer still reached the right answer from the end of the step; the last step's says whether the solution's own answer
-is right. `right` and `drawn` are the roll-outs behind each label, `spent` those drawn for this row.
+is right, unless it was cut off (`finished` false). `right` and `drawn` are the roll-outs behind each label, `spent` those drawn for this row.
 
 ```python
 from datasets import load_dataset
@@ -49,7 +49,7 @@ Method: Math-Shepherd (arXiv 2312.08935), as DeepSeekMath (arXiv 2402.03300, sec
 _MODES = {
     "hard": "hard estimation, a step is good if any of {num_rollouts} roll-outs is right.",
     "soft": "soft estimation, the fraction of {num_rollouts} roll-outs that are right.",
-    "first_error": "the first bad step of a wrong solution, found by bisection with {num_rollouts} roll-outs a prefix.",
+    "first_error": "the first bad step of a wrong solution, found by bisection with {num_rollouts} roll-outs per prefix.",
 }
 
 
@@ -63,7 +63,7 @@ def to_dataset(path: str | Path) -> "Dataset":
 
     Returns:
         [`~datasets.Dataset`]: the `stepwise_supervision` type and all other columns. Labels are `bool`, or `float` when
-        any of them is no truth value.
+        any of them is a number.
 
     Raises:
         DataError: a line or a column is missing or broken; labels and steps do not match.
@@ -72,14 +72,16 @@ def to_dataset(path: str | Path) -> "Dataset":
 
     rows, broken = read_jsonl(Path(path))
     if broken:
-        raise DataError(f"{path}, line {broken[0]}, is no JSON object. Call annotate again: it mends the last line.")
+        raise DataError(
+            f"{path}, line {broken[0]}, is not a JSON object. Call annotate again: it removes a last line that was cut off."
+        )
     for number, row in enumerate(rows, start=1):
         missing = [name for name in ("prompt", "completions", "labels") if not row.get(name)]
         if missing:
             raise DataError(f"{path}, row {number}: {' and '.join(missing)} missing or empty.")
         if len(row["completions"]) != len(row["labels"]):
             raise DataError(
-                f"{path}, row {number}: {len(row['completions'])} steps and {len(row['labels'])} labels; give one a step."
+                f"{path}, row {number}: {len(row['completions'])} steps and {len(row['labels'])} labels; give one per step."
             )
     if not all(isinstance(label, bool) for row in rows for label in row["labels"]):
         for row in rows:
@@ -138,3 +140,88 @@ def push_to_hub(path: str | Path, repo_id: str, private: bool = False, token: st
             repo_id=repo_id, repo_type="dataset", folder_path=folder, commit_message="Step labels by dsmath annotate"
         )
     return str(commit)
+
+
+@dataclass
+class Summary:
+    """Counts over a whole file, earlier runs included.
+
+    Attributes:
+        solutions (`int`):
+            Rows.
+        finished (`int`):
+            Solutions that were not cut off before their answer.
+        right (`int`):
+            Solutions whose own answer is right.
+        steps (`int`):
+            Labels.
+        good (`float`):
+            Sum of the labels.
+        spent (`int`):
+            Roll-outs that were drawn.
+        plain (`int`):
+            Roll-outs of plain annotation: N from each prefix of each solution.
+        cut_off (`int`):
+            Roll-outs that ran into `max_new_tokens`.
+        skipped (`str`):
+            What was left out of the input, in words.
+    """
+
+    solutions: int = 0
+    finished: int = 0
+    right: int = 0
+    steps: int = 0
+    good: float = 0.0
+    spent: int = 0
+    plain: int = 0
+    cut_off: int = 0
+    skipped: str = ""
+
+    def report(self) -> str:
+        """A few lines for a person."""
+        if not self.solutions:
+            return "no solution is labelled"
+        inner = self.steps - self.finished
+        lines = [
+            f"labels      {self.steps:,} steps of {self.solutions:,} solutions: {self.good / self.steps:.1%} good; "
+            f"before the last step {_share(self.good - self.right, inner)}; solutions right {_share(self.right, self.solutions)}",
+            f"roll-outs   {self.spent:,} drawn; N from each prefix would be {self.plain:,} ({_share(self.spent, self.plain)})",
+        ]
+        if self.finished < self.solutions:
+            lines.append(
+                f"cut off     {self.solutions - self.finished:,} solutions had no answer within max_new_tokens: their last "
+                "fragment has no label"
+            )
+        if self.spent and self.cut_off > 0.1 * self.spent:
+            lines.append(
+                f"warning     {_share(self.cut_off, self.spent)} of the roll-outs were cut off and count as wrong unless "
+                "they hold a complete box: raise max_new_tokens, or give the stop string that ends a solution"
+            )
+        if self.good in (0, self.steps):
+            lines.append("warning     all labels are the same: no reward model can learn from them")
+        return "\n".join(lines)
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def summarize(path: str | Path) -> Summary:
+    """Counts what a file of labels holds.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    summary = Summary()
+    for row in read_jsonl(Path(path))[0]:
+        labels = row["labels"]
+        summary.solutions += 1
+        finished = row.get("finished", True)
+        summary.finished += finished
+        summary.right += bool(finished and labels[-1])
+        summary.steps += len(labels)
+        summary.good += sum(labels)
+        summary.spent += row["spent"]
+        summary.plain += (len(labels) - finished) * row["num_rollouts"]
+        summary.cut_off += row["cut_off"]
+    return summary

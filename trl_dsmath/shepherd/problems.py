@@ -8,13 +8,14 @@ from itertools import chain
 from typing import Any
 
 from ..data.columns import columns_of
+from ..data.files import first_few
 from ..errors import DataError
 from ..generation import Sample, Sampler
 from ..grading import check_golds
 from ..text import read_answer
-from ..text.steps import split_steps
+from ..text.steps import NEWLINE, end_step, split_steps
 
-STEP_COLUMNS = ("completions", "completion")
+STEP_COLUMNS = ("completions", "completion")  # the steps, the text
 
 
 @dataclass
@@ -35,17 +36,22 @@ class Solution:
         index (`int`):
             Number of the solution among those of its problem.
         steps (`list[str]`):
-            The steps; joined they are the solution. Empty when it is blank.
+            The steps that get a label. Joined they are the solution, less a last fragment that was cut off. May be empty.
         prefixes (`list[tuple[int, ...]]`):
-            For each step but the last, the ids of the prompt and of the solution up to the end of the step.
+            For each step that roll-outs label, all but the last of a finished solution, the ids of the prompt and of the
+            solution up to the end of the step.
         answer (`str`, *optional*):
             The final answer, as it was written.
+        finished (`bool`):
+            Whether the last step ends the solution, so that the answer labels it. A fragment without an answer has no label:
+            a reward model would learn that what is cut off is wrong.
     """
 
     index: int
     steps: list[str]
     prefixes: list[tuple[int, ...]]
     answer: str | None
+    finished: bool = True
 
 
 @dataclass
@@ -59,21 +65,21 @@ class Problems:
         """One line: how many problems, how many rows were skipped, why, and the first of them."""
         line = f"{len(self.problems):,} problems, {sum(map(len, self.skipped.values())):,} rows skipped"
         for reason, rows in self.skipped.items():
-            more = ", ..." if len(rows) > 5 else ""
-            line += f"; {reason}: {len(rows):,} (row {', '.join(map(str, rows[:5]))}{more})"
+            line += f"; {reason}: {len(rows):,} (row {first_few(rows)})"
         return line
 
 
-def read_problems(rows: Iterable[Mapping[str, Any]]) -> Problems:
+def read_problems(rows: Iterable[Mapping[str, Any]], step_separator: str = NEWLINE) -> Problems:
     """
     Reads problems, with or without solutions.
 
     Args:
         rows (`Iterable[Mapping]`):
             `prompt` (text or messages, exactly as the completer is to read it); a gold answer (`gold`, `solution`, `answer` ...); to label
-            given solutions also `completions` (a list of steps) or `completion` (text, cut at newlines). `problem_id`
-            or `id` names the problem, otherwise prompt and gold do; rows of the same problem are its solutions, in
-            order.
+            given solutions also `completions` (a list of steps) or `completion` (text). `problem_id` or `id` names the
+            problem, otherwise prompt and gold do; rows of the same problem are its solutions, in order.
+        step_separator (`str`, *optional*, defaults to `"\\n"`):
+            What ends a step; see [`~text.steps.step_spans`].
 
     Returns:
         [`Problems`]
@@ -94,7 +100,7 @@ def read_problems(rows: Iterable[Mapping[str, Any]]) -> Problems:
             continue
         name = _name(row, gold)
         index = solutions_of[name] = solutions_of.get(name, -1) + 1  # skipped rows count: a number never moves
-        steps = _steps(row) if with_steps else None
+        steps = _steps(row, step_separator) if with_steps else None
         if gold is None:
             skipped.setdefault("no gold answer", []).append(number)
         elif not ok:
@@ -124,18 +130,18 @@ def _name(row: Mapping[str, Any], gold: object) -> str:
     return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
-def _steps(row: Mapping[str, Any]) -> list[str]:
-    """The steps of a row; each but the last ends with white space, a newline where it had none."""
+def _steps(row: Mapping[str, Any], separator: str) -> list[str]:
+    """The steps of a row; each but the last ends with the separator, which is added where it is missing."""
     given = row.get("completions")
     if given is None:
         text = row.get("completion")
         if isinstance(text, list):  # messages
             text = text[-1].get("content") if text and isinstance(text[-1], Mapping) else None
-        return split_steps(text) if isinstance(text, str) else []
+        return split_steps(text, separator) if isinstance(text, str) else []
     if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(step, str) for step in given):
         return []
     steps = [step for step in given if step.strip()]
-    return [step if step[-1].isspace() else step + "\n" for step in steps[:-1]] + steps[-1:]
+    return [end_step(step, separator) for step in steps[:-1]] + steps[-1:]
 
 
 def given_solution(index: int, steps: list[str], prompt_ids: list[int], sampler: Sampler) -> Solution:
@@ -152,15 +158,15 @@ def given_solution(index: int, steps: list[str], prompt_ids: list[int], sampler:
     return Solution(index, steps, prefixes, read_answer(text))
 
 
-def sampled_solution(index: int, sample: Sample, prompt_ids: list[int], sampler: Sampler) -> Solution:
+def sampled_solution(
+    index: int, sample: Sample, prompt_ids: list[int], sampler: Sampler, step_separator: str = NEWLINE
+) -> Solution:
     """A solution as it was sampled: its prefixes are the sampled ids, whatever the tokenizer would make of the text."""
-    steps = split_steps(sample.text)
-    return _cut(index, steps, prompt_ids, list(sample.ids), answer_of(sample.text, sample.finished), sampler)
-
-
-def answer_of(text: str, finished: bool) -> str | None:
-    r"""The final answer of a sample; one that was cut off counts only if its box is complete ("the answer is 1|2")."""
-    return read_answer(text) if finished or "\\boxed" in text else None
+    steps = split_steps(sample.text, step_separator)
+    solution = _cut(index, steps, prompt_ids, list(sample.ids), read_answer(sample.text, sample.finished), sampler)
+    if not sample.finished and solution.answer is None:
+        solution.steps, solution.finished = steps[:-1], False
+    return solution
 
 
 def _cut(

@@ -1,7 +1,6 @@
 """Pure functions on text: reading an answer out of a completion and writing it in one canonical form."""
 
-from .answers import read_answer, read_choice
-from .boxed import last_boxed, visible_text
+from .answers import last_boxed, read_answer, read_choice, visible_text
 from .chinese import chinese_number
 from .normalize import normalize
 

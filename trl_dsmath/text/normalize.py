@@ -69,7 +69,7 @@ _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
 _LONE_DOLLAR = re.compile(r"^\s*\$\s*(\d[\d,]*(?:\.\d+)?)\s*\.?$")  # "$2.50" is money, "$2.50$" is not
-_UNIT_OUTSIDE = re.compile(r"^\s*\$([^$]+)\$\s*([A-Za-z]+)\s*$")  # "$5$ m": what stands outside is no variable
+_UNIT_OUTSIDE = re.compile(r"^\s*\$([^$]+)\$\s*([A-Za-z]+)\s*$")  # "$5$ m": what is outside is not a variable
 _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
 _ANNOUNCED = re.compile(
     r"^(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:)\s*:?\s*\}\s*|^(?:the\s+)?(?:final\s+)?(?:answer|result)\s*(?:is|:|=)\s*|^(?:故|所以|因此)?答案\s*(?:是|为|:)*\s*|^答\s*:\s*|^ans(?:wer)?\s*[:.]\s*",
@@ -93,7 +93,7 @@ _LETTER_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")  # "6.02 x 10^23"
 _EMPTY_SCRIPT = re.compile(r"[_^]\s*\{\s*\}|(?<![\\^_a-zA-Z}\]])\{\s*\}")
 _LEADING = ' ,;:!?*~\\"`，；'
 _TRAILING = _LEADING + "."
-_ROW = "\ue000"  # stands for the row separator of a matrix while single backslashes are cleaned
+_ROW = "\ue000"  # in place of the row separator of a matrix while single backslashes are cleaned
 _PRIME = re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|\\prime(?![a-zA-Z]))")
 
 

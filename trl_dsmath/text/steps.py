@@ -1,7 +1,7 @@
 r"""Cutting a solution into steps, with character spans.
 
 A step holds the separator that ends it; a piece with nothing but white space before its separator joins the step before
-it (or the first step, when it stands at the start); the last step ends at the end of the text. So the spans tile the
+it (or the first step, at the start); the last step ends at the end of the text. So the spans tile the
 text, and a text that is blank but for separators has no step.
 """
 
@@ -62,6 +62,13 @@ def step_spans(text: str, separator: str = NEWLINE) -> list[tuple[int, int]]:
 def split_steps(text: str, separator: str = NEWLINE) -> list[str]:
     """The texts of the steps of a solution; joined they are the solution. See [`step_spans`]."""
     return [text[start:end] for start, end in step_spans(text, separator)]
+
+
+def end_step(step: str, separator: str = NEWLINE) -> str:
+    """A step with the separator that ends it, added where it is missing; any white space will do for a newline."""
+    if separator in (NEWLINE, STEP_LABEL):
+        return step if step[-1:].isspace() else step + NEWLINE
+    return step if len(step_spans(f"{step}.", separator)) > 1 else step + separator
 
 
 def _cuts(text: str, separator: str) -> list[tuple[int, int]]:

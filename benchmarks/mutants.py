@@ -1,0 +1,172 @@
+"""Would a test notice? Changes one thing at a time in a file, runs the tests, and lists the changes that pass them all.
+
+    python benchmarks/mutants.py trl_dsmath/corpus/decontaminate.py -- tests/corpus/test_decontaminate.py
+    python benchmarks/mutants.py trl_dsmath/text --sample 40 -- tests/text
+
+The changes: a comparison made strict or lax or reversed, a number one more or one less, a truth value, `and` and `or`
+exchanged, a `not` left out, `+` and `-` or `*` and `//` exchanged, a guard (`if ...: return`) or a statement left out. What
+is after `--` goes to pytest. Everything happens in a copy of the working tree; one mutant at a time, so that a run takes as
+many times the tests as there are mutants. A mutant that survives is either a missing test or changes nothing that matters:
+that is for a reader to tell.
+"""
+
+import argparse
+import ast
+import copy
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult,
+}  # fmt: skip
+_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+class Mutant(NamedTuple):
+    line: int
+    what: str
+    source: str
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """All single changes of a file, from top to bottom."""
+    tree = ast.parse(source)
+    ignored = {id(node) for part in _not_run(tree) for node in ast.walk(part)}
+    sites = [node for node in ast.walk(tree) if id(node) not in ignored and hasattr(node, "lineno")]
+    for node in sorted(sites, key=lambda node: (node.lineno, node.col_offset)):
+        for what, new in _changes(node):
+            yield Mutant(node.lineno, what, _with(tree, node, new))
+
+
+def _not_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """Annotations, `__all__` and imports: no test is about them. Docstrings need no word: strings are not changed."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        for name in ("annotation", "returns"):
+            if isinstance(part := getattr(node, name, None), ast.AST):
+                yield part
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
+    """What can be put in the place of a node, in words; `None` leaves a statement out."""
+    match node:
+        case ast.Compare(ops=[*ops]):
+            for index, op in enumerate(ops):
+                new = copy.deepcopy(node)
+                new.ops[index] = _COMPARISONS[type(op)]()
+                yield f"{type(op).__name__} -> {type(new.ops[index]).__name__}", new
+        case ast.BoolOp(op=ast.And()):
+            yield "and -> or", ast.BoolOp(ast.Or(), node.values)
+        case ast.BoolOp(op=ast.Or()):
+            yield "or -> and", ast.BoolOp(ast.And(), node.values)
+        case ast.UnaryOp(op=ast.Not()):
+            yield "not left out", node.operand
+        case ast.BinOp() if type(node.op) in _OPERATORS:
+            new_op = _OPERATORS[type(node.op)]
+            yield f"{type(node.op).__name__} -> {new_op.__name__}", ast.BinOp(node.left, new_op(), node.right)
+        case ast.Constant(value=bool(value)):
+            yield f"{value} -> {not value}", ast.Constant(not value)
+        case ast.Constant(value=int() | float() as number):
+            for other in (number + 1, number - 1):
+                yield f"{number} -> {other}", ast.Constant(other)
+        case ast.If(body=[*_, last], orelse=[]) if isinstance(last, _LEAVES):
+            yield "guard left out", None
+        case ast.AugAssign() | ast.Delete() | ast.Expr(value=ast.Call() | ast.Await()):
+            yield "statement left out", None
+
+
+def _with(tree: ast.AST, old: ast.AST, new: ast.AST | None) -> str:
+    """The source with one node exchanged."""
+
+    class Exchange(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            if node is old:
+                return ast.copy_location(ast.Pass() if new is None else new, node)
+            # Copied on the way down, so that the tree stays as it is for the next mutant.
+            return super().visit(copy.copy(node)) if not isinstance(node, ast.expr_context) else node
+
+        def generic_visit(self, node: ast.AST) -> ast.AST:
+            for name, value in ast.iter_fields(node):
+                if isinstance(value, list):
+                    setattr(node, name, [self.visit(part) if isinstance(part, ast.AST) else part for part in value])
+                elif isinstance(value, ast.AST):
+                    setattr(node, name, self.visit(value))
+            return node
+
+    return ast.unparse(ast.fix_missing_locations(Exchange().visit(tree)))
+
+
+def copy_tree(folder: Path) -> None:
+    """The files of the working tree that git knows or would take."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+
+
+def passes(folder: Path, tests: list[str], seconds: float | None = None) -> bool:
+    """Whether the tests pass in the copy; a run that takes too long does not."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def main() -> None:
+    argv = sys.argv[1:]
+    cut = argv.index("--") if "--" in argv else len(argv)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="+", type=Path, help="files or folders of the package")
+    parser.add_argument("--sample", type=int, help="how many mutants, drawn at random; all when left out")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
+    args = parser.parse_args(argv[:cut])
+    tests = argv[cut + 1 :]
+    if not tests:
+        parser.error("which tests? Give them after --: -- tests/text")
+    files = [file for path in args.paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    found = [(file.resolve().relative_to(ROOT), mutant) for file in files for mutant in mutants(file.read_text())]
+    if args.sample is not None and args.sample < len(found):
+        chosen = sorted(random.Random(args.seed).sample(range(len(found)), args.sample))
+        found = [found[index] for index in chosen]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        folder = Path(name)
+        copy_tree(folder)
+        began = time.monotonic()
+        if not passes(folder, tests):
+            raise SystemExit("The tests do not pass as things are: nothing can be learnt from mutants.")
+        seconds = time.monotonic() - began
+        print(f"{len(found)} mutants, {seconds:.0f} s each at most", flush=True)
+        survivors = 0
+        for file, mutant in found:
+            original = (folder / file).read_text()
+            (folder / file).write_text(mutant.source)
+            survived = passes(folder, tests, 10 * seconds + 60)
+            (folder / file).write_text(original)
+            survivors += survived
+            line = original.splitlines()[mutant.line - 1].strip()
+            verdict = "SURVIVED" if survived else "killed"
+            print(f"{verdict:<9} {file}:{mutant.line}: {mutant.what:<18} {line}", flush=True)
+    killed = len(found) - survivors
+    print(f"{killed} of {len(found)} killed ({killed / max(1, len(found)):.0%})")
+
+
+if __name__ == "__main__":
+    main()

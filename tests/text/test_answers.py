@@ -1,0 +1,89 @@
+r"""Reading the last balanced \boxed{}: one fact a row."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trl_dsmath.text import last_boxed, read_answer, visible_text
+
+FACTS = {
+    r"so \boxed{7}": "7",
+    r"\boxed{\frac{1}{\sqrt{2}}}": r"\frac{1}{\sqrt{2}}",
+    r"\boxed{\{1,2\}}": r"\{1,2\}",
+    r"\fbox{7}": "7",
+    r"\boxed 7.": "7",
+    r"\boxed {7}": "7",
+    r"\boxed\frac{1}{2}": r"\frac{1}{2}",
+    r"\boxed{\boxed{7}}": "7",
+    r"\boxed{3} so far, then \boxed{7}": "7",
+    r"First \boxed{3}. After correction, the final answer is \boxed{7}.": "7",
+    r"\boxed{3} and \boxed{7}": "3, 7",
+    r"$x=\boxed{3}$, $y=\boxed{7}$": "3, 7",
+    r"\boxed{7}, \boxed{7}": "7",
+    r"\boxed{7} is in \boxed{}": "7",
+    r"\boxed{7} and then \boxed{8": "7",
+    r"\boxed{8": None,
+    r"\boxed{}": None,
+    r"\boxedness{7}": None,
+    "no box": None,
+}
+
+
+@pytest.mark.parametrize("text", FACTS)
+def test_last_boxed(text: str) -> None:
+    assert last_boxed(text) == FACTS[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"<think>\boxed{3}</think> hence \boxed{7}", "7"),
+        (r"<think>\boxed{3}</think> hence seven", None),
+        (r"<think>\boxed{3}", None),
+        (r"\boxed{3} <think> or \boxed{4}", "3"),
+        ("```python\nprint('\\boxed{3}')\n```", None),
+        ("```output\n\\boxed{3}\n```\nHence \\boxed{7}.", "7"),
+        ("```output\n\\boxed{3}", None),
+        ("```latex\n\\boxed{7}\n```", "7"),
+        ("She has 24+48=72 clips.\n#### 1,072", "1,072"),
+        ("The final answer is $x+1$. I hope it is correct.", "$x+1$"),
+        ("The answer is 3.5.", "3.5"),
+        ("**Answer:** 5", "5"),
+        ("所以答案是12元。", "12元"),
+        ("nothing here", None),
+    ],
+)
+def test_read_answer(text: str, answer: str | None) -> None:
+    assert read_answer(text) == answer
+
+
+@given(st.text(alphabet="\\boxedfbox{}$ ,#<>thinkand`python\n12答案是", max_size=200))
+def test_any_string_is_read(text: str) -> None:
+    answer = read_answer(text)
+    assert answer is None or isinstance(answer, str)
+    assert len(visible_text(text)) <= len(text) + 1
+
+
+@given(st.text(max_size=300))
+def test_any_unicode_is_read(text: str) -> None:
+    plain = text.replace("{", "").replace("}", "").replace("\\", "")
+    assert last_boxed("\\boxed{" + plain + "}") == (plain if plain.strip(" \t\n$.,~") else None)
+
+
+def test_thousands_of_open_boxes_cost_little() -> None:
+    assert last_boxed(r"\boxed{" * 20_000) is None
+    assert last_boxed(r"\boxed{5}" * 20_000) == "5"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{7} and", "7"),
+        ("the answer is 1", None),
+        (r"put it within \boxed{}. So the answer is 1", None),
+        (r"\boxed{1", None),
+        ("#### 1", None),
+    ],
+)
+def test_of_what_was_cut_off_only_a_complete_box_counts(text: str, answer: str | None) -> None:
+    assert read_answer(text, finished=False) == answer

@@ -1,0 +1,67 @@
+"""What a training script takes besides the trainer's configuration: which problems, and how to read them."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trl import ScriptArguments
+
+
+@dataclass
+class MathScriptArguments(ScriptArguments):
+    """
+    [`~trl.ScriptArguments`], and how to read a data set of problems.
+
+    Args:
+        question_column (`str`, *optional*):
+            Column of the question. If `None`, it is looked for by the usual names.
+        gold_column (`str`, *optional*):
+            Column of the answer. If `None`, it is looked for by the usual names.
+        prompt_mode (`str`, *optional*, defaults to `"cot"`):
+            Which instruction ends a question, and for SFT the form of the solution: `"cot"`, `"pot"` (a program) or
+            `"tool"` (words, a program and its output), all the paper's; `"think"` asks for reasoning in `<think>` tags.
+        plain_prompts (`bool`, *optional*, defaults to `False`):
+            Whether to write prompts as strings instead of messages, without the tokenizer's chat template.
+        evaluate_every (`int`, *optional*):
+            Updates between evaluations of greedy accuracy on the test split ([`MathEvaluationCallback`]). If `None`, none.
+        evaluate_problems (`int`, *optional*, defaults to `200`):
+            Problems of the test split for that.
+        evaluate_max_new_tokens (`int`, *optional*, defaults to `512`):
+            Longest answer for that.
+    """
+
+    question_column: str | None = field(
+        default=None, metadata={"help": "Column of the question. Looked for by the usual names when left out."}
+    )
+    gold_column: str | None = field(
+        default=None, metadata={"help": "Column of the answer. Looked for by the usual names when left out."}
+    )
+    prompt_mode: Literal["cot", "pot", "tool", "think"] = field(
+        default="cot",
+        metadata={
+            "help": "Instruction after a question and form of the solution: in words, a program, both; or <think>."
+        },
+    )
+    plain_prompts: bool = field(
+        default=False, metadata={"help": "Write prompts as strings (`User: ...`) and leave out the chat template."}
+    )
+    evaluate_every: int | None = field(
+        default=None, metadata={"help": "Updates between evaluations of greedy accuracy on the test split."}
+    )
+    evaluate_problems: int = field(default=200, metadata={"help": "Problems of the test split for that."})
+    evaluate_max_new_tokens: int = field(default=512, metadata={"help": "Longest answer for that."})
+
+
+@dataclass
+class SFTScriptArguments(MathScriptArguments):
+    """
+    [`MathScriptArguments`], and a model made on the spot.
+
+    Args:
+        make_tiny_model (`bool`, *optional*, defaults to `False`):
+            Whether to make a tiny model at `model_name_or_path` from the training text when nothing stands there.
+    """
+
+    make_tiny_model: bool = field(
+        default=False,
+        metadata={"help": "Make a tiny model at model_name_or_path from the training text when nothing stands there."},
+    )
