@@ -13,7 +13,7 @@ transformers, so that nothing but TRL differs. All arms: random weights, float32
 fixed length, two updates, no gradient checkpointing. The peak is taken above the process without models: on a CPU of the
 resident size, on a GPU of what torch allocated. It holds activations and, of PPO, the logits of every sampled token,
 which TRL 1.12 keeps: what is measured are two implementations, not two formulas. So the bytes of weights, gradients and
-states stand beside it.
+states are listed beside it.
 """
 
 import argparse

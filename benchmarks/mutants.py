@@ -151,7 +151,7 @@ def main() -> None:
         copy_tree(folder)
         began = time.monotonic()
         if not passes(folder, tests):
-            raise SystemExit("The tests do not pass as things are: nothing can be learnt from mutants.")
+            raise SystemExit("The tests do not pass as things are: mutants would show nothing.")
         seconds = time.monotonic() - began
         print(f"{len(found)} mutants, {seconds:.0f} s each at most", flush=True)
         survivors = 0

@@ -68,7 +68,7 @@ def _model(folder: Path, texts: list[str]) -> None:
 
 
 def _prm(folder: Path, model: Path) -> None:
-    """A judge that has learnt nothing, as `PRMTrainer` saves one."""
+    """A judge that has learned nothing, as `PRMTrainer` saves one."""
     from datasets import Dataset
 
     from trl_dsmath import PRMConfig, PRMTrainer

@@ -236,7 +236,7 @@ def test_recipes_hold_known_keys_only(recipe: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe on tiny models: a policy that has learnt the form of solutions, a judge that has learnt nothing."""
+    """A recipe on tiny models: a policy that has learned the form of solutions, a judge that has learned nothing."""
     from datasets import Dataset
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,14 +44,22 @@ def test_a_script_is_short_and_uses_the_public_api_only(script: Path) -> None:
         assert not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trl_dsmath.cli"))
 
 
-def test_recipes_are_listed_with_hardware_time_and_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recipes_are_listed_with_hardware_time_and_what_to_expect(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     assert main(["recipes"]) == 0
     listed = capsys.readouterr().out
     for name in ("grpo/cpu", "sft/paper", "iterate/gpu24"):
         assert f"\n{name} " in listed
     line = next(line for line in listed.splitlines() if line.startswith("grpo/cpu "))
-    assert "one CPU thread, 2 GB; time: 3.5 minutes of CPU; expect: format reward from 0.5 to 0.9" in line
-    assert "NOT RUN YET" not in listed and "time: not run" in listed
+    cells = re.split(r"\s{2,}", line)
+    assert cells[:3] == ["grpo/cpu", "one CPU thread, 2 GB", "3.5 minutes of CPU"]
+    assert cells[3].startswith("format reward from 0.5 to 0.9, answers missing from 36 % to 2 %")
+    assert "NOT RUN" not in listed
+    monkeypatch.setenv("COLUMNS", "90")
+    assert main(["recipes"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines()[:-1])) <= 90
     assert main(["recipes", "sft"]) == 0
     assert "grpo/cpu" not in capsys.readouterr().out
     assert main(["recipes", "gpro"]) == 2

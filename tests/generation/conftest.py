@@ -1,4 +1,4 @@
-"""Tiny models with random weights: what the engine does does not depend on what they have learnt."""
+"""Tiny models with random weights: what the engine does does not depend on what they have learned."""
 
 from pathlib import Path
 from typing import Any

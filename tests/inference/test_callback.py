@@ -69,7 +69,7 @@ def test_sft_accuracy_rises_and_training_is_not_disturbed(tiny: str, tmp_path: P
     watched.train()
 
     greedy = _logged(watched, "eval_held/greedy")
-    assert greedy == {0: 0.0, 12: greedy[12], 24: 0.5}  # one of the two has the answer that was learnt
+    assert greedy == {0: 0.0, 12: greedy[12], 24: 0.5}  # one of the two has the answer that was learned
     for name in ("avg@2", "maj@2", "pass@2", "strict_greedy", "mean_length"):
         assert set(_logged(watched, f"eval_held/{name}")) == {0, 12, 24}
     losses = [_logged(trainer, "loss") for trainer in (plain, watched)]

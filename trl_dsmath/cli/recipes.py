@@ -1,7 +1,10 @@
 """`dsmath recipes`: what comes with the package, and a copy of a script and its YAML files for editing."""
 
 import argparse
+import shutil
 import sys
+import textwrap
+from dataclasses import astuple
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -36,8 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     if not infos:
         raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")
     if args.copy is None:
-        for info in infos:
-            print(f"{info.name:<20}{info.hardware}; time: {info.time}; expect: {info.expect}")
+        _print_table([("recipe", "hardware", "time", "expect"), *map(astuple, infos)])
         print(
             "\n`dsmath STAGE --config NAME` runs one; `dsmath recipes STAGE --copy DIR` copies a script for editing."
         )
@@ -51,3 +53,12 @@ def main(argv: list[str] | None = None) -> int:
         f"\nRun it: python {script} --config {name}\n    or: accelerate launch --num_processes 2 {script} --config {name}"
     )
     return 0
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """One row per recipe, each cut to the width of the terminal; the headers of the YAML files say more."""
+    room = max(80, shutil.get_terminal_size((120, 24)).columns)
+    widths = (19, 28, 20, room - 73)
+    for row in rows:
+        cells = (textwrap.shorten(cell, width, placeholder=" ...") for cell, width in zip(row, widths, strict=True))
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())

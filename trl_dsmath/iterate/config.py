@@ -30,7 +30,7 @@ class IterateConfig:
         iterations (`int`, *optional*, defaults to `2`):
             Iterations of Algorithm 1 (I). A finished run goes on when it is raised.
         replay_from (`str`, *optional*):
-            File of labels that the first reward model learnt from; replayed from the first iteration on.
+            File of labels that the first reward model learned from; replayed from the first iteration on.
         replay_fraction (`float`, *optional*, defaults to `0.1`):
             Share of earlier labels in what the reward model is trained on. Source: §4.1.4, "10% of historical data".
         seed (`int`, *optional*, defaults to `0`):

@@ -38,7 +38,7 @@ class Resume:
 def find_resume(args: "TrainingArguments") -> Resume:
     """Finds where a run goes on, from `resume_from_checkpoint` and what stands in `output_dir`.
 
-    Left out, an unfinished run in `output_dir` is gone on with. `true` asks for that and fails when there is none; a path
+    Left out, an unfinished run in `output_dir` is resumed. `true` asks for that and fails when there is none; a path
     names the checkpoint; `false` refuses an `output_dir` that holds checkpoints, since a later resume would mix two runs.
 
     Args:
