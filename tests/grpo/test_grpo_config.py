@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from datasets import Dataset
 from trl import GRPOConfig, TrlParser
 
-from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer, StepGRPOConfig
+from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer, StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.data.batch import _say_once
-from trl_dsmath.errors import ConfigError
+from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.paper import GRPO_STAGE
 
 
@@ -125,3 +126,12 @@ def test_through_a_yaml_file(tmp_path: Path) -> None:
 def test_cards_name_the_package() -> None:
     assert DeepSeekMathGRPOTrainer._tag_names == ["trl", "trl-dsmath", "grpo"]
     assert DeepSeekMathGRPOTrainer._paper["id"] == "2402.03300"
+
+
+@pytest.mark.parametrize("trainer", [DeepSeekMathGRPOTrainer, StepGRPOTrainer])
+def test_problems_without_prompts_are_refused_with_the_fix(trainer: type, tmp_path: Path) -> None:
+    rows = Dataset.from_list([{"question": "1+1?", "answer": "2"}])
+    args = StepGRPOConfig(str(tmp_path), use_cpu=True, bf16=False)
+    steps = {"step_reward_funcs": lambda steps, **_: []} if trainer is StepGRPOTrainer else {}
+    with pytest.raises(DataError, match=r"columns are: question, answer.*convert\(dataset, 'grpo'\)"):
+        trainer("no-such-model", args=args, train_dataset=rows, **steps)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from trl import GRPOTrainer
 
 from .._upstream import EpochOrder, given
+from ..errors import DataError
 from ..rewards import boxed_accuracy_reward
 from .config import DeepSeekMathGRPOConfig
 from .tools import check_trainer, with_tools
@@ -49,6 +50,7 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
 
     Raises:
         ConfigError: `tool_rounds` with something that excludes it.
+        DataError: `train_dataset` has no column `prompt`.
     """
 
     # Read by TRL's model card and by the hub; the paper's citation is TRL's own.
@@ -75,6 +77,12 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
         if args is None:
             name = model if isinstance(model, str) else model.config._name_or_path
             args = DeepSeekMathGRPOConfig(f"{name.split('/')[-1]}-GRPO")
+        columns = getattr(train_dataset, "column_names", None)
+        if columns and "prompt" not in columns:
+            raise DataError(
+                f"The data set has no column 'prompt'; its columns are: {', '.join(columns)}. Turn problems into prompts and "
+                "golds with `trl_dsmath.data.convert(dataset, 'grpo').dataset`."
+            )
         if reward_funcs is None and environment_factory is None:  # an environment may own its reward
             reward_funcs = boxed_accuracy_reward
         arguments = given(
