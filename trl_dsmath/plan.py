@@ -488,8 +488,8 @@ def forecast(run: Run) -> Forecast:
     if run.trains:
         parts += [*_trained(run), *_activations(run), _logits(run)]
     elif run.sampling != "vllm colocated":  # otherwise inside vLLM's share
-        size = run.model.weight_bytes(run.itemsize, run.quantization)
-        parts.append(Part("weights", size, "always", run.quantization or f"{run.itemsize} bytes per weight"))
+        weights = run.model.weight_bytes(run.itemsize, run.quantization)
+        parts.append(Part("weights", weights, "always", run.quantization or f"{run.itemsize} bytes per weight"))
     for scorer in run.scorers:  # trained in float32 and loaded as saved
         shards = run.shards if scorer.sharded else 1
         size = (scorer.shape.parameters - scorer.shape.head) * 4 / shards

@@ -245,7 +245,8 @@ def _proven(text: str, hits: list[Hit], index: Benchmarks) -> list[Hit]:
 
     A second witness is a longer match, most of the benchmark text, or another match with the same text.
     """
-    proven, doubtful = [], []
+    proven: list[Hit] = []
+    doubtful: list[Hit] = []
     for hit in hits:
         found = words(_bare(text[hit.start : hit.end])[0])
         whole = len(index.texts.get(hit.source, "").split())

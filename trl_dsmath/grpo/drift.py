@@ -26,7 +26,7 @@ ADVICE = (
 class _Batch(NamedTuple):
     """A generation batch: number of completions, sums of step means and outcomes, of their squares and products."""
 
-    count: int
+    completions: int
     step: float
     outcome: float
     step_step: float
@@ -85,12 +85,12 @@ class DriftMonitor(TrainerCallback, ExportableState):
         correlation = _correlation(self._batches)
         if correlation is not None:
             metrics["steps/outcome_correlation"] = correlation
-        batches = [batch for batch in self._batches if batch.count]
+        batches = [batch for batch in self._batches if batch.completions]
         if len(batches) < min(_ENOUGH, self._batches.maxlen or 0):
             return metrics, None
         half = len(batches) // 2
-        (step_before, step_after), step_error = _means([batch.step / batch.count for batch in batches], half)
-        (outcome_before, outcome_after), outcome_error = _means([b.outcome / b.count for b in batches], half)
+        (step_before, step_after), step_error = _means([batch.step / batch.completions for batch in batches], half)
+        (outcome_before, outcome_after), outcome_error = _means([b.outcome / b.completions for b in batches], half)
         step_gain, outcome_gain = step_after - step_before, outcome_after - outcome_before
         metrics["steps/drift"] = step_gain - outcome_gain
         if self._warned or step_gain <= _SURE * step_error or outcome_gain >= -_SURE * outcome_error:
@@ -132,11 +132,12 @@ def _means(values: list[float], half: int) -> tuple[tuple[float, float], float]:
 
 def _correlation(batches: Sequence[_Batch]) -> float | None:
     """Pearson correlation over the completions of all batches; None where one side does not vary."""
-    total = _Batch(*(math.fsum(values) for values in zip(*batches, strict=True)))
-    if total.count < 2:
+    completions, *sums = (math.fsum(values) for values in zip(*batches, strict=True))
+    total = _Batch(int(completions), *sums)
+    if total.completions < 2:
         return None
-    xx = total.step_step - total.step**2 / total.count
-    yy = total.outcome_outcome - total.outcome**2 / total.count
+    xx = total.step_step - total.step**2 / total.completions
+    yy = total.outcome_outcome - total.outcome**2 / total.completions
     if min(xx, yy) <= 1e-12 * max(1.0, total.step_step, total.outcome_outcome):
         return None
-    return (total.step_outcome - total.step * total.outcome / total.count) / math.sqrt(xx * yy)
+    return (total.step_outcome - total.step * total.outcome / total.completions) / math.sqrt(xx * yy)

@@ -144,19 +144,18 @@ class PretrainTrainer(SFTTrainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
         """Adds the paper's two drops (§2.2.1) to `constant_with_warmup`; another type is transformers' own."""
-        if self.lr_scheduler is None and self.args.lr_scheduler_type == MULTI_STEP_TYPE:
-            warmup = self.args.get_warmup_steps(num_training_steps)
-            first = self.args.first_drop_at * num_training_steps
+        args: Any = self.args
+        if self.lr_scheduler is None and args.lr_scheduler_type == MULTI_STEP_TYPE:
+            warmup = args.get_warmup_steps(num_training_steps)
+            first = args.first_drop_at * num_training_steps
             if warmup > first:
                 raise ConfigError(
                     f"The warm-up takes {warmup:,} of {num_training_steps:,} updates, and the first drop comes at "
                     f"{first:,.0f}: the peak would never be reached. Lower warmup_steps (the paper warms up for 2,000 of "
                     "50,000 updates), or train longer."
                 )
-            factor = partial(
-                multi_step_factor, warmup_steps=warmup, total_steps=num_training_steps, drops=self.args.drops
-            )
-            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, factor)
+            factor = partial(multi_step_factor, warmup_steps=warmup, total_steps=num_training_steps, drops=args.drops)
+            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, factor)  # type: ignore[arg-type]
             self._created_lr_scheduler = True  # what Trainer's own method sets
         return super().create_scheduler(num_training_steps, optimizer)
 
