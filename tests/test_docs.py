@@ -26,7 +26,8 @@ _GRPO = (
     f"{_UPDATE} --num_generations 2 --global_batch_size 4 --per_device_train_batch_size 4 --max_completion_length 8"
 )
 _SAMPLES = "--max_new_tokens 8 --use_cpu true"
-_LABELS = "--max_problems 4 --num_solutions 1 --num_rollouts 1 --max_new_tokens 16 --use_cpu true"
+# An untrained model ends no line in 16 tokens, so its words are the steps.
+_LABELS = "--step_separator ' ' --max_problems 4 --num_solutions 2 --num_rollouts 1 --max_new_tokens 64 --use_cpu true"
 # Flags put behind the commands that are run; the longest beginning counts. Nothing else of a command is changed.
 SMALLER = {
     "dsmath quickstart": "--stages corpus --pages 100",
@@ -46,6 +47,7 @@ SMALLER = {
     "dsmath evaluate --completions": "",
     "dsmath grade": "",
     "dsmath check-data": "",
+    "dsmath recipes": "",
 }
 # The same on one page.
 SMALLER_ON = {

@@ -92,7 +92,13 @@ def test_the_metadata_tells_the_requirements_and_the_extras(built: Path) -> None
     assert set(metadata.get_all("Provides-Extra") or []) == set(PROJECT["optional-dependencies"])
     required = [line.replace(" ", "") for line in metadata.get_all("Requires-Dist") or []]
     core = {line.split(">")[0].split("!")[0].split("<")[0] for line in required if ";" not in line}
-    assert core == {"trl", "transformers", "math-verify", "mpmath"}  # the rest comes with them or is an extra
+    assert core == {
+        "trl",
+        "transformers",
+        "math-verify",
+        "mpmath",
+        "jinja2",
+    }  # the rest comes with them or is an extra
     assert "bitsandbytes>=0.48;extra=='quantization'" in required
 
 

@@ -57,7 +57,7 @@ def test_the_recipe_through_the_real_trainer(small: list[str], tmp_path: Path) -
 
 def test_sft_has_no_such_solutions(small: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sft", *small, "--prompt_mode", "think"]) == 2
-    assert "prompt_mode think is for GRPO" in capsys.readouterr().err
+    assert "prompt_mode='think' is for GRPO" in capsys.readouterr().err
 
 
 def test_the_recipe_has_r1_zeros_numbers() -> None:

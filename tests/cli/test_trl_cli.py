@@ -39,6 +39,6 @@ def test_two_processes_share_the_batch(small: list[str], tmp_path: Path) -> None
     command = [sys.executable, "-c", code, "grpo", *small, *own, "--num_processes", "2"]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    assert "4 a process x 1 micro-batches x 2 processes" in done.stdout
+    assert "4 per process x 1 micro-batches x 2 processes" in done.stdout
     assert done.stdout.count("batch       ") == 1  # the second process keeps quiet
     assert (tmp_path / "out" / "model.safetensors").exists()

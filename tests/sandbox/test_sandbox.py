@@ -131,13 +131,13 @@ if __name__ == "__main__":
     others = [multiprocessing.get_context("fork").Process(target=spin, daemon=True) for _ in range(3)]
     for other in others:
         other.start()
-    result = run_python("import time\\nwhile time.process_time() < 1.5: pass\\nprint('honest')", timeout=3)
+    result = run_python("import time\\nwhile time.process_time() < 2: pass\\nprint('honest')", timeout=3)
     print(result.stdout, result.error, result.seconds > 3)
 """
 
 
 def test_a_busy_machine_stops_no_honest_program(box: Sandbox) -> None:
-    """1.5 s of work with a limit of 3 s, on a core that three others want: some 6 s by the wall clock."""
+    """2 s of work with a limit of 3 s, on a core that three others want: 4 to 8 s by the wall clock, as the kernel shares it."""
     code = _ON_A_BUSY_CORE.replace("\\\\", "\\")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["honest", "None", "True"]

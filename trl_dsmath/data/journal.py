@@ -3,12 +3,15 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import ConfigError, DataError
+
+_PATIENCE = 2.0  # seconds for which children of a killed process may still hold its lock
 
 
 class Journal:
@@ -228,17 +231,26 @@ def lock(path: Path, wait: Callable[[], None] | None = None) -> IO[bytes]:
         file = path.open("ab+")
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}. Choose another output.") from error
+    if wait is not None:
+        if not _try_lock(file):
+            wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        return file
+    patience = time.monotonic() + _PATIENCE
+    while not _try_lock(file):
+        if time.monotonic() > patience:
+            file.close()
+            raise ConfigError(f"{path} is being written by another process. Wait for it, or choose another output.")
+        time.sleep(0.05)
+    return file
+
+
+def _try_lock(file: IO[bytes]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if wait is None:
-            file.close()
-            raise ConfigError(
-                f"{path} is being written by another process. Wait for it, or choose another output."
-            ) from error
-        wait()
-        fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
