@@ -5,12 +5,11 @@ import runpy
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from .. import __version__
 from ..errors import DsMathError
-from ..scripts.recipes import recipes_folder
+from ..scripts.recipes import recipe_script
 from ..scripts.run import PROGRAM
 
 RECIPES = {
@@ -83,14 +82,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(command: str, argv: list[str]) -> int:
     """Runs one command and returns its exit code."""
-    script = recipes_folder() / command / f"{command}.py"
-    if command in RECIPES and script.is_file():
-        return run_script_file(command, script, argv)
-    module = f"trl_dsmath.cli.{SMALL[command][0] if command in SMALL else command}"
-    if find_spec(module) is None:
-        module = f"trl_dsmath.{command}"
+    if command in RECIPES:
+        return run_script_file(command, recipe_script(command), argv)
     try:
-        return import_module(module).main(argv)
+        return import_module(f"trl_dsmath.cli.{SMALL[command][0]}").main(argv)
     except DsMathError as error:
         print(f"dsmath {command}: {error}", file=sys.stderr)
         return 2

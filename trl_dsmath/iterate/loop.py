@@ -1,13 +1,12 @@
 """The outer loop of Algorithm 1, and its state on disk."""
 
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.journal import write_whole
+from ..data.journal import differing, lock, write_whole
 from ..errors import ConfigError
 from .config import IterateConfig
 from .phases import annotate_phase, grpo_phase, prm_phase, replay_phase
@@ -59,13 +58,16 @@ def iterate(config: IterateConfig) -> State:
     Source: Algorithm 1 and §4.1.4.
     """
     root = Path(config.output_dir)
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "lock").open("w") as lock:
-        _wait_for(lock, root)
+
+    def waiting() -> None:
+        print(f"waiting     another run in {root}, or a phase that outlived it, is still at work", flush=True)
+
+    # A phase holds the lock as well, since it lives on when this process alone is killed.
+    with lock(root / "lock", wait=waiting) as held:
         state = _read_state(config, root / "state.json")
         while state.iteration <= config.iterations:
             print(f"iteration   {state.iteration} of {config.iterations}: {state.phase}", flush=True)
-            _run_phase(config, state, root, lock.fileno())
+            _run_phase(config, state, root, held.fileno())
             last = state.phase == PHASES[-1]
             state.phase = PHASES[0] if last else PHASES[PHASES.index(state.phase) + 1]
             state.iteration += last
@@ -93,15 +95,6 @@ def _run_phase(config: IterateConfig, state: State, root: Path, lock: int) -> No
         state.prm = prm_phase(config.prm, folder / "prm", seed, folder / "mixed", state.prm, lock)
 
 
-def _wait_for(lock: Any, root: Path) -> None:
-    """Takes the lock. A phase holds it as well, since it lives on when this process alone is killed."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        print(f"waiting     another run in {root}, or a phase that outlived it, is still at work", flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-
-
 def _read_state(config: IterateConfig, path: Path) -> State:
     """The state of the run in this folder, or that of a new one.
 
@@ -118,15 +111,9 @@ def _read_state(config: IterateConfig, path: Path) -> State:
         # Nothing is done yet, perhaps because the first stage failed: its settings may be mended.
         _write_state(new, path)
         return new
-    kept, given = _flat(state.settings), _flat(settings)
-    other = [
-        f"{key} {kept.get(key)!r} (now {given.get(key)!r})"
-        for key in dict.fromkeys([*kept, *given])
-        if kept.get(key) != given.get(key)
-    ]
-    if other:
+    if other := differing(state.settings, settings):
         raise ConfigError(
-            f"{path.parent} holds a run with other settings: {', '.join(other)}. Go on with its own settings, or give this "
+            f"{path.parent} holds a run with other settings: {other}. Go on with its own settings, or give this "
             "run another output_dir. A change that you know to be harmless (a batch that fits) you can make in `settings` "
             f"of {path.name} as well."
         )
@@ -135,11 +122,3 @@ def _read_state(config: IterateConfig, path: Path) -> State:
 
 def _write_state(state: State, path: Path) -> None:
     write_whole(path, json.dumps(asdict(state), indent=2) + "\n")
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"grpo": {"beta": 0}}` as `{"grpo.beta": 0}`, for a message that names what differs."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
