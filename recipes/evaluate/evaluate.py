@@ -82,8 +82,7 @@ def draw_samples(config: EvaluateConfig, model: SamplerConfig) -> Path:
     print(f"output      {config.output_dir}", flush=True)
     settings = {**asdict(config), "benchmarks": ",".join(config.benchmarks)}
     record = {"model": model.model_name_or_path, "identity": identity, "settings": settings}
-    at_once = config.samples_at_once or (64 if model.engine == "transformers" else 4096)
-    drawn = run(tasks, sampler, config.output_dir, record, at_once)
+    drawn = run(tasks, sampler, config.output_dir, record, config.samples_at_once)
     print(f"drawn       {drawn:,} samples that were missing")
     return Path(config.output_dir)
 

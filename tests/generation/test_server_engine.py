@@ -87,8 +87,8 @@ def test_errors_say_what_to_do(server: Server, tokenizer: Any, monkeypatch: pyte
     server.stumbles = [400]
     with pytest.raises(ConfigError, match=r"answered 400.*prompt is too long"):
         sampler.sample([PROMPTS[0]], DECODING)
-    monkeypatch.setattr(server, "complete", lambda body: {"choices": [{"index": 0, "text": "7"}]})
-    with pytest.raises(ConfigError, match="none of their token ids"):
+    monkeypatch.setattr(server, "complete", lambda body: {"choices": [{"finish_reason": "stop", "text": "7"}]})
+    with pytest.raises(ConfigError, match="returns no token ids"):
         sampler.sample([PROMPTS[0]], DECODING)
     with pytest.raises(ConfigError, match="trl vllm-serve"):
         ServerSampler("http://127.0.0.1:9", tokenizer)

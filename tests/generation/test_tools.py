@@ -23,6 +23,7 @@ class Script:
     """An engine whose tokens are characters and which writes what it is told: a function of the text so far and the number."""
 
     name = "script"
+    rows_at_once = 1000
 
     def __init__(self, write: Callable[[str, int], str]) -> None:
         self.write = write
@@ -37,7 +38,7 @@ class Script:
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
 
-    def sample(self, prompts: Any, decoding: Decoding, n: int = 1, first: Any = 0) -> list[list[Sample]]:
+    def sample(self, prompts: Any, decoding: Decoding, n: int = 1, first: Any = 0, watch: Any = None) -> Any:
         starts = [first] * len(prompts) if isinstance(first, int) else first
         texts = [self.decode(self.encode_prompt(prompt)) for prompt in prompts]
         self.calls.append((texts, n, starts))

@@ -9,7 +9,7 @@ import torch
 from transformers import GenerationConfig
 
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.generation import Decoding, TransformersSampler
+from trl_dsmath.generation import Decoding, TransformersSampler, Watch
 from trl_dsmath.generation.protocol import stream_key
 
 PROMPTS = [
@@ -87,6 +87,64 @@ def test_samples_do_not_depend_on_the_other_prompts_or_on_waves(sampler: Any) ->
 def test_the_cache_changes_nothing(model: Any, tokenizer: Any, sampler: Any) -> None:
     without = TransformersSampler(model, tokenizer, share_prompt=False)
     assert _ids(without.sample(PROMPTS, LONG, n=4)) == _ids(sampler.sample(PROMPTS, LONG, n=4))
+
+
+def test_rows_that_have_ended_leave_and_others_take_their_place(model: Any, tokenizer: Any, sampler: Any) -> None:
+    """8 rows at a time, 64 samples of very different lengths: what is computed is little more than what is needed."""
+    decoding = Decoding(max_new_tokens=60, seed=3, stop=("e",))
+    expected = _ids(sampler.sample(PROMPTS, decoding, n=16))
+    lengths = sorted(len(ids) for row in expected for ids in row)
+    assert lengths[8] < 5 and lengths[32] < 15 and lengths[-1] > 30
+    computed: list[int] = []
+
+    def count(module: Any, args: Any, named: dict[str, Any]) -> None:
+        if named["input_ids"].shape[1] == 1:
+            computed.append(len(named["input_ids"]))
+
+    hook = model.register_forward_pre_hook(count, with_kwargs=True)
+    few = TransformersSampler(model, tokenizer, batch_size=8)
+    assert _ids(few.sample(PROMPTS, decoding, n=16)) == expected
+    hook.remove()
+    assert sum(lengths) <= sum(computed) < 1.05 * sum(lengths)
+    assert sum(count == 8 for count in computed) > 0.7 * len(computed)  # the batch stays full
+
+
+def test_samples_are_handed_out_as_they_end(sampler: Any) -> None:
+    seen: list[tuple[int, int, Any]] = []
+    tokens: list[int] = []
+    watch = Watch(lambda *one: seen.append(one), tokens.append)
+    found = sampler.sample(PROMPTS, Decoding(max_new_tokens=100, seed=3), n=4, watch=watch)
+    assert {(prompt, place): sample for prompt, place, sample in seen} == {
+        (prompt, place): sample for prompt, row in enumerate(found) for place, sample in enumerate(row)
+    }
+    lengths = [len(sample.ids) for _, _, sample in seen]
+    assert len(lengths) == 16 and lengths[0] < 50 and lengths[-1] == max(lengths)
+    assert sum(tokens) == sum(lengths) and len(tokens) > 5
+    seen.clear()
+    sampler.sample(PROMPTS[:1], Decoding(max_new_tokens=2, temperature=0.0), n=3, watch=watch)
+    assert [place for _, place, _ in seen] == [0, 1, 2]
+
+
+def test_prompts_of_one_token(model: Any, tokenizer: Any, sampler: Any) -> None:
+    greedy = Decoding(max_new_tokens=8, temperature=0.0)
+    for prompts in ([[5]], [[5], sampler.encode_prompt(PROMPTS[0])]):
+        found = _ids(TransformersSampler(model, tokenizer, batch_size=1).sample(prompts, greedy))
+        assert found == _ids(sampler.sample(prompts, greedy))
+        assert found[0][0] == _plain_greedy(model, [5], 8, tokenizer.eos_token_id)
+    assert sampler.sample([], greedy) == [] and sampler.sample([[5]], LONG, n=0) == [[]]
+
+
+def test_a_sliding_window(tokenizer: Any) -> None:
+    """Layers that cannot be padded later: rows leave, others wait until all have left."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": 0, "bos_token_id": None}
+    config = MistralConfig(vocab_size=len(tokenizer), sliding_window=8, num_key_value_heads=2, **shape, **ends)
+    model = MistralForCausalLM(config).eval()
+    plain = TransformersSampler(model, tokenizer, share_prompt=False).sample(PROMPTS, LONG, n=4)
+    assert _ids(TransformersSampler(model, tokenizer, batch_size=6).sample(PROMPTS, LONG, n=4)) == _ids(plain)
 
 
 def test_seeds(sampler: Any) -> None:

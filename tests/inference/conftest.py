@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from replay import write_benchmarks
 
-from trl_dsmath.generation import Decoding, Sample
+from trl_dsmath.generation import Decoding, Sample, Watch
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,7 @@ class ScriptedSampler:
 
     name = "scripted"
     context_length = None
+    rows_at_once = 1
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -45,7 +46,12 @@ class ScriptedSampler:
         return "".join(map(chr, ids))
 
     def sample(
-        self, prompts: Sequence[Any], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+        self,
+        prompts: Sequence[Any],
+        decoding: Decoding,
+        n: int = 1,
+        first: int | Sequence[int] = 0,
+        watch: Watch | None = None,
     ) -> list[list[Sample]]:
         firsts = [first] * len(prompts) if isinstance(first, int) else first
         self.decodings.append(decoding)

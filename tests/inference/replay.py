@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trl_dsmath.generation import Decoding, Prompt, Sample
+from trl_dsmath.generation import Decoding, Prompt, Sample, Watch
 
 
 class ReplaySampler:
@@ -23,6 +23,7 @@ class ReplaySampler:
     ) -> None:
         self._tell = tell
         self.context_length = context_length
+        self.rows_at_once = 1
         self._log = log
         self._pause = pause
         self.calls = 0
@@ -37,7 +38,12 @@ class ReplaySampler:
         return bytes(ids).decode()
 
     def sample(
-        self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        n: int = 1,
+        first: int | Sequence[int] = 0,
+        watch: Watch | None = None,
     ) -> list[list[Sample]]:
         self.calls += 1
         time.sleep(self._pause)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trl_dsmath.generation import Decoding, Sample
+from trl_dsmath.generation import Decoding, Sample, Watch
 
 Script = Callable[[str, int], str]  # (prefix with its prompt, number of the roll-out) -> what follows
 
@@ -29,7 +29,12 @@ class ScriptedSampler:
         return "".join(map(chr, ids))
 
     def sample(
-        self, prompts: Sequence[Any], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+        self,
+        prompts: Sequence[Any],
+        decoding: Decoding,
+        n: int = 1,
+        first: int | Sequence[int] = 0,
+        watch: Watch | None = None,
     ) -> list[list[Sample]]:
         firsts = [first] * len(prompts) if isinstance(first, int) else first
         found = []

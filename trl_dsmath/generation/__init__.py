@@ -1,4 +1,5 @@
-"""Engines that continue prompts: one protocol; transformers, vLLM, a vLLM server. The engines are loaded on first use.
+"""Engines that continue prompts: one protocol; transformers, vLLM, a vLLM server, any
+OpenAI-compatible server. The engines are loaded on first use.
 
 [`load_sampler`] is the one place that chooses an engine. [`ToolSampler`] wraps any of them and runs the programs that the
 samples ask for.
@@ -13,15 +14,17 @@ from typing import TYPE_CHECKING
 from .config import SamplerConfig
 from .loading import load_policy, load_sampler, load_tokenizer
 from .programs import run_completions
-from .protocol import Decoding, Program, Prompt, Sample, Sampler
+from .protocol import Decoding, Program, Prompt, Sample, Sampler, Watch
 from .tools import ToolSampler
 
 if TYPE_CHECKING:
+    from .openai_engine import OpenAISampler as OpenAISampler
     from .server_engine import ServerSampler as ServerSampler
     from .transformers_engine import TransformersSampler as TransformersSampler
     from .vllm_engine import VLLMSampler as VLLMSampler
 
 _ENGINES = {
+    "OpenAISampler": "openai_engine",
     "ServerSampler": "server_engine",
     "TransformersSampler": "transformers_engine",
     "VLLMSampler": "vllm_engine",
@@ -34,6 +37,7 @@ __all__ = [
     "Sampler",
     "SamplerConfig",
     "ToolSampler",
+    "Watch",
     "load_policy",
     "load_sampler",
     "load_tokenizer",

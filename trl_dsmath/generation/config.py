@@ -1,13 +1,14 @@
 """Which model is sampled from, in what form, by which engine."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import ConfigError
 
-Engine = Literal["transformers", "vllm", "server"]
+Engine = Literal["transformers", "vllm", "server", "openai"]
 SHORT_DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 _DTYPES = ("auto", *SHORT_DTYPES, *SHORT_DTYPES.values())
 
@@ -42,9 +43,17 @@ class SamplerConfig:
         use_cpu (`bool`, *optional*, defaults to `False`):
             Whether to stay on the CPU where there is a GPU.
         engine (`str`, *optional*, defaults to `"transformers"`):
-            `"transformers"`; `"vllm"`: vLLM in this process; `"server"`: a vLLM server.
+            `"transformers"`; `"vllm"`: vLLM in this process; `"server"`: a vLLM server, by token ids; `"openai"`: any server
+            with OpenAI's protocol, by messages or text, where `model_name_or_path` is the name that the server knows.
         vllm_server_base_url (`str`, *optional*, defaults to `"http://localhost:8000"`):
             Where that server listens.
+        base_url (`str`, *optional*):
+            Address of the server of engine `"openai"`. If `None`, the environment's `OPENAI_BASE_URL`. Its key is the
+            environment's `OPENAI_API_KEY`.
+        concurrency (`int`, *optional*):
+            Requests at a time to a server. If `None`, 64 with engine `"server"`, 16 with `"openai"`.
+        generation_kwargs (`dict`, *optional*):
+            Put into each request to a server as they are; on the command line as JSON: `'{"top_k": 0}'`.
         batch_size (`int`, *optional*):
             Samples that transformers computes at a time. If `None`, by the free memory.
 
@@ -72,10 +81,19 @@ class SamplerConfig:
     trust_remote_code: bool = field(default=False, metadata={"help": "A model on the hub may bring its own code."})
     use_cpu: bool = field(default=False, metadata={"help": "Stay on the CPU where there is a GPU."})
     engine: Engine = field(
-        default="transformers", metadata={"help": "What samples: vllm in this process; server is vLLM, elsewhere."}
+        default="transformers",
+        metadata={"help": "What samples: vllm in this process; server is vLLM elsewhere; openai any such server."},
     )
     vllm_server_base_url: str = field(
         default="http://localhost:8000", metadata={"help": "Where the server of engine `server` listens."}
+    )
+    base_url: str | None = field(
+        default=None, metadata={"help": "Where the server of engine openai is; its key is in OPENAI_API_KEY."}
+    )
+    concurrency: int | None = field(default=None, metadata={"help": "Requests at a time to a server."})
+    # The parser reads the second type: JSON on the command line, a mapping in YAML and in code.
+    generation_kwargs: dict | str | None = field(
+        default=None, metadata={"help": """Put into each request to a server, as JSON: '{"top_k": 0}'."""}
     )
     batch_size: int | None = field(
         default=None, metadata={"help": "Samples computed at a time; by the memory when left out."}
@@ -86,10 +104,24 @@ class SamplerConfig:
             raise ConfigError("load_in_8bit and load_in_4bit exclude each other: choose one.")
         if self.dtype not in (None, *_DTYPES):
             raise ConfigError(f"dtype must be bfloat16, float16 or float32, not {self.dtype!r}.")
-        if self.engine not in ("transformers", "vllm", "server"):
-            raise ConfigError(f"engine must be transformers, vllm or server, not {self.engine!r}.")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, not {self.batch_size}.")
+        if self.engine not in get_args(Engine):
+            raise ConfigError(f"engine must be one of {', '.join(get_args(Engine))}, not {self.engine!r}.")
+        for name in ("batch_size", "concurrency"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}.")
+        if isinstance(self.generation_kwargs, str):
+            try:
+                self.generation_kwargs = dict(json.loads(self.generation_kwargs))
+            except (TypeError, ValueError) as error:
+                raise ConfigError(
+                    f"""generation_kwargs must be a mapping, as JSON '{{"top_k": 0}}', not {self.generation_kwargs}."""
+                ) from error
+        if self.generation_kwargs and self.engine not in ("server", "openai"):
+            raise ConfigError("generation_kwargs are put into requests to a server: use engine server or openai.")
+        if self.base_url and self.engine != "openai":
+            raise ConfigError(
+                "base_url is for engine openai: add --engine openai (vllm_server_base_url is for server)."
+            )
         if self.engine != "transformers" and (self.quantization or self.adapter or self.names_adapter):
             raise ConfigError(
                 f"engine {self.engine} takes whole models: merge the adapter first, and leave load_in_8bit and "
@@ -135,7 +167,8 @@ class SamplerConfig:
         bits = {"8bit": "8bit", "4bit-double": "4bit", "4bit": "4bit not nested", None: None}[self.quantization]
         adapter = f"adapter {fingerprint(self.adapter)}" if self.adapter else None
         engine = {"server": "vllm-serve"}.get(self.engine, self.engine) + (" with tools" if tools else "")
-        parts = [self.dtype, bits, self.model_revision, adapter, engine]
+        asked = json.dumps(self.generation_kwargs, sort_keys=True) if self.generation_kwargs else None
+        parts = [self.dtype, bits, self.model_revision, adapter, engine, asked]
         return fingerprint(self.model, ", ".join(part for part in parts if part))
 
 

@@ -1,6 +1,7 @@
 """Loading what samples: one function chooses the engine; what cannot work is refused before weights are read."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,16 @@ def load_sampler(
 
         model, tokenizer = load_policy(config, tokens, rows, notify)
         sampler: Sampler = TransformersSampler(model, tokenizer, batch_size=config.batch_size)
+    elif config.engine == "openai":
+        from .openai_engine import OpenAISampler
+
+        base_url = config.base_url or os.environ.get("OPENAI_BASE_URL")
+        if not base_url:
+            raise ConfigError(
+                "Which server? Give base_url (--base_url http://localhost:8080), or set OPENAI_BASE_URL."
+            )
+        requests = {"concurrency": config.concurrency or 16, "generation_kwargs": config.generation_kwargs}
+        sampler = OpenAISampler(base_url, config.model, **requests)
     else:
         sampler = _load_vllm(config)
     return ToolSampler(sampler) if tools else sampler
@@ -74,7 +85,8 @@ def _load_vllm(config: SamplerConfig) -> Sampler:
     if config.engine == "server":
         from .server_engine import ServerSampler
 
-        server = ServerSampler(config.vllm_server_base_url, tokenizer, model=config.model)
+        requests = {"concurrency": config.concurrency or 64, "generation_kwargs": config.generation_kwargs}
+        server = ServerSampler(config.vllm_server_base_url, tokenizer, model=config.model, **requests)
         server.context_length = server.context_length or _context_length(shape)
         return server
     from .vllm_engine import VLLMSampler

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -105,6 +105,8 @@ class Sample:
             The programs that were run for it.
         imitates_output (`bool`):
             Whether the model wrote something that looks like the interpreter's output.
+        tokens (`int`, *optional*):
+            Its length where a server says it and returns no ids.
     """
 
     text: str
@@ -114,6 +116,31 @@ class Sample:
     own: tuple[bool, ...] | None = None
     programs: tuple[Program, ...] = ()
     imitates_output: bool = False
+    tokens: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Tokens of the sample."""
+        return len(self.ids) if self.tokens is None else self.tokens
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What an engine calls while it works, so that samples can be kept and progress can be shown before the call ends.
+
+    Args:
+        on_sample (`Callable[[int, int, Sample], None]`, *optional*):
+            Called with each sample as it is finished, in any order: place of its prompt, place among its `n`.
+        on_tokens (`Callable[[int], None]`, *optional*):
+            Called now and then with the number of new tokens. Engines that do not see tokens do not call it.
+    """
+
+    on_sample: Callable[[int, int, Sample], None] = _ignore
+    on_tokens: Callable[[int], None] = _ignore
 
 
 class Sampler(Protocol):
@@ -134,6 +161,10 @@ class Sampler(Protocol):
     def context_length(self) -> int | None:
         """Tokens that the model can read, prompt and sample together; `None` where that is not known."""
 
+    @property
+    def rows_at_once(self) -> int:
+        """Samples that it draws in little more time than one: with fewer, stopping early saves no time."""
+
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         """The ids that the model reads for a prompt."""
 
@@ -144,7 +175,12 @@ class Sampler(Protocol):
         """The text of ids, without special tokens."""
 
     def sample(
-        self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        n: int = 1,
+        first: int | Sequence[int] = 0,
+        watch: Watch | None = None,
     ) -> list[list[Sample]]:
         """
         Draws samples of prompts.
@@ -159,6 +195,8 @@ class Sampler(Protocol):
             first (`int` or `Sequence[int]`, *optional*, defaults to `0`):
                 Number of the first sample: `first` to `first + n - 1` are drawn. One number for all prompts, or one per
                 prompt; with it, a later call continues an earlier one.
+            watch ([`Watch`], *optional*):
+                Is given each sample as it is finished.
 
         Returns:
             `list[list[Sample]]`: one list per prompt in the order of `prompts`, each with `n` samples in the order of

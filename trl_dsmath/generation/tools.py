@@ -8,7 +8,7 @@ from ..errors import ConfigError
 from ..paper import TOOL_USE
 from ..text.programs import programs
 from .programs import REQUEST, clipped, looks_like_output, output_block, run_sandboxed, with_state
-from .protocol import Decoding, Program, Prompt, Sample, Sampler, first_of
+from .protocol import Decoding, Program, Prompt, Sample, Sampler, Watch, first_of
 
 if TYPE_CHECKING:
     from ..sandbox import ExecutionResult
@@ -98,6 +98,10 @@ class ToolSampler:
     def context_length(self) -> int | None:
         return self._sampler.context_length
 
+    @property
+    def rows_at_once(self) -> int:
+        return self._sampler.rows_at_once
+
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         return self._sampler.encode_prompt(prompt)
 
@@ -108,17 +112,37 @@ class ToolSampler:
         return self._sampler.decode(ids)
 
     def sample(
-        self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        n: int = 1,
+        first: int | Sequence[int] = 0,
+        watch: Watch | None = None,
     ) -> list[list[Sample]]:
         """Draws samples with tools; see [`Sampler`]. A continuation has its own random stream: its prompt is all
         that precedes it, its number that of the sample."""
+        watch = watch or Watch()
         ids = [self.encode_prompt(prompt) for prompt in prompts]
         starts = first_of(first, len(ids))
         draws = 1 if decoding.greedy else n
+        found: list[list[Sample]] = []
+        at_once = max(1, self.rows_at_once // max(1, draws))
+        for begin in range(0, len(ids), at_once):  # all rounds of a part before the next, so that samples come early
+            here = slice(begin, begin + at_once)
+            for samples in self._sample_together(ids[here], decoding, draws, starts[here], watch):
+                found.append(samples * n if decoding.greedy else samples)
+                for place, sample in enumerate(found[-1]):
+                    watch.on_sample(len(found) - 1, place, sample)
+        return found
+
+    def _sample_together(
+        self, ids: list[list[int]], decoding: Decoding, draws: int, starts: list[int], watch: Watch
+    ) -> list[list[Sample]]:
         inner = dataclasses.replace(decoding, stop=tuple(dict.fromkeys((*decoding.stop, REQUEST))))
+        tokens = Watch(on_tokens=watch.on_tokens)
         drafts = [[_Draft(prompt, start + i) for i in range(draws)] for prompt, start in zip(ids, starts, strict=True)]
         waiting = [draft for row in drafts for draft in row]
-        parts = [part for row in self._sampler.sample(ids, inner, draws, starts) for part in row]
+        parts = [part for row in self._sampler.sample(ids, inner, draws, starts, tokens) for part in row]
         for round_ in range(1, self._rounds + 1):
             if round_ > 1:
                 # The longest that one of them may have; the others are cut afterwards, which is the same sample.
@@ -127,6 +151,7 @@ class ToolSampler:
                     [draft.prompt + draft.ids for draft in waiting],
                     dataclasses.replace(inner, max_new_tokens=room),
                     first=[draft.index for draft in waiting],
+                    watch=tokens,
                 )
                 parts = [row[0] for row in rows]
             asking = []
@@ -137,8 +162,7 @@ class ToolSampler:
             waiting = self._answer(asking, decoding.max_new_tokens, last=round_ == self._rounds)
             if not waiting:
                 break
-        found = [[draft.sample(self.decode) for draft in row] for row in drafts]
-        return [row * n for row in found] if decoding.greedy else found
+        return [[draft.sample(self.decode) for draft in row] for row in drafts]
 
     def _cut(self, part: Sample, length: int) -> Sample:
         if len(part.ids) <= length:

@@ -1,23 +1,27 @@
 """The transformers engine: the shared prompt is computed once for all of its samples."""
 
 import inspect
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from transformers import DynamicCache, GenerationConfig, GenerationMixin, LogitsProcessorList, StoppingCriteriaList
-from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from ..errors import ConfigError
-from .protocol import Decoding, Prompt, Sample, TokenizerMixin, first_of, stream_key
-from .transformers_hooks import SeededChoice, StopStrings, repeated
+from .protocol import Decoding, Prompt, Sample, TokenizerMixin, Watch, first_of, stream_key
+from .transformers_hooks import RowEnds, SeededChoice
+from .transformers_rows import Row, Rows, joined
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ROWS_ON_CPU = 64
+FEW_ROWS_ON_CPU = 32  # from here on a row costs as much as the one before it
 MOST_ROWS = 256  # on a GPU with room for more; decoding hardly gets faster beyond it
 _SHARE_OF_FREE_MEMORY = 0.8
+_LEAVE = 8  # when one row in so many has ended, the ended ones leave and others take their place
 # transformers 4 takes what is left at its default from the model's generation_config.json, unless it is told not to.
 _OUR_OWN = (
     {"use_model_defaults": False}
@@ -31,8 +35,9 @@ class TransformersSampler(TokenizerMixin):
     Draws samples with `generate`, without a server.
 
     The prompt is computed once, its key-value cache is repeated for the samples with room for new tokens, and `generate`
-    starts from there. `benchmarks/self_consistency.py` measures it against one call per sample: 64 samples of a 10M model
-    on a CPU took an eighth of the time after a prompt of 128 tokens, a tenth after 1,024.
+    starts from there. It is called for a part of the tokens at a time: in between, rows that have ended leave and samples
+    that wait take their place, so that the rows computed are rows needed. `benchmarks/engine_speed.py` measures it against
+    plain `generate`.
 
     Args:
         model ([`~transformers.PreTrainedModel`]):
@@ -75,59 +80,84 @@ class TransformersSampler(TokenizerMixin):
     def name(self) -> str:
         return f"transformers:{self._model.config._name_or_path}"
 
+    @property
+    def rows_at_once(self) -> int:
+        return min(self._batch_size or MOST_ROWS, FEW_ROWS_ON_CPU if self._model.device.type == "cpu" else MOST_ROWS)
+
     def sample(
-        self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        n: int = 1,
+        first: int | Sequence[int] = 0,
+        watch: Watch | None = None,
     ) -> list[list[Sample]]:
         """Draws samples; see [`Sampler.sample`]."""
+        watch = watch or Watch()
         ids = [self.encode_prompt(prompt) for prompt in prompts]
-        starts = first_of(first, len(ids))
         draws = 1 if decoding.greedy else n
-        found: list[list[Sample]] = [[] for _ in ids]
+        found: list[dict[int, Sample]] = [{} for _ in ids]
         was_training = self._model.training
         self._model.eval()
         try:
-            # Prompts of like length together, the longest first: little padding, and memory that is too small shows at once.
-            order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-            while order:
-                rows = self._batch_size or self._rows_that_fit(len(ids[order[0]]) + decoding.max_new_tokens)
-                here, order = order[: max(1, rows // draws)], order[max(1, rows // draws) :]
-                drawn = self._sample_together([ids[i] for i in here], [starts[i] for i in here], draws, rows, decoding)
-                for i, samples in zip(here, drawn, strict=True):
-                    found[i] = samples * n if decoding.greedy else samples
+            for row in self._rows(ids, first_of(first, len(ids)), draws, decoding, watch) if draws else ():
+                sample = self._read(row, decoding.stop)
+                for place in range(n) if decoding.greedy else [row.place]:
+                    found[row.prompt][place] = sample
+                    watch.on_sample(row.prompt, place, sample)
         finally:
             self._model.train(was_training)
-        return found
+        return [[samples[place] for place in range(n)] for samples in found]
 
     @torch.no_grad()
-    def _sample_together(
-        self, prompts: list[list[int]], starts: list[int], n: int, rows: int, decoding: Decoding
-    ) -> list[list[Sample]]:
-        """Samples of a few prompts; one prompt with more samples than `rows` is divided after it was computed."""
-        longest = max(map(len, prompts))
+    def _rows(
+        self, ids: list[list[int]], starts: list[int], draws: int, decoding: Decoding, watch: Watch
+    ) -> Iterator[Row]:
+        """The rows of all samples, each as it ends."""
+        # Prompts of like length together, the longest first: little padding, and memory that is too small shows at once.
+        order = deque(sorted(range(len(ids)), key=lambda i: -len(ids[i])))
+        most = self._batch_size or (self._rows_that_fit(len(ids[order[0]]) + decoding.max_new_tokens) if order else 1)
+        computed: Rows | None = None  # prompts, of which not all samples have begun
+        waiting: deque[tuple[int, Row]] = deque()  # place among them, sample
+        batch: Rows | None = None
+        rows: list[Row] = []
+        while order or waiting or rows:
+            parts = [(batch, list(range(len(rows))))] if batch is not None else []
+            while len(rows) < most and (order or waiting) and (not parts or parts[0][0].joins):
+                if not waiting:
+                    here = [order.popleft() for _ in range(min(len(order), -(-(most - len(rows)) // draws)))]
+                    computed = None  # its memory first
+                    computed = self._computed([ids[i] for i in here])
+                    waiting.extend(
+                        (place, Row(i, k, self._draws(decoding, ids[i], starts[i] + k)))
+                        for place, i in enumerate(here)
+                        for k in range(draws)
+                    )
+                begun = [waiting.popleft() for _ in range(min(len(waiting), most - len(rows)))]
+                assert computed is not None
+                parts.append((computed, [place for place, _ in begun]))
+                rows += [row for _, row in begun]
+            batch = joined(parts, self._pad) if len(parts) > 1 or parts[0][0] is not batch else batch
+            batch = self._write(batch, rows, decoding, watch)
+            going_on = [i for i, row in enumerate(rows) if not self._ended(row, decoding)]
+            yield from (row for row in rows if self._ended(row, decoding))
+            rows = [rows[i] for i in going_on]
+            batch = joined([(batch, going_on)], self._pad) if rows else None
+
+    def _draws(self, decoding: Decoding, ids: list[int], index: int) -> np.ndarray:
+        """The random numbers of a sample."""
+        key = stream_key(decoding.seed, ids, index)
+        return np.random.Generator(np.random.Philox(key=key)).random(0 if decoding.greedy else decoding.max_new_tokens)
+
+    def _computed(self, prompts: list[list[int]]) -> Rows:
+        """Prompts, with keys and values of all their tokens but the last, which `generate` begins with."""
+        longest = max(2, *map(len, prompts))
         device = self._model.device
-        padded = [[self._pad] * (longest - len(ids)) + ids for ids in prompts]
-        ids_BT = torch.tensor(padded, device=device)
+        ids_BT = torch.tensor([[self._pad] * (longest - len(ids)) + ids for ids in prompts], device=device)
         mask_BT = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts], device=device)
-        prompt_cache = self._prompt_cache(ids_BT, mask_BT) if self._share_prompt and longest > 1 else None
-        found: list[list[Sample]] = [[] for _ in prompts]
-        most = max(1, rows // len(prompts))
-        for begin in range(0, n, most):
-            count = min(most, n - begin)
-            cache = None if prompt_cache is None else repeated(prompt_cache, count)
-            keys = [
-                stream_key(decoding.seed, ids, start + begin + i)
-                for ids, start in zip(prompts, starts, strict=True)
-                for i in range(count)
-            ]
-            drawn = self._generate(
-                ids_BT.repeat_interleave(count, dim=0), mask_BT.repeat_interleave(count, dim=0), cache, keys, decoding
-            )
-            for row, sample in enumerate(drawn):
-                found[row // count].append(sample)
-        return found
+        return Rows(ids_BT, mask_BT, self._prompt_cache(ids_BT, mask_BT) if self._share_prompt else None)
 
     def _prompt_cache(self, ids_BT: torch.Tensor, mask_BT: torch.Tensor) -> DynamicCache:
-        """Keys and values of all prompt tokens but the last, which `generate` begins with."""
         cache = DynamicCache(config=self._model.config)
         mask_BT = mask_BT[:, :-1]
         positions_BT = (mask_BT.cumsum(dim=-1) - 1).clamp(min=0)
@@ -141,25 +171,27 @@ class TransformersSampler(TokenizerMixin):
         )
         return cache
 
-    def _generate(
-        self,
-        ids_BT: torch.Tensor,
-        mask_BT: torch.Tensor,
-        cache: DynamicCache | None,
-        keys: list[int],
-        decoding: Decoding,
-    ) -> list[Sample]:
+    def _write(self, batch: Rows, rows: list[Row], decoding: Decoding, watch: Watch) -> Rows:
+        """Writes until some rows have ended; the new tokens are put into the rows and the batch."""
+        written = [len(row.ids) for row in rows]
         choose = LogitsProcessorList()
         if not decoding.greedy:
-            if decoding.temperature != 1:
-                choose.append(TemperatureLogitsWarper(decoding.temperature))
-            if decoding.top_p < 1:
-                choose.append(TopPLogitsWarper(decoding.top_p))
-            choose.append(SeededChoice(keys, decoding.max_new_tokens))
-        length = ids_BT.shape[1]
-        stop = StopStrings(decoding.stop, self.decode, len(keys), length) if decoding.stop else None
+            draws = [row.draws[count:] for row, count in zip(rows, written, strict=True)]
+            choose.append(SeededChoice(draws, decoding.temperature, decoding.top_p))
+        length = batch.ids_BT.shape[1]
+        enough = len(rows) if batch.cache is None else max(1, len(rows) // _LEAVE)
+        ends = RowEnds(
+            written,
+            decoding.max_new_tokens,
+            self._ends,
+            decoding.stop,
+            self.decode,
+            length,
+            enough,
+            watch.on_tokens,
+        )
         config = GenerationConfig(
-            max_new_tokens=decoding.max_new_tokens,
+            max_new_tokens=decoding.max_new_tokens - min(written),
             do_sample=False,  # the choice above leaves one token
             num_beams=1,
             # Written out, because what is left out comes from the model's own generation_config.json.
@@ -173,31 +205,33 @@ class TransformersSampler(TokenizerMixin):
             eos_token_id=self._ends or None,
             return_dict_in_generate=False,
         )
-        given: dict[str, Any] = _OUR_OWN if cache is None else {**_OUR_OWN, "past_key_values": cache}
+        given: dict[str, Any] = _OUR_OWN if batch.cache is None else {**_OUR_OWN, "past_key_values": batch.cache}
         out_BT = self._model.generate(
-            input_ids=ids_BT,
-            attention_mask=mask_BT,
+            input_ids=batch.ids_BT,
+            attention_mask=batch.mask_BT,
             generation_config=config,
             logits_processor=choose,
-            stopping_criteria=StoppingCriteriaList([stop] if stop else []),
+            stopping_criteria=StoppingCriteriaList([ends]),
             **given,
         )
-        stop_ends = stop.ends if stop else [None] * len(keys)
-        return [
-            self._read(ids, stop_end, decoding.stop)
-            for ids, stop_end in zip(out_BT[:, length:].tolist(), stop_ends, strict=True)
-        ]
+        ends.report()
+        new = out_BT[:, length:].tolist()
+        for row, ids, end, stop in zip(rows, new, ends.ends_B.tolist(), ends.stops, strict=True):
+            row.ids += ids[: end or None]
+            row.at_stop_string = stop
+        ones_BT = batch.mask_BT.new_ones(len(rows), out_BT.shape[1] - length)
+        return Rows(out_BT, torch.cat([batch.mask_BT, ones_BT], dim=1), batch.cache)
 
-    def _read(self, ids: list[int], stop_end: int | None, stop: tuple[str, ...]) -> Sample:
-        """Cuts the padding off a row, and the stop string off its text."""
-        end = next((i + 1 for i, token in enumerate(ids[:stop_end]) if token in self._ends), None)
-        if end is not None:
-            return Sample(self.decode(ids[:end]), tuple(ids[:end]), finished=True)
-        text = self.decode(ids[:stop_end])
-        if stop_end is None:
-            return Sample(text, tuple(ids), finished=False)
+    def _ended(self, row: Row, decoding: Decoding) -> bool:
+        return row.at_stop_string or row.ids[-1] in self._ends or len(row.ids) == decoding.max_new_tokens
+
+    def _read(self, row: Row, stop: tuple[str, ...]) -> Sample:
+        """The sample of a row that has ended; a stop string is cut off its text."""
+        text, ids = self.decode(row.ids), tuple(row.ids)
+        if ids[-1] in self._ends or not row.at_stop_string:
+            return Sample(text, ids, finished=ids[-1] in self._ends)
         place, found = min((text.find(string), string) for string in stop if string in text)
-        return Sample(text[:place], tuple(ids[:stop_end]), finished=True, stop=found)
+        return Sample(text[:place], ids, finished=True, stop=found)
 
     def _rows_that_fit(self, tokens: int) -> int:
         """How many rows of this many tokens fit into memory, by the size of the cache and of the scores."""

@@ -1,18 +1,17 @@
-"""What is put into transformers' `generate`: the choice of each token, where stop strings end a row, a cache with room.
+"""What is put into transformers' `generate`: the choice of each token, and where rows end.
 
-Shapes: B rows, V vocabulary, T tokens so far (prompt and new ones), H heads, D size of a head.
+Shapes: B rows, V vocabulary, K tokens that can be chosen, T tokens so far (prompt and new ones).
 """
 
-import copy
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache, LogitsProcessor, StoppingCriteria
-from transformers.cache_utils import DynamicLayer
+from transformers import LogitsProcessor, StoppingCriteria
 
-ROOM = 128  # tokens
+from ..errors import ConfigError
+
+_REPORT = 16  # steps between two reports of progress
 
 
 class SeededChoice(LogitsProcessor):
@@ -20,132 +19,148 @@ class SeededChoice(LogitsProcessor):
     Chooses each row's next token with that row's own random numbers; `generate` then takes the only one left.
 
     `torch.multinomial` draws all rows from one generator, so a sample would depend on its neighbours in the batch. Here
-    one uniform number per token is compared with the cumulated probabilities.
+    one uniform number per token is compared with the cumulated probabilities, in the order of the vocabulary.
 
     Args:
-        keys (`Sequence[int]`):
-            Key of the random stream of each row.
-        max_new_tokens (`int`):
-            How many numbers each stream has to give.
+        draws (`Sequence[numpy.ndarray]`):
+            Uniform numbers of each row, one per new token.
+        temperature (`float`, *optional*, defaults to `1.0`), top_p (`float`, *optional*, defaults to `1.0`):
+            As in [`Decoding`].
     """
 
-    def __init__(self, keys: Sequence[int], max_new_tokens: int) -> None:
-        draws = [np.random.Generator(np.random.Philox(key=key)).random(max_new_tokens) for key in keys]
-        self._draws_BT = torch.from_numpy(np.stack(draws))
+    def __init__(self, draws: Sequence[np.ndarray], temperature: float = 1.0, top_p: float = 1.0) -> None:
+        longest = max(map(len, draws))
+        self._draws_BT = torch.from_numpy(np.stack([np.pad(row, (0, longest - len(row))) for row in draws]))
+        self._temperature = temperature
+        self._top_p = top_p
         self._step = 0
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Shapes: `input_ids` (B, T), `scores` (B, V); returns (B, V) with 0 at the chosen token, -inf elsewhere."""
-        cumulated_BV = scores.double().softmax(dim=-1).cumsum(dim=-1)
-        draw_B = self._draws_BT[:, self._step].to(scores.device) * cumulated_BV[:, -1]
+        only = torch.full_like(scores, -torch.inf)
+        scores_BK, tokens_BK = scores / self._temperature, None
+        if self._top_p < 1:
+            scores_BK, tokens_BK = nucleus(scores_BK, self._top_p)
+        cumulated_BK = scores_BK.double().softmax(dim=-1).cumsum(dim=-1)
+        draw_B = self._draws_BT[:, self._step].to(scores.device) * cumulated_BK[:, -1]
         self._step += 1
         # The first token whose cumulated probability exceeds the draw; never one of probability 0.
-        chosen_B1 = torch.searchsorted(cumulated_BV, draw_B[:, None], right=True).clamp(max=scores.shape[-1] - 1)
-        only = torch.full_like(scores, -torch.inf)
+        place_B1 = torch.searchsorted(cumulated_BK, draw_B[:, None], right=True).clamp(max=cumulated_BK.shape[-1] - 1)
+        chosen_B1 = place_B1 if tokens_BK is None else tokens_BK.gather(1, place_B1)
         return only.scatter_(1, chosen_B1, 0.0)  # type: ignore[return-value]
 
 
-class StopStrings(StoppingCriteria):
+def nucleus(scores_BV: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Ends a row when one of the strings is in its new text, and remembers after how many new tokens.
+    The most probable tokens that together have `top_p`, without sorting the vocabulary.
 
-    transformers' own criterion also looks into the prompt, where few-shot examples hold the same strings.
+    Tokens below (1 - top_p) / 2V have less than 1 - top_p together, so none of them is in the nucleus: the few others are
+    sorted. That is exact for every distribution. Of equal tokens the first in the vocabulary is kept.
+
+    Returns:
+        `tuple`: scores (B, K), -inf outside of the nucleus, and their tokens (B, K), in the order of the vocabulary.
+
+    Raises:
+        ConfigError: scores that are no numbers.
+    """
+    size, device = scores_BV.shape[0], scores_BV.device
+    probabilities_BV = scores_BV.softmax(dim=-1)
+    above_BV = probabilities_BV > (1 - top_p) / (2 * scores_BV.shape[-1])
+    rows, columns = above_BV.nonzero(as_tuple=True)
+    counts_B = torch.bincount(rows, minlength=size)
+    fewest, most = torch.stack([counts_B.min(), counts_B.max()]).tolist()
+    if not fewest:
+        raise ConfigError("The model's scores are NaN: load it in another number format (dtype bfloat16 or float32).")
+    places = torch.arange(len(rows), device=device) - (counts_B.cumsum(0) - counts_B)[rows]
+    tokens_BK = torch.zeros(size, most, dtype=torch.long, device=device)
+    tokens_BK[rows, places] = columns
+    scores_BK = torch.full((size, most), -torch.inf, dtype=scores_BV.dtype, device=device)
+    scores_BK[rows, places] = scores_BV[rows, columns]
+    probabilities_BK = torch.zeros(size, most, dtype=torch.float64, device=device)
+    probabilities_BK[rows, places] = probabilities_BV[rows, columns].double()
+    sorted_BK, order_BK = probabilities_BK.sort(dim=-1, descending=True, stable=True)
+    kept_BK = (sorted_BK.cumsum(dim=-1) - sorted_BK < top_p).gather(1, order_BK.argsort(dim=-1))
+    return scores_BK.masked_fill(~kept_BK, -torch.inf), tokens_BK
+
+
+class RowEnds(StoppingCriteria):
+    """
+    Ends a row at the end of the text, after a stop string or at its longest length, and remembers where.
+
+    transformers' own criterion of stop strings also looks into the prompt, where few-shot examples hold the same strings.
 
     Args:
+        written (`Sequence[int]`):
+            New tokens that each row has already.
+        longest (`int`):
+            New tokens that a row may have.
+        ends (`Sequence[int]`):
+            Tokens that end a text.
         stop (`Sequence[str]`):
-            The strings.
+            Strings that end a row.
         decode (`Callable`):
             Text of token ids.
-        rows (`int`):
-            Number of rows.
         prompt_length (`int`):
-            Tokens before the first new one, padding included.
+            Tokens before the first one of this call, padding included.
+        enough (`int`):
+            Ended rows at which all stop, so that others can take their place.
+        on_tokens (`Callable`, *optional*):
+            Called with a number of new tokens now and then.
     """
 
-    def __init__(self, stop: Sequence[str], decode: Callable[[Sequence[int]], str], rows: int, prompt_length: int):
-        self.ends: list[int | None] = [None] * rows
+    def __init__(
+        self,
+        written: Sequence[int],
+        longest: int,
+        ends: Sequence[int],
+        stop: Sequence[str],
+        decode: Callable[[Sequence[int]], str],
+        prompt_length: int,
+        enough: int,
+        on_tokens: Callable[[int], None] | None = None,
+    ) -> None:
+        self.stops: list[bool] = [False] * len(written)  # by a stop string
+        self.ends_B = torch.zeros(len(written), dtype=torch.long)  # new tokens of this call; 0: goes on
+        self._written = list(written)
+        self._written_B = torch.tensor(written)
+        self._longest = longest
+        self._end_tokens = torch.tensor(ends, dtype=torch.long)
         self._stop = tuple(stop)
         self._decode = decode
         self._prompt_length = prompt_length
+        self._enough = enough
+        self._on_tokens = on_tokens
+        self._new = torch.zeros((), dtype=torch.long)
         # A token has at least one byte; some more, because the first ones may be halves of a character.
-        self._window = max(len(text.encode()) for text in stop) + 4
+        self._window = max((len(text.encode()) for text in stop), default=0) + 4
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object) -> torch.BoolTensor:
         """Shapes: `input_ids` (B, T); returns (B,)."""
-        new = input_ids[:, self._prompt_length :]
-        for row, ids in enumerate(new[:, -self._window :].tolist()):
-            if self.ends[row] is None:
-                tail = self._decode(ids)
-                if any(text in tail for text in self._stop):
-                    self.ends[row] = new.shape[1]
-        return torch.tensor([end is not None for end in self.ends], device=input_ids.device)  # type: ignore[return-value]
+        device = input_ids.device
+        new = input_ids.shape[1] - self._prompt_length
+        if new == 1:
+            for name in ("ends_B", "_written_B", "_end_tokens", "_new"):
+                setattr(self, name, getattr(self, name).to(device))
+        open_B = self.ends_B == 0
+        self._new += open_B.sum()
+        ended_B = torch.isin(input_ids[:, -1], self._end_tokens) | (self._written_B + new >= self._longest)
+        if self._stop:
+            ended_B |= self._at_stop_string(input_ids, new, open_B.tolist())
+        self.ends_B[ended_B & open_B] = new
+        done_B = self.ends_B > 0
+        if self._on_tokens is not None and new % _REPORT == 0:
+            self.report()
+        return done_B | (done_B.sum() >= self._enough)  # type: ignore[return-value]
 
+    def report(self) -> None:
+        """Says how many tokens are new since the last report."""
+        if self._on_tokens is not None and (count := int(self._new)):
+            self._new.zero_()
+            self._on_tokens(count)
 
-class ReservedLayer(DynamicLayer):
-    """
-    Keys and values of one layer in a tensor that is longer than they are.
-
-    `DynamicLayer` makes a new tensor of all keys for every token. For 64 rows that follow a prompt of 1,024 tokens, two
-    thirds of the time of a small model on a CPU went into that (fresh pages, mostly). With room behind them, the new keys
-    are written in place, and the whole is copied once in 128 tokens.
-
-    Args:
-        layer ([`~transformers.cache_utils.DynamicLayer`]):
-            The layer of the prompt; it is left as it is.
-        repeats (`int`):
-            Rows to make of each of its rows.
-
-    Shapes: B rows, H heads, T tokens, D size of a head.
-    """
-
-    def __init__(self, layer: DynamicLayer, repeats: int) -> None:
-        super().__init__()
-        assert layer.keys is not None and layer.values is not None
-        self.dtype, self.device, self.is_initialized = layer.keys.dtype, layer.keys.device, True
-        self._buffers: tuple[torch.Tensor, torch.Tensor] = (
-            _with_room(layer.keys, repeats),
-            _with_room(layer.values, repeats),
-        )
-        self._show(layer.keys.shape[-2])
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Appends keys and values (B, H, new T, D); returns all of them (B, H, T, D)."""
-        start = self.get_seq_length()
-        end = start + key_states.shape[-2]
-        if end > self._buffers[0].shape[-2]:
-            room = max(ROOM, key_states.shape[-2])
-            self._buffers = (_with_room(self.keys, 1, room), _with_room(self.values, 1, room))
-        self._buffers[0][:, :, start:end] = key_states
-        self._buffers[1][:, :, start:end] = value_states
-        return self._show(end)
-
-    def _show(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
-        return self.keys, self.values
-
-
-def _with_room(states: Any, repeats: int, room: int = ROOM) -> torch.Tensor:
-    """A copy of (B, H, T, D), each row `repeats` times, with space for more tokens."""
-    rows, heads, tokens, size = states.shape
-    buffer = states.new_empty(rows, repeats, heads, tokens + room, size)
-    buffer[:, :, :, :tokens] = states[:, None]
-    return buffer.view(rows * repeats, heads, tokens + room, size)
-
-
-def repeated(cache: DynamicCache, repeats: int) -> DynamicCache:
-    """A cache with each row `repeats` times; the given one can be used again.
-
-    Layers of other kinds than plain attention (sliding windows, state spaces) are repeated by their own method.
-    """
-    layers: list[Any] = []
-    for layer in cache.layers:
-        if type(layer) is DynamicLayer and layer.get_seq_length():
-            layers.append(ReservedLayer(layer, repeats))
-        else:
-            layers.append(copy.deepcopy(layer))
-            layers[-1].batch_repeat_interleave(repeats)
-    again = copy.copy(cache)
-    again.layers = layers
-    return again
+    def _at_stop_string(self, input_ids: torch.Tensor, new: int, is_open: list[bool]) -> torch.Tensor:
+        for row, ids in enumerate(input_ids[:, -self._window :].tolist()):
+            if is_open[row]:
+                tail = self._decode(ids[-(self._written[row] + new) :])
+                self.stops[row] = any(text in tail for text in self._stop)
+        return torch.tensor(self.stops, device=input_ids.device)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MissingDependencyError
-from .protocol import Decoding, Prompt, Sample, TokenizerMixin, first_of, stream_key
+from .protocol import Decoding, Prompt, Sample, TokenizerMixin, Watch, first_of, stream_key
 
 
 class VLLMSampler(TokenizerMixin):
@@ -40,10 +40,19 @@ class VLLMSampler(TokenizerMixin):
     def name(self) -> str:
         return f"vllm:{self._model_name}"
 
+    @property
+    def rows_at_once(self) -> int:
+        return 256  # vLLM's usual `max_num_seqs`
+
     def sample(
-        self, prompts: Sequence[Prompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        n: int = 1,
+        first: int | Sequence[int] = 0,
+        watch: Watch | None = None,
     ) -> list[list[Sample]]:
-        """Draws samples; see [`Sampler.sample`]."""
+        """Draws samples; see [`Sampler.sample`]. All come at the end of the call."""
         ids = [self.encode_prompt(prompt) for prompt in prompts]
         draws = 1 if decoding.greedy else n  # vLLM refuses several greedy samples
         params = [

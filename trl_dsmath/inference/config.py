@@ -160,8 +160,9 @@ class EvaluateConfig:
             Seed of the samples.
         time_limit (`float`, *optional*, defaults to `5.0`):
             Seconds for judging one answer.
-        samples_at_once (`int`, *optional*):
-            Samples drawn between two writes. If `None`, 64 with transformers, 4,096 with vLLM.
+        samples_at_once (`int`, *optional*, defaults to `4096`):
+            Samples that the engine is given at a time. It changes neither batches nor writes, except with vLLM in this
+            process, which returns all at once.
 
     Raises:
         ConfigError: a value that cannot work.
@@ -189,9 +190,7 @@ class EvaluateConfig:
     max_new_tokens: int = field(default=EVALUATION.max_new_tokens, metadata={"help": "Longest sample."})
     seed: int = field(default=0, metadata={"help": "Seed of the samples."})
     time_limit: float = field(default=TIME_LIMIT, metadata={"help": "Seconds for judging one answer."})
-    samples_at_once: int | None = field(
-        default=None, metadata={"help": "Samples between two writes; 64, or 4096 with vLLM, when left out."}
-    )
+    samples_at_once: int = field(default=4096, metadata={"help": "Samples that the engine is given at a time."})
 
     def __post_init__(self) -> None:
         given: Any = self.benchmarks or []

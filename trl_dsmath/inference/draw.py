@@ -1,11 +1,14 @@
 """From prompts to completions: the one way for [`Solver`], evaluation and callback. Programs are run, answers are not read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ..data.prompts import BuiltPrompt
-from ..generation import Decoding, Program, Sampler, run_completions
+from ..generation import Decoding, Program, Sample, Sampler, Watch, run_completions
 from ..generation.programs import REQUEST, output_block
+
+OnCompletion = Callable[[int, int, "Completion"], None]
+_PROGRAMS = 64  # run together
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,13 @@ class Completion:
 
 
 def draw(
-    sampler: Sampler, prompts: Sequence[BuiltPrompt], decoding: Decoding, n: int = 1, first: int | Sequence[int] = 0
+    sampler: Sampler,
+    prompts: Sequence[BuiltPrompt],
+    decoding: Decoding,
+    n: int = 1,
+    first: int | Sequence[int] = 0,
+    on_completion: OnCompletion | None = None,
+    on_tokens: Callable[[int], None] | None = None,
 ) -> list[list[Completion]]:
     """
     Draws completions of prompts, and runs their programs where the answer is what a program prints.
@@ -51,27 +60,48 @@ def draw(
             How samples are drawn.
         n (`int`, *optional*, defaults to `1`), first (`int` or `Sequence[int]`, *optional*, defaults to `0`):
             As in [`~trl_dsmath.generation.Sampler.sample`].
+        on_completion (`Callable`, *optional*):
+            Called with each completion as it is finished, in any order: place of its prompt, place among its `n`.
+        on_tokens (`Callable`, *optional*):
+            As in [`~trl_dsmath.generation.Watch`].
 
     Returns:
         `list[list[Completion]]`: `n` completions for each prompt, in order.
     """
-    drawn = sampler.sample([prompt.prompt for prompt in prompts], decoding, n=n, first=first)
-    found = [
-        [
-            Completion(
-                _in_fences(prompt.opening, sample.text),
-                sample.finished,
-                len(sample.ids),
-                sample.programs[-1] if sample.programs else None,
-            )
-            for sample in samples
-        ]
-        for prompt, samples in zip(prompts, drawn, strict=True)
-    ]
-    if not prompts or prompts[0].form != "program":
-        return found
-    programs = iter(run_completions([one.text for row in found for one in row]))
-    return [[Completion(one.text, one.finished, one.tokens, next(programs)) for one in row] for row in found]
+    found: list[dict[int, Completion]] = [{} for _ in prompts]
+    to_run: list[tuple[int, int, Completion]] = []
+    seen: set[tuple[int, int]] = set()
+
+    def keep(i: int, place: int, one: Completion) -> None:
+        found[i][place] = one
+        if on_completion is not None:
+            on_completion(i, place, one)
+
+    def run_programs() -> None:
+        programs = run_completions([one.text for _, _, one in to_run])
+        for (i, place, one), program in zip(to_run, programs, strict=True):
+            keep(i, place, replace(one, program=program))
+        to_run.clear()
+
+    def read(i: int, place: int, sample: Sample) -> None:
+        seen.add((i, place))
+        program = sample.programs[-1] if sample.programs else None
+        one = Completion(_in_fences(prompts[i].opening, sample.text), sample.finished, sample.length, program)
+        if prompts[i].form != "program":
+            keep(i, place, one)
+            return
+        to_run.append((i, place, one))
+        if len(to_run) >= _PROGRAMS:
+            run_programs()
+
+    watch = Watch(read, on_tokens) if on_tokens is not None else Watch(read)
+    drawn = sampler.sample([prompt.prompt for prompt in prompts], decoding, n, first, watch)
+    for i, samples in enumerate(drawn):  # of an engine that gives them at the end only
+        for place, sample in enumerate(samples):
+            if (i, place) not in seen:
+                read(i, place, sample)
+    run_programs()
+    return [[row[place] for place in range(n)] for row in found]
 
 
 def _in_fences(opening: str, text: str) -> str:

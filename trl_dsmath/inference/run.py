@@ -18,7 +18,7 @@ from ..data.prompts import BuiltPrompt, Form, PromptText, build_prompt
 from ..errors import ConfigError
 from ..generation import Decoding, Sampler
 from .config import EvaluateConfig
-from .draw import draw
+from .draw import Completion, draw
 
 PLAN = "problems.jsonl"
 RUN = "run.json"
@@ -143,7 +143,7 @@ def run(
     sampler: Sampler,
     folder: str | Path,
     record: dict[str, Any] | None = None,
-    samples_at_once: int = 64,
+    samples_at_once: int = 4096,
     progress: bool = True,
 ) -> int:
     """
@@ -161,8 +161,9 @@ def run(
             Folder of the run.
         record (`dict`, *optional*):
             What else to write to `run.json`: settings, model.
-        samples_at_once (`int`, *optional*, defaults to `64`):
-            Samples drawn between two writes. More are faster where memory allows, and more are lost in a kill.
+        samples_at_once (`int`, *optional*, defaults to `4096`):
+            Samples that the engine is given at a time; it puts prompts of like length together. Each is written when it is
+            finished (with vLLM in this process: when all are).
         progress (`bool`, *optional*, defaults to `True`):
             Whether to show a bar on a terminal.
 
@@ -188,27 +189,38 @@ def run(
         drawn = 0
         bar.total = total
         bar.update(total - sum(count for _, _, count in missing))
+        tokens = 0
+
+        def show(new: int) -> None:
+            nonlocal tokens
+            tokens += new
+            bar.set_postfix_str(f"{tokens:,} tokens")
+
         for batch in _batches(missing, samples_at_once):
             count = batch[0][2]
             firsts = [first for _, first, _ in batch]
-            found = draw(sampler, [task.built for task, _, _ in batch], batch[0][0].sampling, count, firsts)
-            for (task, first, _), completions in zip(batch, found, strict=True):
-                journal.append(
-                    {
-                        "key": task.key,
-                        "benchmark": task.problem.benchmark,
-                        "problem": task.problem.index,
-                        "sample": number,
-                        "completion": one.with_output if task.form == "program" else one.text,
-                        "finished": one.finished,
-                        "tokens": one.tokens,
-                        **({"printed": one.program.answer} if task.mode == "tool" and one.program else {}),
-                    }
-                    for number, one in enumerate(completions, start=first)
-                )
+
+            def keep(place: int, number: int, one: Completion, batch: list = batch, firsts: list = firsts) -> None:
+                journal.append([_row(batch[place][0], firsts[place] + number, one)])
+                bar.update()
+
+            prompts = [task.built for task, _, _ in batch]
+            draw(sampler, prompts, batch[0][0].sampling, count, firsts, keep, show)
             drawn += count * len(batch)
-            bar.update(count * len(batch))
     return drawn
+
+
+def _row(task: Task, number: int, one: Completion) -> dict[str, Any]:
+    return {
+        "key": task.key,
+        "benchmark": task.problem.benchmark,
+        "problem": task.problem.index,
+        "sample": number,
+        "completion": one.with_output if task.form == "program" else one.text,
+        "finished": one.finished,
+        "tokens": one.tokens,
+        **({"printed": one.program.answer} if task.mode == "tool" and one.program else {}),
+    }
 
 
 def _missing(tasks: Sequence[Task], done: set[tuple[str, int]], at_once: int) -> Iterator[tuple[Task, int, int]]:

@@ -120,7 +120,14 @@ def solve_file(
             if journal:
                 journal.add_samples(keys[left[place]], first, samples)
 
-        for place, solution in solve([rows[i]["question"] for i in left], known, drawn):
+        tokens = 0
+
+        def show(new: int) -> None:
+            nonlocal tokens
+            tokens += new
+            bar.set_postfix_str(f"{tokens:,} tokens")
+
+        for place, solution in solve([rows[i]["question"] for i in left], known, drawn, show):
             bar.update(most - len(solution.samples))
             key = keys[left[place]]
             row = {**solution.to_dict(), "gold": rows[left[place]].get("gold")}

@@ -175,6 +175,7 @@ class Solver:
         questions: Sequence[str],
         known: Mapping[int, Sequence[SolvedSample]] | None = None,
         on_samples: OnSamples | None = None,
+        on_tokens: Callable[[int], None] | None = None,
     ) -> Iterator[tuple[int, Solution]]:
         """Solves questions and yields each as soon as it is done, with its number.
 
@@ -185,6 +186,8 @@ class Solver:
                 The first samples of some questions, from an earlier run: they are not drawn again.
             on_samples (`Callable`, *optional*):
                 Called with the number of the question, of the first sample, and new samples, as they are drawn.
+            on_tokens (`Callable`, *optional*):
+                Called with a number of new tokens now and then.
 
         Yields:
             `tuple[int, Solution]`
@@ -203,13 +206,18 @@ class Solver:
             while waiting and len(under_way) < self.settings.problems_at_once:
                 under_way.append(waiting.popleft())
             asked = [(work, work.wanted()) for work in under_way]
-            self._draw([(work, count) for work, count in asked if count], on_samples)
+            # As many as come at no cost in time: stopping early is for what is more than a batch.
+            share = self.sampler.rows_at_once // max(1, sum(count > 0 for _, count in asked))
+            asked = [(work, count and min(work.left, max(count, share))) for work, count in asked]
+            self._draw([(work, count) for work, count in asked if count], on_samples, on_tokens)
             for work, count in asked:
                 if not count:
                     under_way.remove(work)
                     yield work.number, work.solution()
 
-    def _draw(self, asked: list[tuple["_Work", int]], on_samples: OnSamples | None) -> None:
+    def _draw(
+        self, asked: list[tuple["_Work", int]], on_samples: OnSamples | None, on_tokens: Callable[[int], None] | None
+    ) -> None:
         """Draws the next round of several questions; those with the same number of samples share batches."""
         groups: dict[tuple[int, tuple[str, ...]], list[_Work]] = {}
         for work, count in asked:
@@ -217,14 +225,24 @@ class Solver:
         for (count, stop), works in sorted(groups.items(), key=lambda group: -group[0][0]):
             firsts = [len(work.samples) for work in works]
             prompts = [work.built for work in works]
-            drawn = draw(self.sampler, prompts, self.settings.decoding(stop), count, firsts)
-            new = [[work.read(one) for one in row] for work, row in zip(works, drawn, strict=True)]
+            new: list[list[SolvedSample]] = [[] for _ in works]
+            early: list[dict[int, Completion]] = [{} for _ in works]
+
+            def keep(i: int, place: int, one: Completion, works=works, firsts=firsts, new=new, early=early) -> None:  # type: ignore[no-untyped-def]
+                """Samples of a question are handed out in the order of their numbers, which those that end early await."""
+                early[i][place] = one
+                while len(new[i]) in early[i]:
+                    new[i].append(works[i].read(early[i].pop(len(new[i]))))
+                    if on_samples is not None and self.step_scorer is None:
+                        on_samples(works[i].number, firsts[i] + len(new[i]) - 1, new[i][-1:])
+
+            draw(self.sampler, prompts, self.settings.decoding(stop), count, firsts, keep, on_tokens)
             if self.step_scorer is not None:
                 flat = [sample for samples in new for sample in samples]
                 scored = [work.scored_prompt for work in works for _ in range(count)]
                 score_steps(self.step_scorer, scored, flat, self.settings.step_separator, self.settings.aggregation)
             for work, samples, first in zip(works, new, firsts, strict=True):
-                if on_samples is not None:
+                if on_samples is not None and self.step_scorer is not None:
                     on_samples(work.number, first, samples)
                 work.add(samples)
 
@@ -257,6 +275,11 @@ class _Work:
     def _vote(self) -> Vote:
         weighted = self._settings.vote == "weighted"
         return self._classes.vote([sample.score or 0.0 for sample in self.samples] if weighted else None)
+
+    @property
+    def left(self) -> int:
+        """Samples that can still be drawn."""
+        return self._settings.samples - len(self.samples)
 
     def wanted(self) -> int:
         """How many samples to draw now; 0 when the answer is known."""
