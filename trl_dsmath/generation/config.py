@@ -27,7 +27,8 @@ class SamplerConfig:
             Revision of a model on the hub.
         dtype (`str`, *optional*):
             `"bfloat16"`, `"float16"`, `"float32"` (or `"bf16"`, `"fp16"`, `"fp32"`). If `None`, bfloat16 on a GPU or when
-            quantized, else the format that the model was saved in.
+            quantized, else the format that the model was saved in; a model saved in bfloat16 is loaded in float32 on a
+            processor without bfloat16 where half of the free memory holds it. `"auto"`: as saved.
         load_in_8bit (`bool`, *optional*, defaults to `False`):
             Whether to load linear layers as int8.
         load_in_4bit (`bool`, *optional*, defaults to `False`):

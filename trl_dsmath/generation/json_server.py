@@ -14,6 +14,15 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigError
 
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A key goes to the server that was named, and a POST does not become a GET."""
+
+    def redirect_request(self, *args: Any, **named: Any) -> None:
+        return None
+
+
+_open = urllib.request.build_opener(_NoRedirects).open
 _TRIES = 6
 _TRY_AGAIN = (408, 409, 425, 429, 500, 502, 503, 504)
 _LONGEST_PAUSE = 60.0
@@ -46,7 +55,9 @@ class JSONServer:
             raise ConfigError(f"The server's address is {url!r}: {setting} must begin with http:// or https://.")
         self.url = url.rstrip("/")
         self._how_to_start = how_to_start
-        self._api_key = api_key
+        self._headers = {"Content-Type": "application/json"}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
         self._timeout = timeout
         self._answered = threading.Event()
 
@@ -57,13 +68,11 @@ class JSONServer:
             ConfigError: it refuses the request, goes on failing, or nobody answers.
         """
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
-        if self._api_key:
-            request.add_unredirected_header("Authorization", f"Bearer {self._api_key}")  # for this server alone
+        request = urllib.request.Request(self.url + path, data, self._headers)
         for attempt in range(1, _TRIES + 1):
             pause = min(2.0 ** (attempt - 1), _LONGEST_PAUSE)
             try:
-                with urllib.request.urlopen(request, timeout=self._timeout) as response:
+                with _open(request, timeout=self._timeout) as response:
                     found = json.load(response)
                     self._answered.set()
                     return found

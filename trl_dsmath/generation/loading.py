@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.precision import fast_bf16
 from ..data.prompts import CHAT_TEMPLATE
 from ..errors import ConfigError, need
 from .config import SHORT_DTYPES, SamplerConfig
@@ -224,7 +225,13 @@ def _dtype(config: SamplerConfig, shape: "PreTrainedConfig", on_gpu: bool) -> An
     if name is None and (on_gpu or config.quantization is not None):
         name = "bfloat16"
     if name in (None, "auto"):
-        return getattr(shape, "dtype", None) or torch.float32
+        saved = getattr(shape, "dtype", None) or torch.float32
+        if name is None and saved is torch.bfloat16 and not fast_bf16():
+            from .memory import free_memory, model_memory
+
+            whole = model_memory(shape, torch.float32, None, config.trust_remote_code)
+            return torch.float32 if whole.weight_bytes < free_memory("cpu") / 2 else saved
+        return saved
     return getattr(torch, str(name))
 
 

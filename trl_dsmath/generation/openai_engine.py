@@ -168,8 +168,10 @@ class OpenAISampler(TokenizerMixin):
             choices = sorted(answer["choices"], key=lambda choice: choice.get("index") or 0)[:n]
             used = (answer.get("usage") or {}).get("completion_tokens")
             tokens = None if used is None else round(used / len(choices))
-            return [self._read(choice, tokens, "return_token_ids" in body) for choice in choices]
-        except (AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
+            samples = [self._read(choice, tokens, "return_token_ids" in body) for choice in choices]
+            assert samples
+            return samples
+        except (AssertionError, AttributeError, KeyError, TypeError, ZeroDivisionError) as error:
             said = json.dumps(answer)[:300]
             raise ConfigError(f"{self._server.url}{path} answered with no completion: {said}") from error
 

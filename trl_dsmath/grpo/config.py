@@ -7,6 +7,7 @@ from trl import GRPOConfig
 
 from .._upstream import liger_loss
 from ..data.batch import accumulation_steps, check_batch, largest_group, processes_at_start, tell_papers_batch
+from ..data.precision import settle_bf16
 from ..errors import ConfigError
 from ..paper import GRPO_STAGE, TOOL_USE
 from .tools import check_tool_settings
@@ -123,6 +124,7 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
             self.gradient_accumulation_steps,
             self.num_generations,
         )
+        settle_bf16(self)
         super().__post_init__()
         check_batch(self.global_batch_size, self.gradient_accumulation_steps, self.train_batch_size, self.world_size)
         if self.global_batch_size is None:

@@ -6,6 +6,7 @@ from trl import SFTConfig
 
 from .._upstream import settle_warmup
 from ..data.batch import processes_at_start, tell_papers_batch
+from ..data.precision import settle_bf16
 from ..errors import ConfigError
 from ..paper import PRETRAIN
 
@@ -132,6 +133,7 @@ class PretrainConfig(SFTConfig):
             papers_share = PRETRAIN.warmup_steps * PRETRAIN.batch_tokens / PRETRAIN.tokens
             self.warmup_steps = PRETRAIN.warmup_steps if long_enough else papers_share
         settle_warmup(self)
+        settle_bf16(self)
         super().__post_init__()
         actual = self.gradient_accumulation_steps * self.train_batch_size * self.world_size
         announced = self.gradient_accumulation_steps * self.per_device_train_batch_size * processes

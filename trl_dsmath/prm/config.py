@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import TrainingArguments
 
+from ..data.precision import settle_bf16
 from ..errors import ConfigError
 from ..paper import REWARD_MODEL
 from .layouts import LAYOUTS
@@ -48,7 +49,7 @@ class PRMConfig(TrainingArguments):
         learning_rate (`float`, *optional*, defaults to `2e-5`):
             Source: DeepSeekMath §4.2, for a 7B model and all its weights.
         logging_steps (`float`, *optional*, defaults to `10`), gradient_checkpointing (`bool`, *optional*, defaults to `True`), bf16 (`bool`, *optional*):
-            As in TRL's trainers; `bf16` is `True` unless `fp16` is set.
+            As in TRL's trainers; `bf16` is `True` unless `fp16` is set, or with `use_cpu` on a processor without it.
 
     Raises:
         ConfigError: an unknown `prm_type`, or an empty separator.
@@ -92,6 +93,7 @@ class PRMConfig(TrainingArguments):
     )
 
     def __post_init__(self) -> None:
+        settle_bf16(self)
         self.bf16 = not self.fp16 if self.bf16 is None else self.bf16
         if self.prm_type not in _trained():
             raise ConfigError(f"prm_type {self.prm_type!r} is not one of {', '.join(_trained())}.")

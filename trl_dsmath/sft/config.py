@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from trl import SFTConfig
 
 from ..data.batch import accumulation_steps, check_batch, processes_at_start, tell_papers_batch
+from ..data.precision import settle_bf16
 from ..errors import ConfigError
 from ..paper import SFT_STAGE
 
@@ -90,6 +91,7 @@ class MathSFTConfig(SFTConfig):
             processes_at_start(),
             self.gradient_accumulation_steps,
         )
+        settle_bf16(self)
         super().__post_init__()
         check_batch(self.global_batch_size, self.gradient_accumulation_steps, self.train_batch_size, self.world_size)
         if self.global_batch_size is None:
