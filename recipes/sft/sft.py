@@ -20,6 +20,7 @@ from trl_dsmath.scripts import (
     make_missing_model,
     run_script,
     set_model_init,
+    show_prompt,
     start_or_resume,
     train_and_save,
 )
@@ -34,7 +35,7 @@ def main() -> None:
     from trl_dsmath import MathEvaluationCallback, MathSFTTrainer
 
     # An interrupted run goes on from its last complete checkpoint; a finished one ends here.
-    resume = start_or_resume(args)
+    resume = start_or_resume(args, script_args)
     if resume.finished:
         return
 
@@ -63,8 +64,9 @@ def main() -> None:
                 max_new_tokens=script_args.evaluate_max_new_tokens,
             )
         )
+    show_prompt(train, tokenizer)
     describe_lengths(trainer, len(train))
-    describe_run(trainer, unit="sequences", rows=len(trainer.train_dataset))
+    describe_run(trainer, unit="sequences", rows=len(trainer.train_dataset), stage="sft")
     train_and_save(trainer, resume, script_args.dataset_name)
 
 

@@ -5,11 +5,13 @@ from typing import Literal
 
 from trl import ScriptArguments
 
+from .prompts import PromptArguments
+
 
 @dataclass
-class MathScriptArguments(ScriptArguments):
+class MathScriptArguments(ScriptArguments, PromptArguments):
     """
-    [`~trl.ScriptArguments`], and how to read a data set of problems.
+    [`~trl.ScriptArguments`], [`PromptArguments`], and how to read a data set of problems.
 
     Args:
         question_column (`str`, *optional*):
@@ -19,8 +21,6 @@ class MathScriptArguments(ScriptArguments):
         prompt_mode (`str`, *optional*, defaults to `"cot"`):
             Which instruction ends a question, and for SFT the form of the solution: `"cot"`, `"pot"` (a program) or
             `"tool"` (words, a program and its output), all the paper's; `"think"` asks for reasoning in `<think>` tags.
-        plain_prompts (`bool`, *optional*, defaults to `False`):
-            Whether to write prompts as strings instead of messages, without the tokenizer's chat template.
         evaluate_every (`int`, *optional*):
             Updates between evaluations of greedy accuracy on the test split ([`MathEvaluationCallback`]). If `None`, none.
         evaluate_problems (`int`, *optional*, defaults to `200`):
@@ -40,9 +40,6 @@ class MathScriptArguments(ScriptArguments):
         metadata={
             "help": "Instruction after a question and form of the solution: in words, a program, both; or <think>."
         },
-    )
-    plain_prompts: bool = field(
-        default=False, metadata={"help": "Write prompts as strings (`User: ...`) and leave out the chat template."}
     )
     evaluate_every: int | None = field(
         default=None, metadata={"help": "Updates between evaluations of greedy accuracy on the test split."}

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .checkpoints import Resume as Resume
     from .checkpoints import find_resume as find_resume
     from .hub import make_repository as make_repository
+    from .learning import LearningCheck as LearningCheck
+    from .learning import usual_rate as usual_rate
     from .parser import ScriptParser as ScriptParser
     from .parser import script_parser as script_parser
     from .recipes import copy_recipe as copy_recipe
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from .training import make_missing_model as make_missing_model
     from .training import pick_split as pick_split
     from .training import set_model_init as set_model_init
+    from .training import show_prompt as show_prompt
     from .training import start_or_resume as start_or_resume
     from .training import train_and_save as train_and_save
 
 _HOME = {
+    "LearningCheck": "learning",
     "Resume": "checkpoints",
     "ScriptParser": "parser",
     "copy_recipe": "recipes",
@@ -53,8 +57,10 @@ _HOME = {
     "say": "run",
     "script_parser": "parser",
     "set_model_init": "training",
+    "show_prompt": "training",
     "start_or_resume": "training",
     "train_and_save": "training",
+    "usual_rate": "learning",
 }
 __all__ = list(_HOME)
 
