@@ -242,3 +242,35 @@ def test_settings_that_cannot_work(scripted) -> None:
             Solver(sampler, **options)
     with pytest.raises(ConfigError, match="not both"):
         Solver(sampler, SolveConfig(), n=3)
+
+
+def test_the_flexible_filter_and_why_nothing_was_read(scripted) -> None:
+    replies = ["17 + 5 = 22", "The answer is~", "17 + 5~", "I cannot.", "so \\boxed{22}"]
+    stated = Solver(scripted(lambda prompt, index: replies[index]), n=5, adaptive="off")("?")
+    assert [sample.answer for sample in stated.samples] == [None, None, None, None, "22"]
+    assert "(1 of 5 samples give an answer; 2 cut off, 2 without a box)" in stated.report()
+    flexible = Solver(scripted(lambda prompt, index: replies[index]), n=5, adaptive="off", answer_filter="flexible")(
+        "?"
+    )
+    assert [sample.answer for sample in flexible.samples] == ["22", None, None, None, "22"]
+    row = {**stated.to_dict(), "gold": None}
+    assert (row["cut_off"], row["without_answer"]) == (2, 2)
+    assert "answers     1 of 1 questions (samples without one: 2 cut off, 2 without a box)" in summary_of_answers(
+        [row]
+    )
+    nothing = Solver(scripted(lambda prompt, index: "?"), n=1)("?")
+    assert "answer      (none could be read: 1 without a box)" in nothing.report()
+    with pytest.raises(ConfigError, match="answer_filter must be one of stated, flexible"):
+        SolveConfig(answer_filter="strict")
+
+
+def test_another_instruction_does_not_go_on_from_the_old_file(scripted, tmp_path: Path) -> None:
+    rows, output = [{"question": "1+1?"}], tmp_path / "solved.jsonl"
+    sampler = scripted(lambda prompt, index: "\\boxed{2}")
+    Solver(sampler, n=1, instruction="none").solve_file(rows, output)
+    assert sampler.asked == [("1+1?", 0)]
+    for other, said in (({}, "instruction none"), ({"instruction": "none", "system_prompt": "none"}, "system_prompt")):
+        with pytest.raises(ConfigError, match=f"other settings: {said}"):
+            Solver(sampler, n=1, **other).solve_file(rows, output)
+    with pytest.raises(ConfigError, match="leave out instruction"):
+        SolveConfig(few_shot="gsm8k", instruction="none")

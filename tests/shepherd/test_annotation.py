@@ -269,3 +269,19 @@ def test_problems_at_once_changes_nothing(at_once: int, scripted: Any, tmp_path:
         found = _run(scripted(script), rows, tmp_path, mode=mode, problems_at_once=at_once)
         assert sorted(found, key=lambda row: row["prompt"]) == sorted(expected, key=lambda row: row["prompt"])
     assert list(itertools.chain(*(row["labels"] for row in expected)))
+
+
+def test_flexible_filter_and_other_prompts(scripted: Any, tmp_path: Path) -> None:
+    """ "17 - 10 = 7" without a box is right only with the flexible filter; cut off, with neither."""
+    outcomes = {"Q:a\n": ["17 - 10 = 7~", "17 - 10 = 7"], "Q:a\nb\n": ["7~", "it is 8"]}
+    row = {**ROW, "completions": ["a\n", "b\n", "so 7"]}
+    sampler = scripted(lambda prefix, index: outcomes[prefix][index])
+    labels = {
+        name: _run(sampler, [row], tmp_path, mode="soft", num_rollouts=2, answer_filter=name)[0]["labels"]
+        for name in ("stated", "flexible")
+    }
+    assert labels == {"stated": [0.0, 0.0, 0.0], "flexible": [0.5, 0.0, 1.0]}
+    path = tmp_path / "labels.jsonl"
+    annotate([ROW], scripted(_by_outcomes(OUTCOMES)), path, prompts={"instruction": "none"}, progress=False)
+    with pytest.raises(ConfigError, match=r"other settings: instruction none \(now paper\)"):
+        annotate([ROW], scripted(_by_outcomes(OUTCOMES)), path, prompts={"instruction": "paper"}, progress=False)

@@ -51,14 +51,20 @@ class MathScriptArguments(ScriptArguments, PromptArguments):
 @dataclass
 class SFTScriptArguments(MathScriptArguments):
     """
-    [`MathScriptArguments`], and a model made on the spot.
+    [`MathScriptArguments`], a model made on the spot, and a merged one at the end.
 
     Args:
         make_tiny_model (`bool`, *optional*, defaults to `False`):
             Whether to make a tiny model at `model_name_or_path` from the training text when nothing stands there.
+        merge_adapter (`bool`, *optional*, defaults to `False`):
+            Whether to merge a LoRA adapter into its base model at the end, in a folder beside it that ends in `-merged`, for
+            stages that train it further.
     """
 
     make_tiny_model: bool = field(
         default=False,
         metadata={"help": "Make a tiny model at model_name_or_path from the training text when nothing stands there."},
+    )
+    merge_adapter: bool = field(
+        default=False, metadata={"help": "Merge a LoRA adapter at the end, into OUTPUT_DIR-merged, for later stages."}
     )

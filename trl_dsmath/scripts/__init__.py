@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adapters import merge_adapter as merge_adapter
     from .checkpoints import Resume as Resume
     from .checkpoints import find_resume as find_resume
     from .hub import make_repository as make_repository
@@ -49,6 +50,7 @@ _HOME = {
     "make_missing_model": "training",
     "make_repository": "hub",
     "make_tiny_model": "tiny_model",
+    "merge_adapter": "adapters",
     "pick_split": "training",
     "recipe_infos": "recipes",
     "recipe_script": "recipes",
