@@ -140,7 +140,7 @@ def paragraphs(text: str) -> list[tuple[int, int]]:
         if len(blocks) > 1 and last - first <= _LONGEST_PARAGRAPH:
             spans.append((first, last))
             continue
-        while first <= last:
+        while first < last:
             end = text.find("\n", first, last)
             end = last if end < 0 else end
             spans.append((first, end))
@@ -250,7 +250,7 @@ def _proven(text: str, hits: list[Hit], index: Benchmarks) -> list[Hit]:
     for hit in hits:
         found = words(_bare(text[hit.start : hit.end])[0])
         whole = len(index.texts.get(hit.source, "").split())
-        weak = hit.rule != "exact" and sum(word in _FUNCTION_WORDS for word in found) >= _MOSTLY
+        weak = sum(word in _FUNCTION_WORDS for word in found) >= _MOSTLY
         alone = len(found) < index.n + _LONGER and len(found) < _WITNESS_SHARE * whole
         (doubtful if weak and alone else proven).append(hit)
     for hit in doubtful:
