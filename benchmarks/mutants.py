@@ -15,6 +15,7 @@ import argparse
 import ast
 import contextlib
 import copy
+import gc
 import importlib
 import os
 import random
@@ -193,6 +194,7 @@ def import_others(names: Path, folder: Path) -> None:
         if name.split(".")[0] not in own and not name.startswith("_pytest"):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
+    gc.freeze()  # a collection in a fork would copy all of it
 
 
 def main() -> None:

@@ -150,7 +150,9 @@ def test_hosts_with_most_pages_come_first_and_thirty_under_the_threshold_are_sho
 
 
 def test_folders_of_a_mixed_host_come_by_collected_pages_and_go_on_inside_mixed_ones(tmp_path: Path) -> None:
-    rows = _pages("h.test/b/x", 5, 0) + _pages("h.test/b/y", 0, 5) + _pages("h.test/a", 5, 1) + _pages("h.test/c", 6, 0)
+    rows = (
+        _pages("h.test/b/x", 5, 0) + _pages("h.test/b/y", 0, 5) + _pages("h.test/a", 5, 1) + _pages("h.test/c", 6, 0)
+    )
     shown, _, _ = _count(tmp_path, rows)
     assert shown == [
         ("h.test", "over"), ("h.test/c", "inside"), ("h.test/a", "inside"),
