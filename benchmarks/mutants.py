@@ -105,7 +105,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
             yield "statement left out", None
         case ast.With(items=items, body=body) if not any(item.optional_vars for item in items):
             yield "with left out", ast.If(ast.Constant(1), body, [])
-        case ast.FunctionDef(decorator_list=[*_, ast.Call()]):
+        case ast.FunctionDef(decorator_list=[*_, ast.Call(func=func)]) if ast.unparse(func) != "lru_cache":
             yield "decorator left out", _but(node, "decorator_list", -1)
         case ast.comprehension(ifs=[_, *_]):
             yield "condition left out", _but(node, "ifs", 0)
