@@ -47,6 +47,7 @@ _SAID = {
     "strict",
     "stacklevel",
     "maxsize",
+    "frozen",
 }  # keywords: no result depends on them
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 

@@ -60,6 +60,8 @@ def test_lines_are_paragraphs_where_no_line_is_blank(index) -> None:
 
 def test_short_texts_go_as_a_whole_only(index) -> None:
     assert _clean("One.\n\nCOMPUTE\n$\\sin 60^\\circ$\n\nTwo.", index)[0] == "One.\n\nTwo."
+    long = f"Compute $\\sin 60^\\circ$. {' '.join(OTHER)}"  # as a sentence of a long paragraph
+    assert _clean(f"One.\n\n{long}\n\nTwo.", index)[0] == "One.\n\nTwo."
     assert _clean("One.\n\nBy Vieta's formulas, abc = 5.\n\nTwo.", index)[0] == "One.\n\nTwo."
     same = "The triple 3,5,7 is prime.\n\n3,5,7\n\nBy Vieta's formulas, abc = 5 times c."
     assert _clean(same, index) == (same, [])
@@ -205,7 +207,12 @@ def test_line_numbers_are_passed_over_and_other_numbers_are_words(tmp_path: Path
 
 def test_the_log_holds_the_match_as_the_page_writes_it(index) -> None:
     hidden = QUESTION.rstrip(".").replace("friends", "fri\u00ad\u200bends")
-    for before in ("", "Su\u00adgar, bu\u00ad\u00adtter and sa\u00adlt. ", "1. Fi\u00adrst\n2. Second\n"):
+    for before in (
+        "",
+        "Su\u00adgar, bu\u00ad\u00adtter and sa\u00adlt. ",
+        "1. Fi\u00adrst\n2. Second\n",
+        "One. \u00ad",
+    ):
         text = f"{before}{hidden}\u00ad\u00ad; and then"
         _, (removed, *_) = decontaminate(text, index)
         assert removed.matched == hidden

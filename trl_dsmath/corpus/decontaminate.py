@@ -192,8 +192,7 @@ def _blame(text: str, spans: list[tuple[int, int]], hits: list[Hit], n: int) -> 
                 break
             inside = words(text[max(start, hit.start) : min(end, hit.end)])
             held[number] = len(inside)
-            whole = len(inside) >= n or (hit.rule == "exact" and start <= hit.start and hit.end <= end)
-            if whole or 2 * len(inside) >= len(words(text[start:end])):
+            if len(inside) >= n or 2 * len(inside) >= len(words(text[start:end])):
                 mostly.append(number)
         for number in mostly or sorted(held, key=lambda number: -held[number])[:1]:
             covered.setdefault(number, hit)
