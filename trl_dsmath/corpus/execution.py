@@ -123,7 +123,7 @@ def run_missing(function: Callable[[int], None], files: Mapping[int, Path], exec
         return
     folder = files[missing[0]].parent
     logs = folder.parent / "logs" / folder.name
-    steps = [partial(_run_task, function, missing)]
+    steps = [_Task(function, missing)]
     tasks = min(execution.tasks, len(missing))
     executor = make_executor(folder.name, steps, tasks, str(logs), execution, skip_completed=False)
     executor.run()
@@ -136,9 +136,15 @@ def run_missing(function: Callable[[int], None], files: Mapping[int, Path], exec
     yield from missing
 
 
-def _run_task(function: Callable[[int], None], missing: list[int], data: Any, rank: int, world_size: int) -> None:
-    for number in missing[rank::world_size]:
-        function(number)
+class _Task:
+    """A step of datatrove; not a `partial`, whose arguments would all be in its logs."""
+
+    def __init__(self, function: Callable[[int], None], missing: list[int]) -> None:
+        self.function, self.missing = function, missing
+
+    def __call__(self, data: Any, rank: int, world_size: int) -> None:
+        for number in self.missing[rank::world_size]:
+            self.function(number)
 
 
 _function: Callable[[int], None]  # of a worker process: inherited by fork, never pickled
