@@ -221,7 +221,7 @@ class Round:
         path = self.folder / "report.json"
         if not path.exists() or not (self.folder / "review.csv").exists():
             total = _Counts()
-            for part in self._mapped("counts", partial(self._counts_of, labels, before)):
+            for part in self._mapped("counts", partial(self._counts_of, self.cut(), labels, before)):
                 total.merge(part)
             self._review(domains.with_registered(total.hosts))
             texts = [text for _, text in seed_held_out]
@@ -229,8 +229,8 @@ class Round:
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
         return json.loads(path.read_text()), review.read_review(self.folder)
 
-    def _counts_of(self, labels: dict[str, bool], before: "Round | None", number: int) -> "_Counts":
-        cut, rows = self.cut(), list(read_scores(self.files[number]))
+    def _counts_of(self, cut: Cut, labels: dict[str, bool], before: "Round | None", number: int) -> "_Counts":
+        rows = list(read_scores(self.files[number]))
         found = _Counts(domains.count_hosts(rows, cut, self.decisions_before()), estimated=self._apart(rows, cut))
         earlier = read_scores(before.files[number]) if before else None
         earlier_cut = before.cut() if before else None
@@ -252,7 +252,7 @@ class Round:
         over = {host for host, domain in hosts.items() if domain.share > share}
         over |= {host for host in hosts if domains.registered_domain(host) in over}
         folders: dict[str, domains.Domain] = {}
-        for part in self._mapped("folders", partial(self._folders_of, over)):
+        for part in self._mapped("folders", partial(self._folders_of, cut, over)):
             domains.merge_domains(folders, part)
         folders = dict(sorted(folders.items()))
         rows = "".join(
@@ -269,8 +269,8 @@ class Round:
         )
         review.write_review(self.folder, entries)
 
-    def _folders_of(self, hosts: set[str], number: int) -> dict[str, domains.Domain]:
-        return domains.count_folders(read_scores(self.files[number]), self.cut(), hosts, self.decisions_before())
+    def _folders_of(self, cut: Cut, hosts: set[str], number: int) -> dict[str, domains.Domain]:
+        return domains.count_folders(read_scores(self.files[number]), cut, hosts, self.decisions_before())
 
     def _examples_of(self, cut: Cut, prefixes: Collection[str], number: int) -> review.Candidates:
         return review.find_candidates(read_scores(self.files[number]), number, prefixes, cut)
