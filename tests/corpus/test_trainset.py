@@ -1,8 +1,10 @@
 """Which pages a classifier is trained on, worked by hand on a crawl of a few pages."""
 
 import json
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,7 @@ def _urls(host: str, count: int, apart: bool = False) -> list[str]:
 
 
 @pytest.fixture
-def crawl(tmp_path: Path) -> tuple[list[Path], list[Path]]:
+def crawl(tmp_path: Path) -> tuple[list[str], list[Path]]:
     """3 accepted pages of which 1 was collected, 3 rejected of which 2 were, 3 skipped, 6 others, and 4 kept apart."""
     rows = [(url, 1000 if n == 0 else -1000) for n, url in enumerate(_urls("a.test", 3))]
     rows += [(url, 1000 if n < 2 else -1000) for n, url in enumerate(_urls("n.test", 3))]
@@ -32,7 +34,7 @@ def crawl(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     for n in (0, 1):
         files[n].write_text("".join(json.dumps({"url": url, "text": f"Of {url}"}) + "\n" for url, _ in rows[n::2]))
         write_scores(scores[n], [Scored(score, 1, url) for url, score in rows[n::2]])
-    return files, scores
+    return list(map(str, files)), scores
 
 
 def _settings(**changes: int) -> LoopSettings:
@@ -40,8 +42,13 @@ def _settings(**changes: int) -> LoopSettings:
     return LoopSettings(pages="p", seed_pages="s", **{**sizes, **changes})
 
 
+def _mapped(name: str, function: Callable[[int], Any], numbers: Iterable[int]) -> Iterator[Any]:
+    return map(function, numbers)
+
+
 def _choose(crawl, seed=(("", "Of the seed"),), cut=CUT, held_out=(), **changes: int) -> dict[str, list[str]]:
-    found = choose(list(seed), *crawl, cut, Decisions(DECISIONS), set(held_out), _settings(**changes))
+    settings = _settings(**changes)
+    found = choose(list(seed), *crawl, 19, cut, Decisions(DECISIONS), set(held_out), settings, _mapped)
     assert found == sorted(found, key=lambda example: page_hash(example.url, 0, "order"))
     assert all(example.line.split()[0] == "of" and example.sure for example in found if example.source)
     return {
@@ -86,7 +93,8 @@ def test_a_prefix_with_many_pages_does_not_crowd_out_another(tmp_path: Path) -> 
     decisions = Decisions({"big.test": "math", "small.test": "math"})
     for most, counts in ((3, (2, 1)), (2, (1, 1)), (5, (4, 1)), (20, (9, 1))):
         settings = _settings(positive_examples=most, negative_examples=1, pages_per_prefix=100)
-        found = choose([], [tmp_path / "0.jsonl"], [tmp_path / "0.tsv.gz"], None, decisions, set(), settings)
+        shards, files = [str(tmp_path / "0.jsonl")], [tmp_path / "0.tsv.gz"]
+        found = choose([], shards, files, 19, None, decisions, set(), settings, _mapped)
         sources = [example.source for example in found if example.label == MATH]
         assert (sources.count("big.test"), sources.count("small.test")) == counts
         assert {len(example.line) for example in found} == {10_000}
