@@ -17,6 +17,7 @@ pytest.importorskip("fasttext", reason="fastText is not installed")
 
 import small_crawl
 
+from trl_dsmath.corpus.execution import Execution
 from trl_dsmath.corpus.loop import run_loop
 from trl_dsmath.corpus.measure import find_trouble
 from trl_dsmath.corpus.settings import LoopSettings
@@ -46,7 +47,7 @@ def _digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("settings.json", ".lock")
+        if path.is_file() and path.name not in ("settings.json", ".lock") and "logs" not in path.parts
     }
 
 
@@ -149,6 +150,28 @@ def test_killed_in_each_stage_it_ends_with_the_same_bytes(crawl: tuple[Path, dic
     whole, resumed = _digests(folder / "whole"), _digests(folder / "killed")
     leftovers = {name for name in resumed if name.endswith(".part") or "half-" in name}
     assert {name: digest for name, digest in resumed.items() if name not in leftovers} == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["local", "ray"])
+def test_two_workers_give_the_same_bytes(crawl: tuple[Path, dict[str, bool]], kind: str) -> None:
+    folder, _ = crawl
+    settings = _settings(
+        folder, rules=str(folder / "rules.csv"), labelled=str(folder / "labels.jsonl"), budget_tokens=9000
+    )
+    one = run_loop(settings, folder / "one", lambda line: None)
+    if kind == "ray":
+        ray = pytest.importorskip("ray")
+        pytest.importorskip("datatrove")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        two = run_loop(settings, folder / "two", lambda line: None, Execution(kind, tasks=2, workers=2))
+    finally:
+        if kind == "ray":
+            ray.shutdown()
+    assert two.reports == one.reports
+    assert _digests(folder / "two") == _digests(folder / "one")
+    assert (folder / "two" / "iteration-1" / "logs").exists() == (kind == "ray")  # it went through datatrove
 
 
 def test_odd_addresses_are_pages_like_others(crawl: tuple[Path, dict[str, bool]]) -> None:
