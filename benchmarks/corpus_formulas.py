@@ -58,11 +58,11 @@ _SAME = {
     "underset": "_", "overset": "^", "stackrel": "^", "cdotp": "cdot", "centerdot": "cdot", "bigtriangleup": "triangle", "perp": "bot",
     "hslash": "hbar", "lt": "<", "gt": ">", "sp": "^", "sb": "_",
 }  # fmt: skip
-_NOTHING = set(
+_NOTHING = (
     "displaystyle textstyle scriptstyle left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr "
     "limits nolimits quad qquad text mathrm rm textrm mbox hbox operatorname operatorname* mathop mathord mathbin mathrel "
     "mathit it textit hspace mathstrut nonumber notag thinspace enspace phantom vphantom hphantom hline cr mathsf textbf "
-    "emph scriptscriptstyle label".split()  # noqa: SIM905
+    "emph scriptscriptstyle label"
 )
 
 

