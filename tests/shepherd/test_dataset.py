@@ -57,7 +57,7 @@ def test_broken_lines_and_rows_are_named_by_their_number(tmp_path: Path) -> None
     (tmp_path / "l.jsonl").write_text(good + '{"prompt": "Q", "labels": []}\n')
     with pytest.raises(DataError, match=r"row 2: completions and labels missing or empty"):
         to_dataset(tmp_path / "l.jsonl")
-    (tmp_path / "l.jsonl").write_text(good + good + '{"prompt"\n')
+    (tmp_path / "l.jsonl").write_text(good + good + '{"prompt"\n{"prompt"\n')
     with pytest.raises(DataError, match=r"line 3, is not a JSON object"):
         to_dataset(tmp_path / "l.jsonl")
 
