@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError
 from .rules import MATH, NOT, Decisions, parts
-from .score import Cut, read_scores
+from .score import Cut, Scored
 
 DEEPEST = 6  # host and five folders
 FEWEST = 5  # pages under which a folder is not shown by itself
@@ -45,6 +44,11 @@ class Domain:
         self.undecided += kept and not decided
         self.score += score
 
+    def merge(self, other: "Domain") -> None:
+        """Adds the counts of another part of the crawl."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
 
 @lru_cache(maxsize=100_000)
 def registered_domain(host: str) -> str:
@@ -64,40 +68,47 @@ def _suffixes() -> Any:
     return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
-def count_hosts(files: Iterable[Path], cut: Cut, decisions: Decisions | None = None) -> dict[str, Domain]:
-    """Counts by host, and by registered domain where it has several hosts, sorted by name."""
-    decisions = decisions or Decisions()
+def count_hosts(rows: Iterable[Scored], cut: Cut, decisions: Decisions) -> dict[str, Domain]:
+    """Counts by host of a shard."""
     hosts: dict[str, Domain] = {}
-    for file in files:
-        for score, tokens, url in read_scores(file):
-            decided = decisions.of(url) in (MATH, NOT)
-            hosts.setdefault(parts(url)[0], Domain()).add(score, tokens, cut.keeps(score, url), decided)
+    for score, tokens, url in rows:
+        decided = decisions.of(url) in (MATH, NOT)
+        hosts.setdefault(parts(url)[0], Domain()).add(score, tokens, cut.keeps(score, url), decided)
+    return hosts
+
+
+def count_folders(rows: Iterable[Scored], cut: Cut, hosts: set[str], decisions: Decisions) -> dict[str, Domain]:
+    """Counts by folder of a shard, for some hosts only: all folders of a crawl are too many."""
+    folders: dict[str, Domain] = {}
+    for score, tokens, url in rows:
+        names = parts(url)
+        if names[0] not in hosts:
+            continue
+        kept, decided = cut.keeps(score, url), decisions.of(url) in (MATH, NOT)
+        # The last part is the page.
+        for length in range(2, min(len(names), DEEPEST + 1)):
+            folders.setdefault("/".join(names[:length]), Domain()).add(score, tokens, kept, decided)
+    return folders
+
+
+def merge_domains(total: dict[str, Domain], part: dict[str, Domain]) -> None:
+    """Adds the counts of a shard to those of the crawl."""
+    for name, counts in part.items():
+        total.setdefault(name, Domain()).merge(counts)
+
+
+def with_registered(hosts: dict[str, Domain]) -> dict[str, Domain]:
+    """Counts by host, and by registered domain where it has several hosts, sorted by name."""
     members: dict[str, list[str]] = {}
     for host in hosts:
         members.setdefault(registered_domain(host), []).append(host)
+    found = dict(hosts)
     for name, group in members.items():
         if len(group) > 1:
-            counts = [hosts[host] for host in group]
-            hosts[name] = Domain(*(sum(getattr(c, f) for c in counts) for f in Domain.__dataclass_fields__))
-    return dict(sorted(hosts.items()))
-
-
-def count_folders(
-    files: Iterable[Path], cut: Cut, hosts: set[str], decisions: Decisions | None = None
-) -> dict[str, Domain]:
-    """Counts by folder, for some hosts only: all folders of a crawl are too many."""
-    decisions = decisions or Decisions()
-    folders: dict[str, Domain] = {}
-    for file in files:
-        for score, tokens, url in read_scores(file):
-            names = parts(url)
-            if names[0] not in hosts:
-                continue
-            kept, decided = cut.keeps(score, url), decisions.of(url) in (MATH, NOT)
-            # The last part is the page.
-            for length in range(2, min(len(names), DEEPEST + 1)):
-                folders.setdefault("/".join(names[:length]), Domain()).add(score, tokens, kept, decided)
-    return dict(sorted(folders.items()))
+            found[name] = Domain()
+            for host in group:
+                found[name].merge(hosts[host])
+    return dict(sorted(found.items()))
 
 
 def to_show(

@@ -3,57 +3,27 @@
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..data.journal import differing, lock
-from ..errors import ConfigError, DataError, MissingDependencyError
+from ..errors import ConfigError, DataError
 from .blocks import (
     Decontaminate,
     DropDuplicates,
     ExtractPages,
+    FindDuplicates,
     MatchDuplicates,
     ReadShards,
     SignPages,
     WriteShards,
     page_files,
 )
+from .dedup import BANDS
+from .execution import Execution, make_executor
 from .read import ENDINGS, MAX_BYTES
 
 CLEAN = "clean"  # folder of the result, in the output folder
-
-
-@dataclass(frozen=True)
-class Execution:
-    """
-    Where and how widely a pipeline runs. It changes nothing in what comes out.
-
-    Args:
-        kind (`str`, *optional*, defaults to `"local"`):
-            `local`, `ray` or `slurm`.
-        tasks (`int`, *optional*, defaults to `16`):
-            Parts that a stage is cut into; each is done once and not again after a stop. At most one a file.
-        workers (`int`, *optional*, defaults to `1`):
-            Tasks that run at a time.
-        options (`dict`, *optional*):
-            Further arguments of datatrove's executor. Slurm needs `partition` and `time`, and mostly `venv_path`.
-    """
-
-    kind: Literal["local", "ray", "slurm"] = "local"
-    tasks: int = 16
-    workers: int = 1
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("local", "ray", "slurm"):
-            raise ConfigError(f"kind={self.kind!r}: use local, ray or slurm.")
-        if self.tasks < 1 or self.workers < 1:
-            raise ConfigError(f"tasks={self.tasks}, workers={self.workers}: both have to be at least 1.")
-        if self.kind == "slurm" and not {"partition", "time"} <= self.options.keys():
-            raise ConfigError(
-                "Slurm needs a partition and a time limit: options={'partition': ..., 'time': '12:00:00'}."
-            )
 
 
 def prepare(
@@ -119,6 +89,7 @@ def make_executors(
     def folder(name: str) -> str:
         return f"{output.rstrip('/')}/{name}"
 
+    matched = folder("signatures"), folder("matching/keys")
     stages: list[tuple[str, int, list[Any]]] = [
         (
             "extract",
@@ -126,11 +97,28 @@ def make_executors(
             [
                 ReadShards(pages, folder("removed/read"), max_bytes),
                 ExtractPages(folder("removed/extract"), seconds),
-                SignPages(folder("signatures")),
+                SignPages(folder("signatures"), folder("matching/keys")),
                 WriteShards(folder("extracted")),
             ],
         ),
-        ("match", 1, [MatchDuplicates(folder("signatures"), folder("duplicates"))]),
+        ("addresses", len(files), [FindDuplicates(*matched, folder("matching/addresses"))]),
+        (
+            "bands",
+            BANDS * max(1, execution.tasks // BANDS),
+            [FindDuplicates(*matched, folder("matching/bands"), folder("matching/addresses"))],
+        ),
+        (
+            "match",
+            1,
+            [
+                MatchDuplicates(
+                    folder("signatures"),
+                    folder("matching/addresses"),
+                    folder("matching/bands"),
+                    folder("duplicates"),
+                )
+            ],
+        ),
         (
             "clean",
             len(files),
@@ -146,7 +134,14 @@ def make_executors(
     for name, most, steps in stages:
         depends = executors[-1] if executors else None
         executors.append(
-            _executor(name, steps, min(execution.tasks, most), folder(f"logs/{name}"), execution, depends)
+            make_executor(
+                name,
+                steps,
+                most if name == "bands" else min(execution.tasks, most),
+                folder(f"logs/{name}"),
+                execution,
+                depends,
+            )
         )
     return executors
 
@@ -162,35 +157,6 @@ def _remember(output: str, arguments: dict[str, Any]) -> None:
         return
     with folder.open("run.json", "w") as file:
         json.dump(arguments, file, indent=1)
-
-
-def _executor(name: str, steps: list[Any], tasks: int, logs: str, execution: Execution, depends: Any) -> Any:
-    workers = min(execution.workers, tasks)
-    if execution.kind == "local":
-        from datatrove.executor.local import LocalPipelineExecutor
-
-        return LocalPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, **execution.options)
-    if execution.kind == "ray":
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingDependencyError("kind=ray needs ray: pip install 'trl-dsmath[corpus]' ray.") from error
-        from datatrove.executor.ray import RayPipelineExecutor
-
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False)
-        return RayPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, **execution.options)
-    from datatrove.executor.slurm import SlurmPipelineExecutor
-
-    return SlurmPipelineExecutor(
-        steps,
-        tasks=tasks,
-        workers=workers,
-        logging_dir=logs,
-        job_name=f"dsmath-{name}",
-        depends=depends,
-        **execution.options,
-    )
 
 
 def statistics(output: str | Path) -> dict[str, dict[str, int]]:
