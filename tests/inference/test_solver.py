@@ -204,10 +204,10 @@ def test_colors_and_rows_of_a_solution() -> None:
     assert solution.to_dict() == {
         "question": "?", "answer": "1", "solution": "a\nb\nc", "share": round(1.23456789 / 6.23456789, 4),
         "votes": [{"answer": str(n + 1), "weight": 1.0 if n else 1.234568, "samples": 1} for n in range(6)],
-        "samples": 6, "n": 9, "unreadable": 2, "timeouts": 3, "tokens": 12,
+        "samples": 6, "n": 9, "cut_off": 0, "without_answer": 0, "unreadable": 2, "timeouts": 3, "tokens": 12,
     }  # fmt: skip
     none = Solution("?", None, None, Vote(None, (), 1), [SolvedSample(" no ", None, False, 1)], 1)
-    assert none.report() == "no\nanswer      (none could be read)" and not none.stopped_early
+    assert none.report() == "no\nanswer      (none could be read: 1 cut off)" and not none.stopped_early
     five = replace(solution, vote=Vote("1", tuple(classes[:5]), 0), n=6)
     assert five.report().endswith("5 x1 (5 of 6 samples give an answer)")
 

@@ -155,7 +155,8 @@ def test_the_defaults_are_math_shepherds() -> None:
     assert config.decoding == Decoding(max_new_tokens=1024, temperature=1.0, top_p=1.0, stop=(), seed=0) == Decoding()
     given = {name: parameter.default for name, parameter in inspect.signature(annotate).parameters.items()}
     assert {name: given[name] for name in config.arguments() if name != "decoding"} == {
-        "mode": "hard", "num_rollouts": 8, "num_solutions": 15, "step_separator": "\n", "rollout_batch_size": 2, "problems_at_once": 16,
+        "mode": "hard", "num_rollouts": 8, "num_solutions": 15, "step_separator": "\n", "answer_filter": "stated",
+        "rollout_batch_size": 2, "problems_at_once": 16,
     } == {name: getattr(config, name) for name in config.arguments() if name != "decoding"}  # fmt: skip
 
 
