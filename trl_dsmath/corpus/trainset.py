@@ -141,7 +141,7 @@ def choose(
     decisions: Decisions,
     held_out: set[str],
     settings: LoopSettings,
-    mapped: Callable[[str, Callable[[int], Any], Iterable[int]], Iterator[Any]],
+    mapped: Callable[..., Iterator[Any]],
 ) -> list[Example]:
     """
     Chooses pages and reads their text, shard by shard.
@@ -166,7 +166,7 @@ def choose(
         settings ([`LoopSettings`]):
             Sizes and the seed.
         mapped (`Callable`):
-            Gives a function's results for some shards; its first argument names the step.
+            [`map_shards`] of the round: name of the step, function, numbers of shards, `merge`.
 
     Returns:
         `list[Example]`: mixed, in an order given by the hash.
@@ -179,7 +179,8 @@ def choose(
     while True:
         found = Candidates(settings)
         rule = _Rule(cut, decisions, left_out, settings.seed, limit)
-        for part in mapped(f"candidates-{limit:x}", partial(_find, files, rule, settings), range(len(files))):
+        find = partial(_find, files, rule, settings)
+        for part in mapped(f"candidates-{limit:x}", find, range(len(files)), Candidates.merge):
             found.merge(part)
         if limit == _HASHES or len(found.random.heap) == settings.negative_examples:
             break
