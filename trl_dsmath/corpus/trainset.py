@@ -21,6 +21,7 @@ from .settings import LoopSettings
 _LEAST_NEGATIVES = 2000
 _LONGEST = 10_000  # characters of a page that are trained on: the kind of a page shows early, and a manual is endless
 _HASHES = 1 << 64
+_SHARE = 3  # times as many random pages are looked at as are wanted, since some cannot be used
 _LARGEST_PART = 3  # of a small crawl, at most a third becomes negatives
 
 
@@ -175,7 +176,7 @@ def choose(
         DataError: there are no pages to train on.
     """
     left_out = held_out | {url for url, _ in seed_pages if url}
-    limit = min(_HASHES, _HASHES * 3 * settings.negative_examples // max(pages, 1))
+    limit = min(_HASHES, _HASHES * _SHARE * settings.negative_examples // max(pages, 1))
     while True:
         found = Candidates(settings)
         rule = _Rule(cut, decisions, left_out, settings.seed, limit)
