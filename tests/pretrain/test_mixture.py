@@ -96,6 +96,11 @@ def test_each_epoch_window_and_file_has_an_order_of_its_own(tmp_path: Path, monk
     assert windows[0] != tuple(str(n) for n in range(8))
     both = read(tmp_path, 0, 32)
     assert both[:16] != both[16:]  # and from the file
+    (tmp_path / "files").mkdir()
+    for n in range(6):
+        (tmp_path / "files" / f"{n}.jsonl").write_text(json.dumps({"text": str(n)}) + "\n")
+    files = read(tmp_path / "files", 0, 18)
+    assert len({tuple(files[:6]), tuple(files[6:12]), tuple(files[12:]), tuple("012345")}) == 4
     assert read(tmp_path / "a.jsonl", 1, 48) != one != read(tmp_path / "b.jsonl", 0, 48)  # and from seed and source
 
 
