@@ -28,7 +28,7 @@ def _drop(*shards: list[tuple[str, str]]) -> list[list[tuple[int, int, int, bool
         ("https://a.org:8080/", "https://a.org/", False),
         ("https://a.org:443", "http://user:word@a.org.//", True),
         ("a.org/b//c/Default.ASPX", "a.org/b/c", True),
-        ("https://a.org/b;jsessionid=7F?x=", "https://a.org/b?x=&fbclid=9", True),
+        ("https://a.org/b;JSessionID=7F?x=", "https://a.org/b?x=&fbclid=9", True),
         ("https://a.org/x?a=", "https://a.org/x", False),
         ("https://a.org/index", "https://a.org/", False),
         ("http://a.org:port/b/", "http://a.org:port/b", False),  # no address: compared as it is

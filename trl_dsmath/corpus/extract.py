@@ -70,6 +70,9 @@ _INLINE = {
     "mn",
     "mo",
 }
+_FORMULA = re.compile(
+    r"\$\$.{1,4000}?\$\$|\$(?!\s)[^$\n]{1,1000}?(?<!\s)\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,4000}?\\\]", re.S
+)
 _BLANK_LINES = re.compile(r"\s*\n\s*\n\s*")
 
 
@@ -163,6 +166,11 @@ def plain_text(page: str | bytes, charset: str | None = None) -> str:
         elif name not in _INLINE:
             parts.append("\n\n")
     return _BLANK_LINES.sub("\n\n", "".join(parts)).strip()
+
+
+def without_formulas(text: str) -> str:
+    r"""The text with a blank for each `$...$`, `$$...$$`, `\(...\)` and `\[...\]`: what says in which language and how well it is written."""
+    return _FORMULA.sub(" ", text)
 
 
 def _mend_xhtml(html: str) -> str:
