@@ -1,16 +1,18 @@
 """The transformers engine against plain `generate`, and what its random streams promise."""
 
 import collections
+import copy
 from itertools import chain
 from typing import Any
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig
 
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.generation import Decoding, TransformersSampler, Watch
-from trl_dsmath.generation.protocol import stream_key
+from trl_dsmath.generation.protocol import TokenizerMixin, encode_prompt, stream_key
 
 PROMPTS = [
     "The dial shows 9. Gia turns it up by 7 steps. Which digit does it show?",
@@ -157,6 +159,7 @@ def test_seeds(sampler: Any) -> None:
     other = _ids(sampler.sample(PROMPTS, Decoding(max_new_tokens=24, seed=4), n=4))
     assert all(a != b for a, b in zip(one, other, strict=True))
     assert len(set(one[0])) == 4  # the samples of one prompt differ
+    assert stream_key(3, [1, 2], 4) == 166246053622968051998787143541476025190  # as ever: runs are resumed
     assert len({stream_key(seed, ids, i) for seed in (0, 1) for ids in ([1], [1, 2]) for i in (0, 1)}) == 8
 
 
@@ -232,6 +235,32 @@ def test_a_stop_string_in_the_prompt_does_not_stop(sampler: Any) -> None:
     assert all(sample.stop is None for sample in stopped)
 
 
+@pytest.mark.parametrize("pad", ["<eos>", None])
+def test_a_row_that_a_stop_string_ended_is_padded_with_the_end_token(
+    pad: str | None, model: Any, tokenizer: Any, sampler: Any
+) -> None:
+    """Many models pad with their end token: behind the stop string it is padding, before it the end."""
+    stop = Decoding(max_new_tokens=40, stop=("e", "7"))
+    expected = sampler.sample(PROMPTS, stop, n=8)
+    other = copy.deepcopy(tokenizer)
+    other.pad_token = pad
+    assert TransformersSampler(model, other).sample(PROMPTS, stop, n=8) == expected
+    ends = {(sample.stop, sample.ids[-1] == tokenizer.eos_token_id) for sample in chain(*expected) if sample.finished}
+    assert ("e", False) in ends and ("7", False) in ends
+
+
+def test_the_end_token_before_the_stop_string_ends_the_sample(sampler: Any, tokenizer: Any) -> None:
+    """Of both in one row the first counts: a stop string whose last token is another row's padding is none."""
+    end, (text, *_) = tokenizer.eos_token_id, tokenizer("The dial", add_special_tokens=False)["input_ids"]
+    pad = tokenizer.pad_token_id
+    ended = sampler._read([text, end, pad, pad], None, ("dial",))
+    assert (ended.ids, ended.stop, ended.finished) == ((text, end), None, True)
+    stopped = sampler._read([text, end], 1, (sampler.decode([text])[-1],))
+    assert (stopped.ids, stopped.finished) == ((text,), True) and stopped.stop
+    cut = sampler._read([text, text], None, ())
+    assert (cut.ids, cut.stop, cut.finished) == ((text, text), None, False)
+
+
 def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: Any, sampler: Any) -> None:
     expected = _ids(sampler.sample(PROMPTS, LONG, n=2))
     own = model.generation_config
@@ -248,6 +277,22 @@ def test_training_mode_is_kept(model: Any, sampler: Any) -> None:
     sampler.sample(PROMPTS[:1], Decoding(max_new_tokens=1))
     assert model.training
     model.eval()
+
+
+def test_a_prompt_is_encoded_as_trl_does_and_text_behind_it_without_special_tokens(tokenizer: Any) -> None:
+    with_start = copy.deepcopy(tokenizer)
+    with_start.bos_token = "9"  # any token: here it is written by hand, as by a template
+    processor = TemplateProcessing(single="9 $A", special_tokens=[("9", with_start.bos_token_id)])
+    with_start.backend_tokenizer.post_processor = processor
+    plain = tokenizer("+7", add_special_tokens=False)["input_ids"]
+    assert encode_prompt(with_start, "+7") == [with_start.bos_token_id, *plain]
+    assert encode_prompt(with_start, "9+7") == tokenizer("9+7", add_special_tokens=False)["input_ids"]
+    assert encode_prompt(with_start, plain) == plain
+    mixin = TokenizerMixin()
+    mixin._tokenizer = with_start
+    assert mixin.encode("+7") == plain
+    assert tokenizer.eos_token_id not in mixin.encode("<eos>")
+    assert mixin.decode([tokenizer.eos_token_id, *plain]) == tokenizer.decode(plain)
 
 
 def test_messages_need_a_template(model: Any, tokenizer: Any, sampler: Any) -> None:

@@ -58,8 +58,18 @@ def test_time_in_which_a_worker_does_not_run_is_not_counted(pool: WorkerPool, at
 
 def test_a_pair_beyond_its_cpu_time_is_not_judged_and_that_is_logged(pool: WorkerPool, caplog) -> None:
     with caplog.at_level("WARNING"):
-        assert pool.run([HANGING, RIGHT], 1.0) == [None, True]
+        assert pool.run([HANGING, RIGHT], 0.5) == [None, True]
     assert "1 of 2 answers" in caplog.text
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1, None), (1000, True)])
+def test_a_pair_that_needs_about_the_limit_gets_more_alone(
+    pool: WorkerPool, at_birth, monkeypatch, factor, verdict
+) -> None:
+    monkeypatch.setattr(pool_module, "SECOND_LIMIT", factor)
+    workers = at_birth(lambda pid: None)
+    assert pool.run([RIGHT], 0.01) == [verdict]
+    assert len(workers) == 2
 
 
 def test_a_pair_whose_worker_died_is_tried_again(pool: WorkerPool, at_birth) -> None:

@@ -15,6 +15,7 @@ from .config import SamplerConfig
 from .loading import load_policy, load_sampler, load_tokenizer
 from .programs import run_completions
 from .protocol import Decoding, Program, Prompt, Sample, Sampler, Watch
+from .rendering import describe_prompt
 from .tools import ToolSampler
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = [
     "SamplerConfig",
     "ToolSampler",
     "Watch",
+    "describe_prompt",
     "load_policy",
     "load_sampler",
     "load_tokenizer",

@@ -75,7 +75,7 @@ class OpenAISampler(TokenizerMixin):
         url = base_url if urlsplit(base_url).path.strip("/") else base_url.rstrip("/") + "/v1"
         self._server = JSONServer(url, self._setting, how_to_start, key, timeout)
         self._model = model
-        self._own_tokenizer = tokenizer
+        self._tokenizer = tokenizer
         self._concurrency = concurrency
         self._generation_kwargs = dict(generation_kwargs or {})
         self._fewer = False  # whether it has returned fewer samples than were asked for
@@ -88,13 +88,23 @@ class OpenAISampler(TokenizerMixin):
     def rows_at_once(self) -> int:
         return self._concurrency
 
-    @property
-    def _tokenizer(self) -> Any:  # type: ignore[override]
-        if self._own_tokenizer is None:
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        self._need_tokenizer()
+        return super().encode_prompt(prompt)
+
+    def encode(self, text: str) -> list[int]:
+        self._need_tokenizer()
+        return super().encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        self._need_tokenizer()
+        return super().decode(ids)
+
+    def _need_tokenizer(self) -> None:
+        if self._tokenizer is None:
             from .loading import load_tokenizer
 
-            self._own_tokenizer = load_tokenizer(self._model)
-        return self._own_tokenizer
+            self._tokenizer = load_tokenizer(self._model)
 
     def sample(
         self,

@@ -67,7 +67,7 @@ class ServerSampler(OpenAISampler):
         if tokenizer is None:
             from transformers import AutoTokenizer
 
-            self._own_tokenizer = AutoTokenizer.from_pretrained(root)
+            self._tokenizer = AutoTokenizer.from_pretrained(root)
 
     def _request(self, prompt: Prompt, decoding: Decoding) -> tuple[str, dict[str, Any]]:
         """Raises:

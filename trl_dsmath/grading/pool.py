@@ -22,7 +22,9 @@ FORK_LIMIT = 30.0  # seconds in which a fork must answer; a process that was sto
 BATCH_CPU = 20  # a batch has this many times the CPU time of one pair
 PAIR_WALL, BATCH_WALL = 60, 240  # far backstops: seconds of the clock for a second of CPU time
 MAX_WORKERS = 16
-_FAILURES_ALONE = 2  # pairs that fail once more, alone, before the others are not tried again
+# A pair that fails is tried once more, alone, with this many times the limit: one that needs about the limit would otherwise
+# fail or not by chance. After two pairs that fail again the others are not tried.
+SECOND_LIMIT, _FAILURES_ALONE = 3, 2
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class _Batch:
     """The pairs of one call, and what they may still cost."""
 
     def __init__(self, pool: "WorkerPool", pairs: Sequence[tuple[str, str]], limit: float) -> None:
-        self.pool, self.pairs, self.limit = pool, pairs, limit
+        self.pool, self.pairs = pool, pairs
         self.results: list[bool | None] = [None] * len(pairs)
         self.cpu_left = BATCH_CPU * limit
         self.deadline = time.monotonic() + BATCH_WALL * limit
@@ -81,7 +83,7 @@ class _Batch:
     def over(self) -> bool:
         return self.cpu_left <= 0 or time.monotonic() > self.deadline
 
-    def judge(self, indices: Sequence[int], workers: int) -> None:
+    def judge(self, indices: Sequence[int], workers: int, limit: float) -> None:
         """Judges some of the pairs, `workers` at a time; those that could not be judged keep `None`."""
         waiting = deque(indices)
         busy: dict[int, tuple[_Child, int]] = {}
@@ -89,7 +91,7 @@ class _Batch:
             while busy or (waiting and not self.over):
                 while waiting and len(busy) < workers and not self.over:
                     index = waiting.popleft()
-                    child = _Child(self.pool.fork(), self.pairs[index], self.limit)
+                    child = _Child(self.pool.fork(), self.pairs[index], limit)
                     busy[child.connection.fileno()] = (child, index)
                 poller = select.poll()
                 for descriptor in busy:
@@ -100,9 +102,9 @@ class _Batch:
                     if child.result is not None:
                         self.results[index], spent = child.result
                     elif child.dead:
-                        spent = self.limit
-                    elif self._too_late(child):
-                        spent = self.limit
+                        spent = limit
+                    elif self._too_late(child, limit):
+                        spent = limit
                         child.kill()
                     else:
                         continue
@@ -113,12 +115,12 @@ class _Batch:
             for child, _ in busy.values():
                 child.kill()
 
-    def _too_late(self, child: _Child) -> bool:
+    def _too_late(self, child: _Child, limit: float) -> bool:
         now = time.monotonic()
         if child.pid is None and now - child.started > FORK_LIMIT:
             self.pool.restart()
             return True
-        return now - child.started > PAIR_WALL * self.limit or now > self.deadline
+        return now - child.started > PAIR_WALL * limit or now > self.deadline
 
 
 class WorkerPool:
@@ -137,7 +139,8 @@ class WorkerPool:
     def run(self, pairs: Sequence[tuple[str, str]], limit: float) -> list[bool | None]:
         """Judges pairs of formulas with math-verify.
 
-        A pair that could not be judged is tried once more, alone: its worker may have died of something else.
+        A pair that could not be judged is tried once more, alone, with three times the limit: its worker may have died of
+        something else, and a pair that needs about the limit gets the same verdict every time.
 
         Args:
             pairs (sequence of `tuple`):
@@ -150,12 +153,12 @@ class WorkerPool:
             `list[bool | None]`: one entry per pair, `None` where it could not be judged.
         """
         batch = _Batch(self, pairs, limit)
-        batch.judge(range(len(pairs)), workers=min(os.cpu_count() or 1, MAX_WORKERS))
+        batch.judge(range(len(pairs)), min(os.cpu_count() or 1, MAX_WORKERS), limit)
         failures = 0
         for index in [index for index, result in enumerate(batch.results) if result is None]:
             if failures == _FAILURES_ALONE or batch.over:
                 break
-            batch.judge([index], workers=1)
+            batch.judge([index], 1, SECOND_LIMIT * limit)
             failures += batch.results[index] is None
         if missing := batch.results.count(None):
             logger.warning("%d of %d answers that need computer algebra could not be judged", missing, len(pairs))
