@@ -110,6 +110,7 @@ def make(folder: Path) -> None:
     texts = [f"{row['question']}\n{row['answer']}" for row in rows]
     _model(parts / "model", texts)
     _prm(parts / "prm", parts / "model")
+    _languages(parts / "languages.bin")
     for name, text in _FILES.items():
         (parts / name).write_text(text)
     _lines(parts / "pages" / "0.jsonl.gz", [{"url": f"a.test/{i}", "text": text} for i, text in enumerate(texts)])
