@@ -28,8 +28,15 @@ from trl_dsmath.text import chinese_number, normalize, read_choice
         (r"{n \choose k}", r"\binom{n}{k}"),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
         ("\x0crac{1}{2}", r"\frac{1}{2}"),
+        ("x₁₂", "x_{12}"), ("x⁻²ⁿ", "x^{-2n}"), ("√12", r"\sqrt{12}"), ("∛8.5x", r"\sqrt[3]{8.5}x"), ("5又1/2", "5 1/2"), ("负5", "-5"),
+        ("$2.50", r"\$2.50"), ("$5$ m", r"5 \text{m}"), (r"5\quad m", "5 m"), (r"\left.x\right|", "x|"), (r"\mathbb{R}", r"\R"),
+        (r"\mathrm{cm}", r"\text{cm}"), (r"\pounds 5", "5"), (r"\hspace{1cm}5", "5"), (r"\mathbf{i}", r"\hat{i}"), (r"\vec{\hat{i}}", r"\hat{i}"),
+        (r"\vec{a}", "a"), (r"\triangle{ABC}", r"\triangle ABC"), (r"50\%", "50%"), (r"A\&B", "A and B"), (r"{a \over b}", r"\frac{a}{b}"),
+        ("3比4", "3:4"), ("6.02 x 10^23", r"6.02\times 10^23"), ("x^{}", "x"), (r"\approx 5", "5"), ("答案是5", "5"), ("'5'", "5"), ("=5", "5"),
+        (".x", "x"), ("5!!", "5!!"), ("5!.", "5!"), (r"\{1\}", r"\{1\}"), ("a...b", r"a\dots b"), ("30°", r"30^\circ"), (r"f^{\prime}", "f'"),
+        ("（１，２）", "(1,2)"), ("a—b", "a-b"), ("【5】", "[5]"), ("``5``", "5"), ("5 .", "5"), (r"\dfrac{1}{2}\\ ", r"\frac{1}{2}"),
     ],
-)
+)  # fmt: skip
 def test_normalize(text: str, canonical: str) -> None:
     assert " ".join(normalize(text).split()) == canonical
 
