@@ -34,7 +34,7 @@ from trl_dsmath.text import chinese_number, normalize, read_choice
         (r"\vec{a}", "a"), (r"\triangle{ABC}", r"\triangle ABC"), (r"50\%", "50%"), (r"A\&B", "A and B"), (r"{a \over b}", r"\frac{a}{b}"),
         ("3比4", "3:4"), ("6.02 x 10^23", r"6.02\times 10^23"), ("x^{}", "x"), (r"\approx 5", "5"), ("答案是5", "5"), ("'5'", "5"), ("=5", "5"),
         (".x", "x"), ("5!!", "5!!"), ("5!.", "5!"), (r"\{1\}", r"\{1\}"), ("a...b", r"a\dots b"), ("30°", r"30^\circ"), (r"f^{\prime}", "f'"),
-        ("（１，２）", "(1,2)"), ("a—b", "a-b"), ("【5】", "[5]"), ("``5``", "5"), ("5 .", "5"), (r"\dfrac{1}{2}\\ ", r"\frac{1}{2}"),
+        ("（１，２）", "(1,2)"), ("a—b", "a-b"), ("【5】", "[5]"), ("``5``", "5"), ("5 .", "5"), ("5 !", "5"), (r"\dfrac{1}{2}\\ ", r"\frac{1}{2}"),
     ],
 )  # fmt: skip
 def test_normalize(text: str, canonical: str) -> None:
