@@ -41,6 +41,31 @@ def test_normalize(text: str, canonical: str) -> None:
     assert " ".join(normalize(text).split()) == canonical
 
 
+@pytest.mark.parametrize(
+    ("characters", "canonical"),
+    [
+        (["\t", "\x1f", "\x7f", "\xa0", "\u2000", "\u200a", "\u202f", "\u3000"], "5 m"),
+        (["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff"], "5m"),
+        (["−", "–", "—", "﹣", "‐", "‑", "‒", "―"], "5-m"),
+    ],
+)
+def test_every_blank_and_every_minus_is_one(characters: list[str], canonical: str) -> None:
+    assert {normalize(f"5{character}m") for character in characters} == {canonical}
+
+
+def test_signs_for_numbers() -> None:
+    assert [normalize(sign) for sign in "①⑳⅖⅙⅞"] == [
+        r"\textcircled{1}", r"\textcircled{20}", r"\frac{2}{5}", r"\frac{1}{6}", r"\frac{7}{8}",
+    ]  # fmt: skip
+    assert [normalize(text) for text in (r"\mathbf i", r"\hat j", "！", "～", "Ａ")] == [
+        r"\hat{i}",
+        r"\hat{j}",
+        "",
+        "",
+        "A",
+    ]
+
+
 @given(st.text(max_size=200))
 def test_normalize_is_idempotent_enough(text: str) -> None:
     once = normalize(text)
