@@ -112,6 +112,19 @@ def test_an_untrained_classifier_stops_the_run(crawl: tuple[Path, dict[str, bool
     assert list((folder / "run" / "corpus").glob("*.jsonl.gz"))
 
 
+def test_pages_and_seed_in_an_object_store(crawl: tuple[Path, dict[str, bool]]) -> None:
+    folder, _ = crawl
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    for path in (*(folder / "pages").iterdir(), folder / "seed.jsonl"):
+        store.pipe(f"/bucket/{path.relative_to(folder)}", path.read_bytes())
+    near = _settings(folder, iterations=1, budget_tokens=3000)
+    far = replace(near, pages="memory://bucket/pages", seed_pages="memory://bucket/seed.jsonl")
+    for settings, name in ((near, "near"), (far, "far")):
+        assert run_loop(settings, folder / name, lambda line: None).status == "done"
+    assert _digests(folder / "far") == _digests(folder / "near")
+
+
 def test_a_page_without_text_is_named(crawl: tuple[Path, dict[str, bool]]) -> None:
     folder, _ = crawl
     with gzip.open(folder / "pages" / "9.jsonl.gz", "wt") as file:

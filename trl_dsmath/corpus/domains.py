@@ -46,8 +46,11 @@ class Domain:
 
     def merge(self, other: "Domain") -> None:
         """Adds the counts of another part of the crawl."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+        self.pages += other.pages
+        self.tokens += other.tokens
+        self.collected += other.collected
+        self.undecided += other.undecided
+        self.score += other.score
 
 
 @lru_cache(maxsize=100_000)

@@ -21,7 +21,7 @@ from .blocks import (
     page_files,
 )
 from .dedup import BANDS
-from .execution import Execution, make_executor
+from .execution import Execution, children_end_with_parent, make_executor
 from .read import ENDINGS, MAX_BYTES
 
 CLEAN = "clean"  # folder of the result, in the output folder
@@ -64,7 +64,7 @@ def prepare(
     """
     execution = execution or Execution()
     local = nullcontext() if "://" in output else lock(Path(output) / ".lock")
-    with local:
+    with local, children_end_with_parent():
         for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds, filters):
             executor.run()
             if execution.kind != "slurm" and (left := executor.get_incomplete_ranks(skip_completed=True)):
