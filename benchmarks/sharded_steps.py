@@ -144,6 +144,7 @@ def make_trainer(run: str, sharding: str, folder: Path, out: str) -> Any:
         "save_strategy": "no",
         "logging_steps": 1,
         "learning_rate": 1e-3,
+        "adam_epsilon": 1e-6,  # with 1e-8, gradients that are mere rounding move a weight by up to 9e-5
         "max_steps": STEPS,
         "per_device_train_batch_size": ROWS[run] // world,
         "gradient_accumulation_steps": 1,
