@@ -107,15 +107,14 @@ def fix_completions(trainer: Any, sampled: list) -> None:
     trainer._generate_single_turn = fixed
 
 
-def solve_held_out(trainer: Any, out: Path, sampled: list) -> None:
-    """Adds what `MathEvaluationCallback` samples."""
+def solve_held_out(trainer: Any, out: Path) -> list[str]:
+    """What `MathEvaluationCallback` samples."""
     from trl_dsmath import MathEvaluationCallback
 
     problems = [{"prompt": problem(i)[0], "solution": rf"\boxed{{{problem(i)[1]}}}"} for i in range(40, 43)]
     MathEvaluationCallback(trainer, problems, every=1, max_new_tokens=8, batch_size=1).evaluate()
-    if trainer.is_world_process_zero():
-        (file,) = (out / "eval_math").glob("*.jsonl")
-        sampled += file.read_text().splitlines()
+    (file,) = (out / "eval_math").glob("*.jsonl")  # written by the first process before the metrics reach the others
+    return file.read_text().splitlines()
 
 
 def make_trainer(run: str, sharding: str, folder: Path, out: str) -> Any:
@@ -210,7 +209,7 @@ def work(sharding: str, runs: list[str], folder: Path) -> None:
 
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     for run in runs:
-        out, losses, sampled = str(folder / f"{run}-{sharding}"), [], []
+        out, losses, sampled, solved = str(folder / f"{run}-{sharding}"), [], [], []
         try:
             trainer = make_trainer(run, sharding, folder, out)
         except ConfigError as error:
@@ -234,12 +233,14 @@ def work(sharding: str, runs: list[str], folder: Path) -> None:
         if trainer.eval_dataset is not None:
             losses.append(trainer.evaluate()["eval_loss"])
         if run == "grpo" and sharding != "fsdp2":  # of three problems one process solves two, the other one
-            solve_held_out(trainer, Path(out), sampled)
+            solved = solve_held_out(trainer, Path(out))
         trainer.save_model(out)
         norms = [float(log["grad_norm"]) for log in trainer.state.log_history if "grad_norm" in log]
         rows = gather_object(sampled)
         if trainer.is_world_process_zero():
-            Path(f"{out}.json").write_text(json.dumps({"losses": losses, "norms": norms, "sampled": sorted(rows)}))
+            Path(f"{out}.json").write_text(
+                json.dumps({"losses": losses, "norms": norms, "sampled": sorted(rows), "solved": solved})
+            )
         print(f"{sharding}: {run}", losses, norms, flush=True)
 
 
@@ -280,7 +281,8 @@ def compare(run: str, sharding: str, folder: Path) -> tuple[str, bool]:
     ]
     assert len(one["norms"]) == STEPS and min(one["norms"]) > 0 and moved > TOLERANCE
     losses = [", ".join(f"{loss:.6f}" for loss in each["losses"]) for each in (one, two)]
-    same = {True: "same", False: "OTHERS"}[one["sampled"] == two["sampled"]] if one["sampled"] else ""
+    met = one["sampled"] == two["sampled"] and two["solved"] in ([], one["solved"])
+    same = {True: "same", False: "OTHERS"}[met] if one["sampled"] else ""
     figures = " | ".join(f"{difference:.1e}" for difference in differences)
     return (
         f"| {run} | {sharding} | {losses[0]} | {losses[1]} | {figures} | {same} |",
