@@ -153,12 +153,13 @@ def test_old_and_new_labels_are_shuffled(tmp_path: Path) -> None:
     assert 2 < sources[:20].count("new") < 18
 
 
-def test_replay_share_is_exact(tmp_path: Path) -> None:
+def test_replay_share_is_exact(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     new = _labels(tmp_path / "iteration-3" / "labels" / "train.jsonl", 180)
     earlier = [_labels(tmp_path / f"iteration-{i}" / "labels" / "train.jsonl", 100, 1000 * i) for i in (1, 2)]
     output = tmp_path / "mixed" / "train.jsonl"
     assert GRPO_STAGE.replay_fraction == 0.1
     phases.replay_phase(new, earlier, 0.1, 0, output)
+    assert capsys.readouterr().out == f"labels      180 new, 20 replayed (10.0%): {output}\n"
     sources = _sources(output)
     assert sources["new"] == 180 and sources.total() == 200  # 20 of 200 are earlier ones: 10 %
     assert sources["iteration-1"] + sources["iteration-2"] == 20 and min(sources.values()) > 0
@@ -212,6 +213,7 @@ def test_an_adapter_is_merged_into_its_policy(tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from trl_dsmath.scripts import merge_adapter
     from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     make_tiny_model(["one two"] * 4, tmp_path / "base", max_length=64, vocab_size=300, hidden_size=64, num_layers=1)
@@ -220,7 +222,7 @@ def test_an_adapter_is_merged_into_its_policy(tmp_path: Path) -> None:
     model = peft.get_peft_model(base, settings).eval()
     model.save_pretrained(tmp_path / "grpo")
     AutoTokenizer.from_pretrained(tmp_path / "base").save_pretrained(tmp_path / "grpo")
-    merged = phases._merged(tmp_path / "grpo", str(tmp_path / "base"))
+    merged = merge_adapter(tmp_path / "grpo", str(tmp_path / "base"))
     assert merged == tmp_path / "grpo-merged" and not (merged / "adapter_config.json").exists()
     ids = torch.tensor([[5, 6, 7]])
     loaded = AutoModelForCausalLM.from_pretrained(merged)

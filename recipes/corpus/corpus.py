@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from trl_dsmath.corpus import Execution, LoopSettings, prepare, run_loop, score_part, serve, statistics
+from trl_dsmath.corpus import (
+    Execution,
+    KeepLanguages,
+    KeepQuality,
+    LoopSettings,
+    prepare,
+    run_loop,
+    score_part,
+    serve,
+    statistics,
+)
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.scripts import ScriptParser, run_script
 
@@ -51,6 +61,9 @@ class PrepareArguments:
     workers: int = field(default=1, metadata={"help": "Tasks that run at a time."})
     max_bytes: int = field(default=10_000_000, metadata={"help": "Longer pages are passed over."})
     seconds: float = field(default=20.0, metadata={"help": "CPU time for a page before its plain text is taken."})
+    languages: list[str] = field(default_factory=list, metadata={"help": "Keep pages in these: en zh."})
+    language_model: str | None = field(default=None, metadata={"help": "fastText model of languages: lid.176.bin."})
+    quality: bool = field(default=False, metadata={"help": "Keep pages that pass Gopher's rules, formulas left out."})
 
 
 @dataclass
@@ -82,7 +95,11 @@ def prepare_pages(argv: list[str]) -> int:
     if not args.benchmarks:
         print("warning      no --benchmarks: nothing is decontaminated", flush=True)
     execution = where.execution(args.workers)
-    prepare(args.pages, args.output_dir, args.benchmarks, execution, args.max_bytes, args.seconds)
+    if bool(args.languages) != bool(args.language_model):
+        raise ConfigError("--languages and --language_model go together: --languages en --language_model lid.176.bin")
+    filters = [KeepLanguages(args.languages, args.language_model)] if args.language_model else []
+    filters += [KeepQuality()] if args.quality else []
+    prepare(args.pages, args.output_dir, args.benchmarks, execution, args.max_bytes, args.seconds, filters)
     if where.executor == "slurm":
         print(f"submitted    the stages wait for each other; the result will be in {args.output_dir}/clean")
         return 0

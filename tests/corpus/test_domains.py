@@ -140,11 +140,11 @@ def test_a_folder_or_an_under_host_of_four_pages_is_not_shown_and_one_of_five_is
     rows += _pages("small.test", 0, 4) + _pages("large.test", 0, 5)
     shown, _, _ = _count(rows)
     assert shown == [
-        ("h.test", "over"), ("h.test/five", "inside"), ("h.test/food", "inside"), ("large.test", "under"),
+        ("h.test", "over"), ("h.test/food", "inside"), ("h.test/five", "inside"), ("large.test", "under"),
     ]  # fmt: skip
 
 
-def test_hosts_with_most_pages_come_first_and_thirty_under_the_threshold_are_shown() -> None:
+def test_hosts_with_most_tokens_come_first_and_thirty_under_the_threshold_are_shown() -> None:
     rows = [page for i in range(31) for page in _pages(f"u{i:02d}.test", 0, 5)]
     rows += _pages("b.test", 6, 0) + _pages("a.test", 6, 0) + _pages("c.test", 7, 3) + _pages("near.test", 1, 19)
     shown, _, _ = _count(rows)
@@ -152,14 +152,14 @@ def test_hosts_with_most_pages_come_first_and_thirty_under_the_threshold_are_sho
     assert [host for host, why in shown if why == "under"] == ["near.test", *(f"u{i:02d}.test" for i in range(29))]
 
 
-def test_folders_of_a_mixed_host_come_by_collected_pages_and_go_on_inside_mixed_ones() -> None:
+def test_folders_of_a_mixed_host_come_by_tokens_and_then_by_collected_pages_and_go_on_inside_mixed_ones() -> None:
     rows = (
         _pages("h.test/b/x", 5, 0) + _pages("h.test/b/y", 0, 5) + _pages("h.test/a", 5, 1) + _pages("h.test/c", 6, 0)
     )
     shown, _, _ = _count(rows)
     assert shown == [
-        ("h.test", "over"), ("h.test/c", "inside"), ("h.test/a", "inside"),
-        ("h.test/b", "inside"), ("h.test/b/x", "inside"), ("h.test/b/y", "inside"),
+        ("h.test", "over"), ("h.test/b", "inside"), ("h.test/b/x", "inside"), ("h.test/b/y", "inside"),
+        ("h.test/c", "inside"), ("h.test/a", "inside"),
     ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("datatrove")
 
+from trl_dsmath.corpus import execution
 from trl_dsmath.corpus.execution import Execution, map_shards
 from trl_dsmath.errors import DataError
 
@@ -69,3 +70,11 @@ def test_slurm_runs_a_job_array_and_is_waited_for(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "jobs").read_text().count("job") == 2  # the array and datatrove's merge of its statistics
     with pytest.raises(DataError, match=r"1 of 2 shards failed \(first: 0\)"):
         list(map_shards(partial(divmod, 1), tmp_path / "parts" / "b", [1, 0], execution))
+
+
+def test_results_of_many_shards_come_merged_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_GROUP", 2)
+    numbers, merge = range(5), list.extend
+    found = list(map_shards(partial(list.__mul__, ["x"]), tmp_path, numbers, Execution(), merge))
+    # 0 to 4 words: (0, 1), (2, 3), (4) make 1, 5, 4; then (1, 5), (4) make 6 and 4
+    assert [len(part) for part in found] == [6, 4]

@@ -224,6 +224,19 @@ def test_ray_with_two_workers_gives_the_same_files(
     assert _digests(tmp_path) == whole
 
 
+def test_crawl_and_result_in_an_object_store(small: Path, benchmark_file: str, whole: dict[str, str]) -> None:
+    store = pytest.importorskip("fsspec").filesystem("memory")
+    for path in small.iterdir():
+        store.pipe(f"/bucket/crawl/{path.name}", path.read_bytes())
+    prepare("memory://bucket/crawl", "memory://bucket/out", [benchmark_file], Execution(tasks=3))
+    digests = {
+        name.removeprefix("/bucket/out/"): hashlib.sha256(store.cat_file(name)).hexdigest()
+        for name in store.find("/bucket/out")
+        if name.split("/")[3] not in ("logs", "matching", "run.json")
+    }
+    assert digests == {name: digest for name, digest in whole.items() if name not in (".lock", "run.json")}
+
+
 def test_slurm_gets_a_job_a_stage_each_after_the_one_before(
     small: Path, benchmark_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

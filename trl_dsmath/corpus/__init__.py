@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .decontaminate import load_benchmarks as load_benchmarks
     from .execution import Execution as Execution
     from .extract import extract_text as extract_text
+    from .filters import KeepLanguages as KeepLanguages
+    from .filters import KeepQuality as KeepQuality
     from .loop import LoopResult as LoopResult
     from .loop import run_loop as run_loop
     from .loop import score_part as score_part
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Execution": "execution",
+    "KeepLanguages": "filters",
+    "KeepQuality": "filters",
     "LoopResult": "loop",
     "LoopSettings": "settings",
     "decontaminate": "decontaminate",

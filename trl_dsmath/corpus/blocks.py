@@ -23,6 +23,7 @@ try:
     from datatrove.io import DataFolder, get_datafolder
     from datatrove.pipeline.base import PipelineStep
     from datatrove.pipeline.extractors.base import ExtractorSandbox
+    from datatrove.pipeline.filters.base_filter import BaseFilter, get_filter_result
 except ImportError as _error:
     raise MissingDependencyError(
         "The corpus pipeline runs on datatrove: pip install 'trl-dsmath[corpus]'."
@@ -192,6 +193,30 @@ class ExtractPages(_Filter):
                     yield document
                 else:
                     self.drop(output, document, "no text")
+        output.close()
+
+
+class FilterPages(_Filter):
+    """Any of datatrove's filters: what it removes is kept, with its reason."""
+
+    type, name = "FILTER", "datatrove's filter"
+
+    def __init__(self, removed: str, chosen: BaseFilter) -> None:
+        self.name = type(chosen).__name__  # the name in the statistics
+        super().__init__(removed)
+        self.chosen = chosen
+
+    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        output = _Output(self.removed)
+        for document in data or ():
+            output.open(document.metadata[_SHARD])
+            with self.track_time():
+                kept, reason = get_filter_result(self.chosen.filter(document))
+            if kept:
+                self.stat_update("kept")
+                yield document
+            else:
+                self.drop(output, document, reason or self.name)
         output.close()
 
 

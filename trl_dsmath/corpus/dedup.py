@@ -22,6 +22,7 @@ SIMILARITY = 0.8
 SHINGLE = 5
 _SEED = 2402
 _BATCH = 256
+_CHUNK = 10_000  # pairs that are compared together
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _TRACKING = re.compile(r"utm_\w+|fbclid|gclid|msclkid|mc_[ce]id|sessionid|phpsessid|jsessionid|sid", re.I)
@@ -251,8 +252,8 @@ def _groups(keys: np.ndarray, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _similarity(signatures: Sequence[np.ndarray], offsets: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
     result = np.zeros(len(one))
-    for start in range(0, len(one), 10_000):
-        chunk = slice(start, start + 10_000)
+    for start in range(0, len(one), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
         result[chunk] = (_rows(signatures, offsets, one[chunk]) == _rows(signatures, offsets, two[chunk])).mean(axis=1)
     return result
 

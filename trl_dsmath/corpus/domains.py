@@ -46,8 +46,11 @@ class Domain:
 
     def merge(self, other: "Domain") -> None:
         """Adds the counts of another part of the crawl."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+        self.pages += other.pages
+        self.tokens += other.tokens
+        self.collected += other.collected
+        self.undecided += other.undecided
+        self.score += other.score
 
 
 @lru_cache(maxsize=100_000)
@@ -115,7 +118,7 @@ def to_show(
     hosts: dict[str, Domain], folders: dict[str, Domain], threshold: float, decisions: Decisions | None = None
 ) -> Iterator[tuple[str, str]]:
     """
-    Prefixes that a person should look at, and why.
+    Prefixes that a person should look at, and why; those with the most tokens first.
 
     Domains and hosts over the threshold, each followed by its hosts or folders where it is mixed (down to folders that
     are not), and hosts that are near the threshold or of which the classifier is least sure: a host of mathematics that
@@ -150,14 +153,14 @@ def to_show(
 
     over = {host for host in hosts if hosts[host].share > threshold}
     over -= {inner for host in over for inner in children.get(host, []) if inner in hosts}
-    for host in sorted(over, key=lambda name: (-hosts[name].collected, name)):
+    for host in sorted(over, key=lambda name: (-hosts[name].tokens, -hosts[name].collected, name)):
         yield host, "again" if touches(decided_on, host) and grown(host) else "over"
         for prefix in _inside(host, known, children):
             yield prefix, "again" if decisions and prefix in decisions.decided and grown(prefix) else "inside"
     under = [host for host in hosts if hosts[host].share <= threshold and hosts[host].pages >= FEWEST]
     under = [host for host in under if registered_domain(host) not in hosts or registered_domain(host) == host]
     under.sort(key=lambda name: (-hosts[name].share, -hosts[name].mean_score, name))
-    yield from ((host, "under") for host in under[:UNDER])
+    yield from ((host, "under") for host in sorted(under[:UNDER], key=lambda name: (-hosts[name].tokens, name)))
 
 
 def host_of(prefix: str) -> str:
@@ -173,7 +176,9 @@ def _inside(prefix: str, known: dict[str, Domain], children: dict[str, list[str]
     domain = known[prefix]
     if not _MIXED[0] < domain.share < _MIXED[1]:
         return
-    for inner in sorted(children.get(prefix, []), key=lambda name: (-known[name].collected, name)):
+    for inner in sorted(
+        children.get(prefix, []), key=lambda name: (-known[name].tokens, -known[name].collected, name)
+    ):
         found = known[inner]
         if found.pages < FEWEST:
             continue

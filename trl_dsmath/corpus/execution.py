@@ -1,10 +1,12 @@
 """Where work on a crawl is done: on this machine, on Ray or on Slurm; and a function mapped over its shards, each result a file."""
 
 import multiprocessing
+import os
 import pickle
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from ..errors import ConfigError, DataError, MissingDependencyError
 from .classifier import end_with_parent
 
 T = TypeVar("T")
+_GROUP = 64  # results that are merged at a time
 _POLL = 15.0  # seconds between two looks at Slurm's queue
 
 
@@ -75,8 +78,27 @@ def make_executor(
     return SlurmPipelineExecutor(steps, job_name=f"dsmath-{name}", depends=depends, **common)
 
 
+_guarded = False
+os.register_at_fork(after_in_child=lambda: end_with_parent() if _guarded else None)
+
+
+@contextmanager
+def children_end_with_parent() -> Iterator[None]:
+    """Processes that are forked meanwhile end when this one is killed: those of datatrove would wait for ever."""
+    global _guarded
+    _guarded = True
+    try:
+        yield
+    finally:
+        _guarded = False
+
+
 def map_shards(
-    function: Callable[[int], T], folder: Path, numbers: Iterable[int], execution: Execution
+    function: Callable[[int], T],
+    folder: Path,
+    numbers: Iterable[int],
+    execution: Execution,
+    merge: Callable[[T, T], None] | None = None,
 ) -> Iterator[T]:
     """
     Calls a function for each shard, wherever `execution` says, and gives its results in order, one in memory at a time.
@@ -90,6 +112,9 @@ def map_shards(
             The shards.
         execution ([`Execution`]):
             Where to run.
+        merge (`Callable`, *optional*):
+            Adds the second of two results to the first. With it, results of many shards come merged in groups, so that
+            this process never reads more than 64.
 
     Raises:
         DataError: a task failed.
@@ -97,8 +122,25 @@ def map_shards(
     files = {number: folder / f"{number:06d}.pickle" for number in numbers}
     for _ in run_missing(partial(_keep, function, folder), files, execution):
         pass
-    for file in files.values():
-        yield pickle.loads(file.read_bytes())
+    paths = list(files.values())
+    if merge and len(paths) > _GROUP:
+        groups = [paths[start : start + _GROUP] for start in range(0, len(paths), _GROUP)]
+        merged = partial(_merge, merge, groups)
+        yield from map_shards(merged, folder / "groups", range(len(groups)), execution, merge)
+        return
+    yield from map(_load, paths)
+
+
+def _load(path: Path) -> Any:
+    return pickle.loads(path.read_bytes())
+
+
+def _merge(merge: Callable[[Any, Any], None], groups: list[list[Path]], number: int) -> Any:
+    first, *others = groups[number]
+    total = _load(first)
+    for path in others:
+        merge(total, _load(path))
+    return total
 
 
 def _keep(function: Callable[[int], Any], folder: Path, number: int) -> None:

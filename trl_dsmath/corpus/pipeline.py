@@ -12,6 +12,7 @@ from .blocks import (
     Decontaminate,
     DropDuplicates,
     ExtractPages,
+    FilterPages,
     FindDuplicates,
     MatchDuplicates,
     ReadShards,
@@ -20,7 +21,7 @@ from .blocks import (
     page_files,
 )
 from .dedup import BANDS
-from .execution import Execution, make_executor
+from .execution import Execution, children_end_with_parent, make_executor
 from .read import ENDINGS, MAX_BYTES
 
 CLEAN = "clean"  # folder of the result, in the output folder
@@ -33,6 +34,7 @@ def prepare(
     execution: Execution | None = None,
     max_bytes: int = MAX_BYTES,
     seconds: float = 20.0,
+    filters: Sequence[Any] = (),
 ) -> None:
     """Turns a crawl into clean text, stage by stage.
 
@@ -53,6 +55,8 @@ def prepare(
             Longer pages are passed over.
         seconds (`float`, *optional*, defaults to `20.0`):
             CPU time for one page, after which the plain text between its tags is taken.
+        filters (`Sequence`, *optional*):
+            datatrove filters that every page passes after extraction, such as [`KeepLanguages`] and [`KeepQuality`].
 
     Raises:
         ConfigError: the output folder belongs to a run with other arguments.
@@ -60,8 +64,8 @@ def prepare(
     """
     execution = execution or Execution()
     local = nullcontext() if "://" in output else lock(Path(output) / ".lock")
-    with local:
-        for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds):
+    with local, children_end_with_parent():
+        for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds, filters):
             executor.run()
             if execution.kind != "slurm" and (left := executor.get_incomplete_ranks(skip_completed=True)):
                 raise DataError(
@@ -76,6 +80,7 @@ def make_executors(
     execution: Execution,
     max_bytes: int = MAX_BYTES,
     seconds: float = 20.0,
+    filters: Sequence[Any] = (),
 ) -> list[Any]:
     """The datatrove executors of the stages, in order; `prepare` runs them. On Slurm each waits for the one before."""
     from datatrove.io import get_datafolder
@@ -84,7 +89,8 @@ def make_executors(
     if not files:
         raise DataError(f"{pages}: no file here ends in {ENDINGS}.")
     _remember(output, {"pages": pages, "files": files, "benchmarks": [str(path) for path in benchmarks],
-                       "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds})  # fmt: skip
+                       "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds,
+                       **({"filters": list(map(_described, filters))} if filters else {})})  # fmt: skip
 
     def folder(name: str) -> str:
         return f"{output.rstrip('/')}/{name}"
@@ -97,6 +103,7 @@ def make_executors(
             [
                 ReadShards(pages, folder("removed/read"), max_bytes),
                 ExtractPages(folder("removed/extract"), seconds),
+                *(FilterPages(folder(f"removed/{type(one).__name__}"), one) for one in filters),
                 SignPages(folder("signatures"), folder("matching/keys")),
                 WriteShards(folder("extracted")),
             ],
@@ -144,6 +151,13 @@ def make_executors(
             )
         )
     return executors
+
+
+def _described(chosen: Any) -> str:
+    """A filter and its settings, the same in every run."""
+    settings = {name: sorted(value) if isinstance(value, set) else value for name, value in vars(chosen).items()}
+    plain = {name: value for name, value in settings.items() if isinstance(value, str | int | float | list | None)}
+    return f"{type(chosen).__name__} {json.dumps(plain, sort_keys=True, default=str)}"
 
 
 def _remember(output: str, arguments: dict[str, Any]) -> None:

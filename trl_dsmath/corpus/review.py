@@ -17,7 +17,7 @@ from .domains import Domain, host_of, registered_domain, touches
 from .rules import MATH, NOT, SKIP, Decisions, parts, read_rules
 from .score import Cut, Scored, read_shard
 
-COLUMNS = ("prefix", "why", "pages", "collected", "undecided", "share", "mean_score", "decision", "examples")
+COLUMNS = ("prefix", "why", "pages", "collected", "tokens", "undecided", "share", "mean_score", "decision", "examples")
 _EXAMPLES = 4
 _EXCERPT = 1200
 _AUTOMATIC_MATH, _AUTOMATIC_NOT = 0.5, 0.1
@@ -36,6 +36,7 @@ class Entry:
     decision: str
     examples: list[dict[str, Any]] = field(default_factory=list)
     undecided: int = 0
+    tokens: int = 0
 
 
 # By prefix and whether the page is collected: hash, shard, line and score of the pages with the least hashes.
@@ -101,6 +102,7 @@ def make_review(
             round(probability(domain.mean_score), 4),
             "" if why == "again" else decisions.of(prefix) or "",
             undecided=domain.undecided,
+            tokens=domain.tokens,
         )
     chosen: Candidates = {}
     for part in candidates(set(entries)):
@@ -160,6 +162,7 @@ def read_review(folder: Path) -> list[Entry]:
                 row["decision"],
                 examples.get(row["prefix"], []),
                 int(row["undecided"]),
+                int(row.get("tokens") or 0),
             )
             for row in csv.DictReader(file)
         ]
@@ -212,7 +215,12 @@ class Session:
         self.entries = read_review(newest)
         self.path = folder / "decisions.csv"
         self.decisions = read_rules(self.path) if self.path.exists() else Decisions()
+        # What rules, and earlier rounds, have decided.
+        kept = next((file for n in (self.number, self.number - 1)
+                     if (file := folder / f"iteration-{n}" / "decisions.csv").exists()), None)  # fmt: skip
+        self.before = read_rules(kept) if kept else Decisions()
         self._undo: list[tuple[str, str | None, int | None]] = []
+        self._at: str | None = None
 
     @property
     def open(self) -> list[Entry]:
@@ -222,8 +230,18 @@ class Session:
 
     @property
     def current(self) -> Entry | None:
-        """The entry to decide on."""
-        return next(iter(self.open), None)
+        """The entry to decide on: the one that was jumped to, or the next open one."""
+        jumped = next((entry for entry in self.entries if entry.prefix == self._at), None)
+        return jumped or next(iter(self.open), None)
+
+    def decision(self, entry: Entry) -> str:
+        """The decision that holds for an entry; empty where it is open."""
+        found = (self.decisions.of(entry.prefix) or self.before.of(entry.prefix)) if self._settled(entry) else None
+        return found or ""
+
+    def jump(self, prefix: str) -> None:
+        """Shows an entry next, decided or not."""
+        self._at = prefix
 
     def decide(self, decision: str) -> None:
         """Writes down a decision on the current entry."""
@@ -234,12 +252,14 @@ class Session:
         self._undo.append((entry.prefix, made.decided.get(entry.prefix), made.rounds.get(entry.prefix)))
         made.set(entry.prefix, decision, self.number)
         made.write(self.path)
+        self._at = None
 
     def undo(self) -> None:
         """Takes the last decision back."""
         if not self._undo:
             return
         prefix, before, round_number = self._undo.pop()
+        self._at = prefix
         if before is None:
             self.decisions.drop(prefix)
         else:
@@ -248,13 +268,16 @@ class Session:
 
     def skip_rest(self) -> None:
         """Skips all that is open, each to be undone by itself."""
+        self._at = None
         while self.current:
             self.decide(SKIP)
 
     def _settled(self, entry: Entry) -> bool:
-        found = self.decisions.prefix_of(entry.prefix)
-        if found is None:
-            return False
-        if self.decisions.decided[found] != SKIP:
+        made = self.decisions
+        if (found := made.prefix_of(entry.prefix)) is None:
+            made = self.before
+            if entry.why == "again" or (found := made.prefix_of(entry.prefix)) is None:
+                return False
+        if made.decided[found] != SKIP:
             return True
-        return found == entry.prefix and (entry.why != "again" or self.decisions.rounds.get(found) == self.number)
+        return found == entry.prefix and (entry.why != "again" or made.rounds.get(found) == self.number)

@@ -66,6 +66,11 @@ class _Counts:
         self.estimated.merge(other.estimated)
 
 
+def _merge_scores(total: tuple[Counts, Tally], part: tuple[Counts, Tally]) -> None:
+    add_counts(total[0], part[0])
+    total[1].merge(part[1])
+
+
 class Round:
     """
     A round in its folder, `iteration-N`.
@@ -92,9 +97,15 @@ class Round:
         self.model = folder / "model.bin"
         (folder / "scores").mkdir(parents=True, exist_ok=True)
 
-    def _mapped(self, name: str, function: Callable[[int], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
+    def _mapped(
+        self,
+        name: str,
+        function: Callable[[int], T],
+        numbers: Iterable[int] | None = None,
+        merge: Callable[[T, T], None] | None = None,
+    ) -> Iterator[T]:
         numbers = range(len(self.shards)) if numbers is None else numbers
-        return map_shards(function, self.folder / "parts" / name, numbers, self.execution)
+        return map_shards(function, self.folder / "parts" / name, numbers, self.execution, merge)
 
     def train(
         self,
@@ -179,11 +190,10 @@ class Round:
         """What is collected: the budget's best pages, or those above the score threshold."""
         path = self.folder / "cut.json"
         if not path.exists():
-            counts: Counts = {}
-            apart = Tally()
-            for part, tally in self._mapped("scores", self._scores_of):
-                add_counts(counts, part)
-                apart.merge(tally)
+            total: tuple[Counts, Tally] = ({}, Tally())
+            for part in self._mapped("scores", self._scores_of, merge=_merge_scores):
+                _merge_scores(total, part)
+            counts, apart = total
             threshold = self.settings.min_score
             if self.settings.budget_tokens is None and (found := apart.best_threshold()) is not None:
                 threshold = max(threshold, probability(found - 0.5))
@@ -191,7 +201,7 @@ class Round:
                 counts,
                 self.settings.budget_tokens,
                 threshold,
-                lambda score: self._mapped("ties", partial(self._ties_of, score)),
+                lambda score: self._mapped("ties", partial(self._ties_of, score), merge=add_counts),
             )
             write_whole(path, json.dumps(asdict(cut), indent=1) + "\n")
         return Cut(**json.loads(path.read_text()))
@@ -221,7 +231,9 @@ class Round:
         path = self.folder / "report.json"
         if not path.exists() or not (self.folder / "review.csv").exists():
             total = _Counts()
-            for part in self._mapped("counts", partial(self._counts_of, self.cut(), labels, before)):
+            for part in self._mapped(
+                "counts", partial(self._counts_of, self.cut(), labels, before), merge=_Counts.merge
+            ):
                 total.merge(part)
             self._review(domains.with_registered(total.hosts))
             texts = [text for _, text in seed_held_out]
@@ -252,7 +264,7 @@ class Round:
         over = {host for host, domain in hosts.items() if domain.share > share}
         over |= {host for host in hosts if domains.registered_domain(host) in over}
         folders: dict[str, domains.Domain] = {}
-        for part in self._mapped("folders", partial(self._folders_of, cut, over)):
+        for part in self._mapped("folders", partial(self._folders_of, cut, over), merge=domains.merge_domains):
             domains.merge_domains(folders, part)
         folders = dict(sorted(folders.items()))
         rows = "".join(
@@ -264,7 +276,9 @@ class Round:
             domains.to_show(hosts, folders, share, decisions),
             {**hosts, **folders},
             decisions,
-            lambda prefixes: self._mapped("examples", partial(self._examples_of, cut, prefixes)),
+            lambda prefixes: self._mapped(
+                "examples", partial(self._examples_of, cut, prefixes), merge=review.merge_candidates
+            ),
             lambda lines: self._mapped("excerpts", partial(self._excerpts_of, lines), lines),
         )
         review.write_review(self.folder, entries)

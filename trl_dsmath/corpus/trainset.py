@@ -21,6 +21,7 @@ from .settings import LoopSettings
 _LEAST_NEGATIVES = 2000
 _LONGEST = 10_000  # characters of a page that are trained on: the kind of a page shows early, and a manual is endless
 _HASHES = 1 << 64
+_SHARE = 3  # times as many random pages are looked at as are wanted, since some cannot be used
 _LARGEST_PART = 3  # of a small crawl, at most a third becomes negatives
 
 
@@ -141,7 +142,7 @@ def choose(
     decisions: Decisions,
     held_out: set[str],
     settings: LoopSettings,
-    mapped: Callable[[str, Callable[[int], Any], Iterable[int]], Iterator[Any]],
+    mapped: Callable[..., Iterator[Any]],
 ) -> list[Example]:
     """
     Chooses pages and reads their text, shard by shard.
@@ -166,7 +167,7 @@ def choose(
         settings ([`LoopSettings`]):
             Sizes and the seed.
         mapped (`Callable`):
-            Gives a function's results for some shards; its first argument names the step.
+            [`map_shards`] of the round: name of the step, function, numbers of shards, `merge`.
 
     Returns:
         `list[Example]`: mixed, in an order given by the hash.
@@ -175,11 +176,12 @@ def choose(
         DataError: there are no pages to train on.
     """
     left_out = held_out | {url for url, _ in seed_pages if url}
-    limit = min(_HASHES, _HASHES * 3 * settings.negative_examples // max(pages, 1))
+    limit = min(_HASHES, _HASHES * _SHARE * settings.negative_examples // max(pages, 1))
     while True:
         found = Candidates(settings)
         rule = _Rule(cut, decisions, left_out, settings.seed, limit)
-        for part in mapped(f"candidates-{limit:x}", partial(_find, files, rule, settings), range(len(files))):
+        find = partial(_find, files, rule, settings)
+        for part in mapped(f"candidates-{limit:x}", find, range(len(files)), Candidates.merge):
             found.merge(part)
         if limit == _HASHES or len(found.random.heap) == settings.negative_examples:
             break
