@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trl_dsmath.text import chinese_number, normalize, read_choice
+from trl_dsmath.text import chinese_number, english_number, normalize, read_choice
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,18 @@ def test_read_choice(text: str, letter: str | None) -> None:
 )
 def test_chinese_number(text: str, value: str | None) -> None:
     found = chinese_number(text)
+    assert (None if found is None else str(found)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("three fourths", "3/4"), ("One-half", "1/2"), ("a quarter", "1/4"), ("minus two thirds", "-2/3"), ("twenty-five", "25"),
+        ("one hundred twenty", "120"), ("two thousand three hundred four", "2304"), ("zero", "0"), ("negative seven", "-7"),
+        ("third", None), ("seven eight", None), ("twenty zero", None), ("hundred", None), ("twenty-fifth", None), ("", None), ("minus", None),
+        ("two thousand million", None), ("three dogs", None),
+    ],
+)  # fmt: skip
+def test_english_number(text: str, value: str | None) -> None:
+    found = english_number(text)
     assert (None if found is None else str(found)) == value
