@@ -209,7 +209,7 @@ def test_every_recipe_is_read_by_its_command(
         assert {key: found[key] for key in recipe} == recipe
     else:
         script = runpy.run_path(str(recipe_script("corpus")))
-        kinds = (script["LoopSettings"], script["OutputArguments"])
+        kinds = script["ARGUMENTS"]
         args = ScriptParser(kinds).read_settings(["--config", str(file), *NEEDED.get(stage, [])])
         given = {key: value for key, value in recipe.items() if f"--{key}" not in NEEDED.get(stage, [])}
         assert {key: str(args[key]) for key in given} == {key: str(value) for key, value in given.items()}

@@ -212,6 +212,7 @@ class TransformersSampler(TokenizerMixin):
             generation_config=config,
             logits_processor=choose,
             stopping_criteria=StoppingCriteriaList([ends]),
+            synced_gpus=False,  # under ZeRO-3 the default waits for the other processes in each token; the model is whole
             **given,
         )
         ends.report()
