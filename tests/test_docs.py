@@ -76,6 +76,7 @@ ELSEWHERE = [
     (r"^dsmath iterate ", "processes of its own: run in tests/test_iterate.py"),
     (r"^trl grpo ", "processes of its own: run in tests/cli/test_trl_cli.py"),
     (r"^trl vllm-serve ", "vLLM and a GPU"),
+    (r"^dsmath .*--engine openai ", "a server of others; tests/generation/test_openai_engine.py runs such requests"),
     (r"^python benchmarks/", "minutes"),
 ]
 # Exit codes that are right, where 0 alone is not.

@@ -84,7 +84,7 @@ def test_one_place_chooses_the_engine(tiny: Path, monkeypatch: pytest.MonkeyPatc
     for wrong in ({"load_in_4bit": True}, {"adapter": "somewhere"}):
         with pytest.raises(ConfigError, match="engine vllm takes whole models"):
             Solver.from_pretrained(str(tiny), engine="vllm", **wrong)
-    with pytest.raises(ConfigError, match="engine must be transformers, vllm or server"):
+    with pytest.raises(ConfigError, match="engine must be one of transformers, vllm, server, openai"):
         SamplerConfig(str(tiny), engine="sglang")
     with pytest.raises(ConfigError, match="model_name_or_path"):
         load_sampler(SamplerConfig())

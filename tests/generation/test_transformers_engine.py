@@ -17,6 +17,8 @@ from transformers.integrations import deepspeed
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.generation import Decoding, TransformersSampler, Watch
 from trl_dsmath.generation.protocol import TokenizerMixin, encode_prompt, stream_key
+from trl_dsmath.generation.transformers_hooks import RowEnds
+from trl_dsmath.generation.transformers_rows import Row
 
 PROMPTS = [
     "The dial shows 9. Gia turns it up by 7 steps. Which digit does it show?",
@@ -280,14 +282,19 @@ def test_a_row_that_a_stop_string_ended_is_padded_with_the_end_token(
 
 
 def test_the_end_token_before_the_stop_string_ends_the_sample(sampler: Any, tokenizer: Any) -> None:
-    """Of both in one row the first counts: a stop string whose last token is another row's padding is none."""
+    """Of both in one row the first counts: what is written behind the end, for the other rows' sake, is no stop string."""
     end, (text, *_) = tokenizer.eos_token_id, tokenizer("The dial", add_special_tokens=False)["input_ids"]
-    pad = tokenizer.pad_token_id
-    ended = sampler._read([text, end, pad, pad], None, ("dial",))
+    last = sampler.decode([text])[-1]
+    rows = torch.tensor([[5, end, text, text], [5, text, text, text], [5, 6, 7, 8]])
+    ends = RowEnds([0, 0, 0], 3, [end], (last,), sampler.decode, prompt_length=1, enough=9)
+    done = [ends(rows[:, :length], None).tolist() for length in (2, 3, 4)]  # type: ignore[arg-type]
+    assert done == [[True, True, False], [True, True, False], [True, True, True]]
+    assert ends.ends_B.tolist() == [1, 1, 3] and ends.stops == [False, True, False]
+    ended = sampler._read(Row(0, 0, None, [text, end]), ("dial",))
     assert (ended.ids, ended.stop, ended.finished) == ((text, end), None, True)
-    stopped = sampler._read([text, end], 1, (sampler.decode([text])[-1],))
-    assert (stopped.ids, stopped.finished) == ((text,), True) and stopped.stop
-    cut = sampler._read([text, text], None, ())
+    stopped = sampler._read(Row(0, 0, None, [text], at_stop_string=True), (last,))
+    assert (stopped.ids, stopped.finished, stopped.stop) == ((text,), True, last)
+    cut = sampler._read(Row(0, 0, None, [text, text]), ())
     assert (cut.ids, cut.stop, cut.finished) == ((text, text), None, False)
 
 

@@ -102,9 +102,15 @@ class OpenAISampler(TokenizerMixin):
 
     def _need_tokenizer(self) -> None:
         if self._tokenizer is None:
-            from .loading import load_tokenizer
+            from transformers import AutoTokenizer
 
-            self._tokenizer = load_tokenizer(self._model)
+            try:
+                self._tokenizer = AutoTokenizer.from_pretrained(self._model)
+            except (OSError, ValueError) as error:
+                raise ConfigError(
+                    f"Tools and annotation continue token ids, and there is no tokenizer for {self._model}: name a model "
+                    "by folder or name on the hub, and use engine server with vLLM."
+                ) from error
 
     def sample(
         self,
