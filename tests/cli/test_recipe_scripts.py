@@ -14,8 +14,10 @@ from trl_dsmath.cli import main
 from trl_dsmath.scripts import recipe_script
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-# quickstart is a chapter of its own: its script runs every stage of the paper.
-SCRIPTS = sorted(file for file in RECIPES.glob("*/*.py") if file.stem == file.parent.name != "quickstart")
+# Two are chapters of their own: their scripts run every stage.
+SCRIPTS = sorted(
+    file for file in RECIPES.glob("*/*.py") if file.stem == file.parent.name not in {"quickstart", "smollm2"}
+)
 TRAINING = ["pretrain", "sft", "prm", "grpo", "iterate"]
 
 

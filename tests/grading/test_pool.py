@@ -63,7 +63,9 @@ def test_a_pair_beyond_its_cpu_time_is_not_judged_and_that_is_logged(pool: Worke
 
 
 @pytest.mark.parametrize("factor, verdict", [(1, None), (1000, True)])
-def test_a_pair_that_needs_about_the_limit_gets_more_alone(pool: WorkerPool, at_birth, monkeypatch, factor, verdict) -> None:
+def test_a_pair_that_needs_about_the_limit_gets_more_alone(
+    pool: WorkerPool, at_birth, monkeypatch, factor, verdict
+) -> None:
     monkeypatch.setattr(pool_module, "SECOND_LIMIT", factor)
     workers = at_birth(lambda pid: None)
     assert pool.run([RIGHT], 0.01) == [verdict]

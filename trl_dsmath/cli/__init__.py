@@ -14,6 +14,7 @@ from ..scripts.run import PROGRAM
 
 RECIPES = {
     "quickstart": "every stage of the paper on a toy task, in minutes on a CPU",
+    "smollm2": "a real model of 135M weights through the stages, in some hours on a CPU",
     "corpus": "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
     "pretrain": "go on training a base model on a mixture of texts (paper §2.3)",
     "sft": "fine-tune a model on worked solutions (paper §3)",
