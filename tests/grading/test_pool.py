@@ -62,7 +62,7 @@ def test_a_pair_beyond_its_cpu_time_is_not_judged_and_that_is_logged(pool: Worke
     assert "1 of 2 answers" in caplog.text
 
 
-@pytest.mark.parametrize("factor, verdict", [(1, None), (1000, True)])
+@pytest.mark.parametrize(("factor", "verdict"), [(1, None), (1000, True)])
 def test_a_pair_that_needs_about_the_limit_gets_more_alone(
     pool: WorkerPool, at_birth, monkeypatch, factor, verdict
 ) -> None:
