@@ -4,18 +4,23 @@
     python benchmarks/mutants.py trl_dsmath/text --sample 40 -- tests/text
 
 The changes: a comparison made strict or lax or reversed, a number one more or one less, a truth value, `and` and `or`
-exchanged, a `not` left out, `+` and `-` or `*` and `//` exchanged, a guard (`if ...: return`) or a statement left out. What
-is after `--` goes to pytest. Everything happens in a copy of the working tree; one mutant at a time, so that a run takes as
-many times the tests as there are mutants. A mutant that survives is either a missing test or changes nothing that matters:
-that is for a reader to tell.
+exchanged, a `not` left out, `+` and `-` or `*` and `//` exchanged; and left out: a guard (`if ...: return`), a statement, a
+`with` without `as`, a decorator that is called, the condition of a comprehension, a keyword argument, a method call without
+arguments (`x.float()`), a flag of a regular expression. What is after `--` goes to pytest. Everything happens in a copy of
+the working tree, one mutant at a time, each in a fork of a process that has imported the other packages (not this one). A
+mutant that survives is either a missing test or changes nothing that matters: that is for a reader to tell.
 """
 
 import argparse
 import ast
+import contextlib
 import copy
+import gc
+import importlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +28,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -32,6 +39,16 @@ _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult,
 }  # fmt: skip
+_SAID = {
+    "metadata",
+    "help",
+    "desc",
+    "encoding",
+    "strict",
+    "stacklevel",
+    "maxsize",
+    "frozen",
+}  # keywords: no result depends on them
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -52,9 +69,9 @@ def mutants(source: str) -> Iterator[Mutant]:
 
 
 def _not_run(tree: ast.AST) -> Iterator[ast.AST]:
-    """Annotations, `__all__` and imports: no test is about them. Docstrings need no word: strings are not changed."""
+    """Annotations, imports, help texts, a cache's size, `zip(strict=True)`: no test is about them. Strings are not changed."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.Import | ast.ImportFrom) or (isinstance(node, ast.keyword) and node.arg in _SAID):
             yield node
         for name in ("annotation", "returns"):
             if isinstance(part := getattr(node, name, None), ast.AST):
@@ -87,6 +104,31 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
             yield "guard left out", None
         case ast.AugAssign() | ast.Delete() | ast.Expr(value=ast.Call() | ast.Await()):
             yield "statement left out", None
+        case ast.With(items=items, body=body) if not any(item.optional_vars for item in items):
+            yield "with left out", ast.If(ast.Constant(1), body, [])
+        case ast.FunctionDef(decorator_list=[*_, ast.Call(func=func)]) if ast.unparse(func) != "lru_cache":
+            yield "decorator left out", _but(node, "decorator_list", -1)
+        case ast.comprehension(ifs=[_, *_]):
+            yield "condition left out", _but(node, "ifs", 0)
+        case ast.Attribute(value=ast.Name("re"), attr="IGNORECASE" | "DOTALL" | "MULTILINE" | "VERBOSE"):
+            yield "flag left out", ast.Constant(0)
+        case ast.Call(func=ast.Attribute(value=value), args=[], keywords=[]) if not isinstance(value, ast.Name) or (
+            node.func.attr not in ("items", "values", "keys")
+        ):
+            yield "call left out", value
+    if isinstance(node, ast.Call):
+        for index, keyword in enumerate(node.keywords):
+            if keyword.arg and keyword.arg not in _SAID:
+                yield f"{keyword.arg}= left out", _but(node, "keywords", index)
+
+
+def _but(node: ast.AST, field: str, index: int) -> ast.AST:
+    """The node without one part of a list."""
+    new = copy.copy(node)
+    parts = list(getattr(node, field))
+    del parts[index]
+    setattr(new, field, parts)
+    return new
 
 
 def _with(tree: ast.AST, old: ast.AST, new: ast.AST | None) -> str:
@@ -119,15 +161,41 @@ def copy_tree(folder: Path) -> None:
             shutil.copyfile(ROOT / name, folder / name)
 
 
-def passes(folder: Path, tests: list[str], seconds: float | None = None) -> bool:
-    """Whether the tests pass in the copy; a run that takes too long does not."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+def passes(tests: list[str], seconds: float | None = None, names: Path | None = None) -> bool:
+    """Whether the tests pass in a fork of this process; a run that takes too long does not."""
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        sys.dont_write_bytecode = names is None  # the first run writes it, for all modules but the changed one
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        code = 1
+        try:
+            code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+            if names:
+                names.write_text("\n".join(sys.modules))
+        finally:
+            os._exit(code)
+    until = time.monotonic() + (seconds or 3600)
+    while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0) and time.monotonic() < until:
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    if ended == (0, 0):
+        os.waitpid(pid, 0)
+    return ended != (0, 0) and os.waitstatus_to_exitcode(ended[1]) == 0
+
+
+def import_others(names: Path, folder: Path) -> None:
+    """Imports what the tests import beside this package and themselves, in the order in which they did."""
+    own = {path.stem for path in folder.rglob("*.py")} | {"trl_dsmath", "tests", "conftest"}
+    for name in names.read_text().splitlines():
+        if name.split(".")[0] not in own and not name.startswith("_pytest"):
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+    gc.freeze()  # a collection in a fork would copy all of it
 
 
 def main() -> None:
@@ -149,17 +217,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name)
         copy_tree(folder)
-        began = time.monotonic()
-        if not passes(folder, tests):
+        os.chdir(folder)
+        sys.path.insert(0, name)
+        os.environ.update(PYTHONPATH=name, OMP_NUM_THREADS="1")
+        if not passes(tests, names=folder / "names"):
             raise SystemExit("The tests do not pass as things are: mutants would show nothing.")
+        import_others(folder / "names", folder)
+        began = time.monotonic()
+        passes(tests)
         seconds = time.monotonic() - began
-        print(f"{len(found)} mutants, {seconds:.0f} s each at most", flush=True)
+        print(f"{len(found)} mutants, the tests take {seconds:.1f} s", flush=True)
         survivors = 0
         for file, mutant in found:
-            original = (folder / file).read_text()
+            original, times = (folder / file).read_text(), os.stat(folder / file)
             (folder / file).write_text(mutant.source)
-            survived = passes(folder, tests, 10 * seconds + 60)
+            os.utime(folder / file, (0, 0))  # not the time of the bytecode
+            survived = passes(tests, 3 * seconds + 20)
             (folder / file).write_text(original)
+            os.utime(folder / file, ns=(times.st_atime_ns, times.st_mtime_ns))
             survivors += survived
             line = original.splitlines()[mutant.line - 1].strip()
             verdict = "SURVIVED" if survived else "killed"

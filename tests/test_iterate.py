@@ -96,6 +96,63 @@ def _sources(path: Path) -> Counter:
     return Counter(json.loads(line)["source"] for line in path.read_text().splitlines())
 
 
+def test_what_each_stage_of_two_iterations_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models go from stage to stage and from iteration to iteration, each iteration with a seed of its own."""
+    given: list[tuple[str, dict]] = []
+
+    def run_stage(stage: str, settings: dict, folder: Path, lock: int) -> None:
+        given.append((stage, settings))
+        os.fstat(lock)  # the stage holds the lock as well
+        if stage == "annotate":
+            _labels(folder / "train.jsonl", 9, 100 * len(given))
+        else:
+            folder.mkdir(parents=True)
+            (folder / "trainer_state.json").write_text("{}")
+
+    monkeypatch.setattr(phases, "run_stage", run_stage)
+    first = _labels(tmp_path / "first" / "labels" / "seed.jsonl", 5, 5000)
+    sections = {"grpo": {"max_steps": 7}, "annotate": {"mode": "soft"}, "prm": {"max_length": 64}}
+    config = _config(tmp_path / "run", seed=40, replay_from=str(first), replay_fraction=0.25, **sections)
+    state = iterate(config)
+    one, two = (tmp_path / "run" / f"iteration-{i}" for i in (1, 2))
+
+    def expected(seed: int, policy: str, prm: str, folder: Path) -> list[tuple[str, dict]]:
+        new = str(folder / "grpo")
+        return [
+            ("grpo", {"max_steps": 7, "model_name_or_path": policy, "step_scorer": [prm], "output_dir": new, "seed": seed}),
+            ("annotate", {"mode": "soft", "model_name_or_path": new, "output_dir": str(folder / "labels"), "seed": seed}),
+            ("prm", {"max_length": 64, "model_name_or_path": prm, "dataset_name": str(folder / "mixed"),
+                     "output_dir": str(folder / "prm"), "seed": seed}),
+        ]  # fmt: skip
+
+    assert given == expected(41, "p", "r", one) + expected(42, str(one / "grpo"), str(one / "prm"), two)
+    assert (state.policy, state.prm) == (str(two / "grpo"), str(two / "prm"))
+    assert (state.iteration, state.phase) == (3, "grpo")
+    assert _sources(one / "mixed" / "train.jsonl") == {"new": 9, "first": 3}  # a quarter of 12
+    mixed = _sources(two / "mixed" / "train.jsonl")
+    assert mixed["new"] == 9 and mixed["first"] + mixed["iteration-1"] == 3
+    # A run that was stopped between two phases goes on with the next one, and only a new one takes other settings.
+    kept = json.loads((tmp_path / "run" / "state.json").read_text())
+    (tmp_path / "run" / "state.json").write_text(json.dumps({**kept, "iteration": 2, "phase": "prm"}))
+    given.clear()
+    (two / "prm" / "trainer_state.json").unlink()
+    (two / "prm").rmdir()
+    iterate(config)
+    assert [stage for stage, _ in given] == ["prm"]
+    for place in ({"iteration": 2, "phase": "grpo"}, {"iteration": 1, "phase": "annotate"}):
+        (tmp_path / "run" / "state.json").write_text(json.dumps({**kept, **place}))
+        with pytest.raises(ConfigError, match="seed 40"):
+            iterate(_config(tmp_path / "run", **sections))
+
+
+def test_old_and_new_labels_are_shuffled(tmp_path: Path) -> None:
+    new = _labels(tmp_path / "iteration-2" / "labels" / "train.jsonl", 20)
+    earlier = [_labels(tmp_path / "iteration-1" / "labels" / "train.jsonl", 20, 500)]
+    phases.replay_phase(new, earlier, 0.5, 0, tmp_path / "out.jsonl")
+    sources = [json.loads(line)["source"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert 2 < sources[:20].count("new") < 18
+
+
 def test_replay_share_is_exact(tmp_path: Path) -> None:
     new = _labels(tmp_path / "iteration-3" / "labels" / "train.jsonl", 180)
     earlier = [_labels(tmp_path / f"iteration-{i}" / "labels" / "train.jsonl", 100, 1000 * i) for i in (1, 2)]
@@ -195,6 +252,8 @@ def test_a_failed_stage_is_told_and_its_settings_can_be_mended(
     [
         ({"iterations": 0}, "at least 1"),
         ({"replay_fraction": 1.0}, "Set it to 0.1"),
+        ({"replay_fraction": -0.1}, "Set it to 0.1"),
+        ({"grpo": {"use_peft": True, "load_in_8bit": True}}, "grpo.load_in_8bit with use_peft"),
         ({"model_name_or_path": None}, "Set model_name_or_path"),
         ({"grpo": {"use_peft": True, "load_in_4bit": True}}, "costs several times what was learned"),
         ({"grpo": {"seed": 1}}, "grpo sets seed, which the loop sets"),
@@ -206,6 +265,19 @@ def test_a_failed_stage_is_told_and_its_settings_can_be_mended(
 def test_settings_that_cannot_work_are_refused(changes: dict, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         _config(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iterations": 1, "replay_fraction": 0.0},
+        {"grpo": {"use_peft": True, "load_in_4bit": False}},  # each is fine without the other
+        {"grpo": {"load_in_4bit": True}, "annotate": {"use_peft": True, "load_in_4bit": True}},
+        {"prm": {"max_steps": 5, "save_strategy": "epoch"}},
+    ],
+)
+def test_settings_that_can_work(changes: dict, tmp_path: Path) -> None:
+    assert all(getattr(_config(tmp_path, **changes), key) == value for key, value in changes.items())
 
 
 def test_flags_of_a_section() -> None:

@@ -60,6 +60,8 @@ def test_lines_are_paragraphs_where_no_line_is_blank(index) -> None:
 
 def test_short_texts_go_as_a_whole_only(index) -> None:
     assert _clean("One.\n\nCOMPUTE\n$\\sin 60^\\circ$\n\nTwo.", index)[0] == "One.\n\nTwo."
+    long = f"Compute $\\sin 60^\\circ$. {' '.join(OTHER)}"  # as a sentence of a long paragraph
+    assert _clean(f"One.\n\n{long}\n\nTwo.", index)[0] == "One.\n\nTwo."
     assert _clean("One.\n\nBy Vieta's formulas, abc = 5.\n\nTwo.", index)[0] == "One.\n\nTwo."
     same = "The triple 3,5,7 is prime.\n\n3,5,7\n\nBy Vieta's formulas, abc = 5 times c."
     assert _clean(same, index) == (same, [])
@@ -147,11 +149,104 @@ def test_which_answers_are_looked_for(tmp_path: Path) -> None:
         "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
         "1, 2, 3, 4, 5, 6, 7, 8, 9",
         r"\\frac{3}{5}, x, y, z",
+        "100, 200, 300",
+        "or the",
     ]
     (tmp_path / "b.jsonl").write_text("".join(json.dumps({"question": QUESTION, "answer": a}) + "\n" for a in answers))
     found = [source for source in load_benchmarks([tmp_path / "b.jsonl"]).sources if source.endswith("answer")]
     # A word of three letters, or ten words: the others are values, and stand on thousands of pages.
     assert [int(source.split("/")[-2]) for source in found] == [1, 2]
+
+
+def test_of_messages_those_of_the_user_are_looked_for(tmp_path: Path) -> None:
+    said = [
+        {"role": "assistant", "content": QUESTION},
+        {"role": "user", "content": [{"type": "text", "text": QUESTION}]},
+        QUESTION,
+        {"role": "user", "content": "Where do the two clip makers meet?"},
+    ]
+    rows = [{"messages": said}, {"messages": None, "answer": "In the middle of the market"}]
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    index = load_benchmarks([tmp_path / "b.jsonl"])
+    assert [source.split("/")[1:] for source in index.sources] == [["b", "0", "messages"], ["b", "1", "answer"]]
+    assert _clean(QUESTION, index) == (QUESTION, [])
+
+
+@pytest.mark.parametrize("length", [2000, 2001])
+def test_up_to_two_thousand_characters_a_block_is_one_paragraph(marked, length: int) -> None:
+    """Alone, as a neighbour whose words are in the benchmark, and between two matches with one text."""
+    lines = "A line here.\n" + "x" * (length - 13)
+    text = f"First.\n\n{lines}"
+    whole = [(0, 6), (8, 8 + length)]
+    assert paragraphs(text) == (whole if length == 2000 else [(0, 6), (8, 20), (21, 8 + length)])
+    beside = " ".join(NUMBERED[:2]).ljust(length, ".")
+    text = _paragraphs(NUMBERED[2:14]) + f"\n\n{beside}\n\nThe end."
+    assert _clean(text, marked)[0] == ("The end." if length == 2000 else f"{beside}\n\nThe end.")
+    drawing = "north 7 km east " + "+" * (length - 18)
+    text = f"Title\n{' '.join(NUMBERED[:12])}\n{drawing}\n{' '.join(NUMBERED[12:])}\nNext"
+    assert _clean(text, marked)[0] == ("Title\nNext" if length == 2000 else f"Title\n{drawing}\nNext")
+
+
+def test_lines_of_a_text_without_blank_lines() -> None:
+    assert paragraphs("\na\n b \n") == [(1, 2), (3, 6)]
+    assert paragraphs("") == paragraphs(" \n\n ") == []
+
+
+def test_line_numbers_are_passed_over_and_other_numbers_are_words(tmp_path: Path) -> None:
+    w = NUMBERED
+    (tmp_path / "b.jsonl").write_text(json.dumps({"question": " ".join([*w[:5], "7", *w[5:10]])}))
+    (tmp_path / "c.jsonl").write_text(json.dumps({"question": " ".join(w[10:22])}))
+    index = load_benchmarks([tmp_path])
+    # 8 and 9 follow each other; neither may stay, for no ten words lie between them.
+    numbered = [" ".join(w[10:14]), "8 " + " ".join(w[14:18]), "9) " + " ".join(w[18:22])]
+    assert _clean("\n".join(numbered), index)[0] == ""
+    # 30 and 7 do not; the soft hyphen sends the search to the text that a reader sees.
+    text = f"30 {' '.join(w[:4])} {w[4][:2]}\u00ad{w[4][2:]}\n7 {' '.join(w[5:10])}"
+    assert _clean(text, index)[0] == ""
+
+
+def test_the_log_holds_the_match_as_the_page_writes_it(index) -> None:
+    hidden = QUESTION.rstrip(".").replace("friends", "fri\u00ad\u200bends")
+    for before in (
+        "",
+        "Su\u00adgar, bu\u00ad\u00adtter and sa\u00adlt. ",
+        "1. Fi\u00adrst\n2. Second\n",
+        "One. \u00ad",
+    ):
+        text = f"{before}{hidden}\u00ad\u00ad; and then"
+        _, (removed, *_) = decontaminate(text, index)
+        assert removed.matched == hidden
+        assert text[removed.start :].startswith(removed.text) and hidden[-20:] in removed.text
+
+
+FUNCTION = ["from", "with", "that", "this", "these", "those", "which", "where", "when", "there", "not", "than", "then"]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "phrase", "goes"),
+    [
+        (NUMBERED[:4] + FUNCTION[:6] + OTHER[:20], NUMBERED[:4] + FUNCTION[:6], False),  # six of ten prove nothing
+        (NUMBERED[:5] + FUNCTION[:5] + OTHER[:20], NUMBERED[:5] + FUNCTION[:5], True),  # five do
+        (FUNCTION[:12] + OTHER[:20], FUNCTION[:12], False),  # two words more than ten
+        (FUNCTION[:13] + OTHER[:20], FUNCTION[:13], True),  # three more are a second witness
+        (FUNCTION[:12] + OTHER[:9], FUNCTION[:12], False),  # 12 of 21 words of the benchmark text
+        (FUNCTION[:12] + OTHER[:8], FUNCTION[:12], True),  # 12 of 20: 60 % of it
+        (FUNCTION[:6], FUNCTION[:6], True),  # all of it
+    ],
+)
+def test_how_much_a_phrase_of_function_words_proves(
+    benchmark: list[str], phrase: list[str], goes: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "b.jsonl").write_text(json.dumps({"question": " ".join(benchmark)}))
+    text = f"Before it.\n\n{' '.join(phrase)}.\n\nAfter it."
+    assert _clean(text, load_benchmarks([tmp_path]))[0] == ("Before it.\n\nAfter it." if goes else text)
+
+
+def test_neighbours_on_both_sides_go_until_one_has_another_word(marked) -> None:
+    w = NUMBERED
+    parts = [OTHER[:2], w[20:22], w[22:24], w[4:16], w[:2], w[2:3] + OTHER[:1], w[1:3]]
+    assert _clean(_paragraphs(*parts), marked)[0] == _paragraphs(OTHER[:2], w[2:3] + OTHER[:1], w[1:3])
+    assert _clean(_paragraphs(w[20:22], w[4:16], w[:2]), marked)[0] == ""
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_rules_from_csv_and_yaml_are_the_same_and_bad_words_are_named(tmp_path: 
 
 
 def test_mixed_hosts_are_shown_with_their_folders_and_missed_hosts_are_shown_too(tmp_path: Path) -> None:
-    rows = [Scored(2000, 1, f"https://forum.test/math/{i}.html") for i in range(10)]
+    rows = [Scored(2000, 3, f"https://forum.test/math/{i}.html") for i in range(10)]
     rows += [Scored(-2000, 1, f"https://forum.test/food/{i}.html") for i in range(10)]
     rows += [Scored(2000, 1, f"https://pure.test/wiki/{i}.html") for i in range(10)]
     rows += [Scored(-900, 1, f"https://missed.test/{i}.html") for i in range(10)]
@@ -63,6 +63,9 @@ def test_mixed_hosts_are_shown_with_their_folders_and_missed_hosts_are_shown_too
         "shop.test": 0.0,
     }
     folders = count_folders(files, cut, {"forum.test", "pure.test"})
+    assert set(folders) == {"forum.test/math", "forum.test/food", "pure.test/wiki"}
+    assert (hosts["forum.test"].tokens, folders["forum.test/math"].tokens) == (10 * 3 + 10, 30)
+    assert (hosts["forum.test"].mean_score, hosts["missed.test"].mean_score) == (0.0, -900.0)
     assert list(to_show(hosts, folders, 0.1)) == [
         ("forum.test", "over"),
         ("forum.test/math", "inside"),
@@ -113,12 +116,12 @@ def test_a_folder_that_holds_all_of_its_parent_is_passed_over_for_its_own_folder
 
 @pytest.mark.parametrize(
     ("yes", "no", "mixed"),
-    [(19, 1, False), (18, 2, True), (2, 18, True)],  # 95 %, 90 % and 10 % of the host
+    [(19, 1, False), (18, 2, True), (2, 18, True), (1, 19, False)],  # 95 %, 90 %, 10 % and 5 % of the host
 )
 def test_folders_are_shown_where_a_host_is_mixed(tmp_path: Path, yes: int, no: int, mixed: bool) -> None:
     rows = [(url, score) for url, score in _pages("h.test/a", yes, no)] + _pages("h.test/b", 0, 0)
     rows = [(url.replace("/a/", "/a/" if i % 2 else "/b/"), score) for i, (url, score) in enumerate(rows)]
-    shown, _, _ = _count(tmp_path, rows, threshold=0.05)
+    shown, _, _ = _count(tmp_path, rows, threshold=0.04)
     assert shown[0] == ("h.test", "over")
     assert {prefix for prefix, _ in shown[1:]} == ({"h.test/a", "h.test/b"} if mixed else set())
 
@@ -135,6 +138,25 @@ def test_a_folder_or_an_under_host_of_four_pages_is_not_shown_and_one_of_five_is
     shown, _, _ = _count(tmp_path, rows)
     assert shown == [
         ("h.test", "over"), ("h.test/five", "inside"), ("h.test/food", "inside"), ("large.test", "under"),
+    ]  # fmt: skip
+
+
+def test_hosts_with_most_pages_come_first_and_thirty_under_the_threshold_are_shown(tmp_path: Path) -> None:
+    rows = [page for i in range(31) for page in _pages(f"u{i:02d}.test", 0, 5)]
+    rows += _pages("b.test", 6, 0) + _pages("a.test", 6, 0) + _pages("c.test", 7, 3) + _pages("near.test", 1, 19)
+    shown, _, _ = _count(tmp_path, rows)
+    assert [host for host, why in shown if why == "over"] == ["c.test", "a.test", "b.test"]
+    assert [host for host, why in shown if why == "under"] == ["near.test", *(f"u{i:02d}.test" for i in range(29))]
+
+
+def test_folders_of_a_mixed_host_come_by_collected_pages_and_go_on_inside_mixed_ones(tmp_path: Path) -> None:
+    rows = (
+        _pages("h.test/b/x", 5, 0) + _pages("h.test/b/y", 0, 5) + _pages("h.test/a", 5, 1) + _pages("h.test/c", 6, 0)
+    )
+    shown, _, _ = _count(tmp_path, rows)
+    assert shown == [
+        ("h.test", "over"), ("h.test/c", "inside"), ("h.test/a", "inside"),
+        ("h.test/b", "inside"), ("h.test/b/x", "inside"), ("h.test/b/y", "inside"),
     ]  # fmt: skip
 
 

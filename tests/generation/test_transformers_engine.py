@@ -1,6 +1,7 @@
 """The transformers engine against plain `generate`, and what its random streams promise."""
 
 import collections
+import copy
 from itertools import chain
 from typing import Any
 
@@ -172,6 +173,32 @@ def test_a_stop_string_in_the_prompt_does_not_stop(sampler: Any) -> None:
     stopped = sampler.sample([prompt], Decoding(max_new_tokens=1, stop=("1.\n",)), n=8)[0]
     assert [sample.ids for sample in stopped] == [sample.ids for sample in free]
     assert all(sample.stop is None for sample in stopped)
+
+
+@pytest.mark.parametrize("pad", ["<eos>", None])
+def test_a_row_that_a_stop_string_ended_is_padded_with_the_end_token(
+    pad: str | None, model: Any, tokenizer: Any, sampler: Any
+) -> None:
+    """Many models pad with their end token: behind the stop string it is padding, before it the end."""
+    stop = Decoding(max_new_tokens=40, stop=("e", "7"))
+    expected = sampler.sample(PROMPTS, stop, n=8)
+    other = copy.deepcopy(tokenizer)
+    other.pad_token = pad
+    assert TransformersSampler(model, other).sample(PROMPTS, stop, n=8) == expected
+    ends = {(sample.stop, sample.ids[-1] == tokenizer.eos_token_id) for sample in chain(*expected) if sample.finished}
+    assert ("e", False) in ends and ("7", False) in ends
+
+
+def test_the_end_token_before_the_stop_string_ends_the_sample(sampler: Any, tokenizer: Any) -> None:
+    """Of both in one row the first counts: a stop string whose last token is another row's padding is none."""
+    end, (text, *_) = tokenizer.eos_token_id, tokenizer("The dial", add_special_tokens=False)["input_ids"]
+    pad = tokenizer.pad_token_id
+    ended = sampler._read([text, end, pad, pad], None, ("dial",))
+    assert (ended.ids, ended.stop, ended.finished) == ((text, end), None, True)
+    stopped = sampler._read([text, end], 1, (sampler.decode([text])[-1],))
+    assert (stopped.ids, stopped.finished) == ((text,), True) and stopped.stop
+    cut = sampler._read([text, text], None, ())
+    assert (cut.ids, cut.stop, cut.finished) == ((text, text), None, False)
 
 
 def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: Any, sampler: Any) -> None:

@@ -12,6 +12,8 @@ def test_wilson_of_a_mean_and_of_nothing() -> None:
     assert low == pytest.approx(1 - high)  # symmetric about one half
     assert (round(wilson(1, 4)[0], 3), round(wilson(1, 4)[1], 3)) == (0.046, 0.699)
     assert wilson(0, 0) == (0.0, 1.0)
+    for total in range(1, 500):  # not beyond 0 and 1 by rounding
+        assert 0.0 <= wilson(0, total)[0] < 1e-12 and 1 - 1e-12 < wilson(total, total)[1] <= 1.0
 
 
 @pytest.mark.parametrize(("right", "total", "k"), [(2, 4, 2), (1, 5, 3), (0, 4, 4), (4, 4, 1), (3, 8, 8)])
@@ -43,4 +45,5 @@ def test_maj_at_k_below_is_near_the_mean_over_subsets_and_always_the_same() -> N
         exact += (0 in top) / len(top) / len(subsets)
     assert maj_at_k(votes, right, 3) == pytest.approx(exact, abs=0.12)
     assert maj_at_k(votes, right, 3) == maj_at_k(votes, right, 3)
+    assert 100 * maj_at_k(votes, right, 3) == pytest.approx(round(100 * maj_at_k(votes, right, 3)))  # 100 subsets
     assert maj_at_k([0] * 6, [True] * 6, 2) == 1.0 and maj_at_k([0] * 6, [False] * 6, 2) == 0.0

@@ -69,15 +69,85 @@ def test_too_large_is_refused_and_not_computed(text: str) -> None:
         value(tree(text))
 
 
-def test_undefined() -> None:
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("0!", "1"), ("1!", "1"), ("0^0", "1"), ("(-2)^3", "-8"), ("2^{-3}", "1/8"), (r"0^{1/2}", "0"), (r"\sqrt{4/9}", "2/3"),
+        (r"\binom{5}{0}", "1"), (r"\binom{0}{0}", "1"), (r"\binom{2}{5}", "0"), (r"\lfloor -7/2 \rfloor", "-4"),
+        (r"\lceil 7/2 \rceil", "4"), (r"\lfloor \sqrt2 \rfloor", "1"), (r"\lceil \sqrt2 \rceil", "2"), (r"|2-5|", "3"),
+        (r"\sum_{k=5}^{4} k", "0"), (r"\prod_{k=5}^{4} k", "1"), (r"\sum_{k=-1}^{1} (k+3)", "9"), (r"\prod_{k=3}^{3} k", "3"),
+        (r"\sum_{k=1}^{2001} 1", "2001"), (r"\sum_{k=1}^{3}\sum_{j=1}^{k} j", "10"), ("300%", "3"), ("-(1-3)", "2"),
+    ],
+)  # fmt: skip
+def test_exact_values_at_the_edges(text: str, result: str) -> None:
+    assert value(tree(text)) == Fraction(result)
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        (r"\sqrt2", 1.4142135623730951), (r"\sqrt[3]{-8}", -2), (r"(-8)^{2/3}", 4), (r"(-8)^{1/3}", -2), (r"2^{1/2}", 1.4142135623730951),
+        (r"\ln 2", 0.6931471805599453), (r"\log_2 10", 3.3219280948873623), (r"\log_{1/2} 8", -3), (r"\arcsin 1", 1.5707963267948966),
+        (r"\coth 1", 1.3130352854993312), (r"0.5!", 0.886226925452758), (r"\binom{1/2}{2}", -0.125), (r"\tan 1", 1.5574077246549023),
+    ],
+)  # fmt: skip
+def test_values_at_fifty_digits(text: str, about: float) -> None:
+    assert float(value(tree(text))) == pytest.approx(about, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r"\frac{1}{0}", "(-1)!", "0^{-1}", r"0^{-1/2}", r"\ln 0", r"\log_1 5", r"\log_0 5", r"\sqrt[0]{2}", r"\frac{1}{1-1}", r"\sin\infty"],
+)  # fmt: skip
+def test_undefined(text: str) -> None:
     with pytest.raises(Undefined):
-        value(tree(r"\frac{1}{0}"))
+        value(tree(text))
+
+
+@pytest.mark.parametrize(
+    "text", [r"\sum_{k=1}^{2002} k", "(10^{12}+1)!", r"\binom{10^{13}}{2/3}", r"\lfloor 10^{51}\sqrt2 \rfloor"]
+)
+def test_what_is_just_too_large(text: str) -> None:
+    with pytest.raises(TooLarge):
+        value(tree(text))
+    assert isinstance(value(tree("5000!")), Fraction) and not isinstance(value(tree("5001!")), Fraction)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (r"\sqrt{x^2}", "x", True), ("|x|", "x", False), (r"\sqrt{x^2}", "|x|", True), ("(x^3)^{1/3}", "x", True),
+        (r"\log x", r"\frac{\ln x}{\ln 10}", True), (r"\log x", r"\ln x", True), (r"\log_2 x", r"\frac{\ln x}{\ln 2}", True),
+        (r"\ln x", r"\frac{\ln x}{\ln 10}", False), (r"\log_3 x", r"\log_2 x", False), ("x", "y", False), ("x+y", "y+x", True),
+        (r"\frac{1}{x-x}", r"\frac{1}{y-y}", False), (r"\frac{x^2}{x}", "x", True), (r"\frac{1}{0}", r"\frac{1}{0}", False),
+        (r"\sum_{n=1}^\infty \frac{1}{n^2}", r"\sum_{k=1}^\infty k^{-2}", True), (r"\sum_{n=1}^\infty \frac{1}{n^2}", r"\sum_{n=1}^\infty \frac{1}{n^3}", False),
+        (r"\sum_{n=1}^\infty \frac{1}{n^2}", r"\sum_{n=2}^\infty \frac{1}{n^2}", False), (r"\sum_{k=1}^n k", r"\sum_{j=1}^n j", True),
+        (r"\sum_{k=1}^n k", r"\sum_{k=1}^m k", False), (r"\sum_{k=1}^{9} k", "45", True),
+    ],
+)  # fmt: skip
+def test_equal_for_all_values_of_the_variables(one: str, other: str, same: bool) -> None:
+    assert equal(tree(one), tree(other)) is equal(tree(other), tree(one)) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(r"\sum_{n=1}^\infty \frac{1}{n^2}", r"\frac{\pi^2}{6}"), (r"\sum_{k=1}^n k", r"\frac{n(n+1)}{2}")],
+)
+def test_an_endless_sum_is_not_compared_with_its_value_here(one: str, other: str) -> None:
+    for pair in ((one, other), (other, one)):
+        with pytest.raises(Unsupported):
+            equal(*map(tree, pair))
 
 
 def test_proportional() -> None:
     assert proportional(tree("2x+2y-2"), tree("x+y-1"))
     assert not proportional(tree("x+y+1"), tree("x+y-1"))
     assert not proportional(tree("-x"), tree("x"), positive=True)
+    assert proportional(tree("-x"), tree("x")) and proportional(tree("2x"), tree("x"), positive=True)
+    assert proportional(tree("ix"), tree("x")) and not proportional(tree("ix"), tree("x"), positive=True)
+    assert not proportional(tree("x-x"), tree("y-y")) and not proportional(tree("x-x"), tree("y"))
+    assert not proportional(tree(r"\sqrt2 x"), tree("x^2")) and proportional(tree(r"\sqrt2 x"), tree("x"))
+    assert not proportional(tree(r"\frac{1}{x-x}"), tree("x"))
 
 
 def test_an_identity_solves_nothing() -> None:
@@ -85,6 +155,13 @@ def test_an_identity_solves_nothing() -> None:
     assert solves(("sym", "y"), curve, tree("xy-3"))
     assert not solves(("sym", "y"), curve, tree("xy-yx"))
     assert not solves(("sym", "y"), curve, tree("xy-4"))
+    assert not solves(("sym", "y"), tree("3"), tree("y-3"))  # a number is no curve
+    assert not solves(("sym", "y"), tree("y+x-x"), tree("xy-3"))
+    assert not solves(("sym", "y"), tree(r"\sqrt{x}"), tree("y^2-x"))  # one branch of two
+    assert not solves(("sym", "y"), tree("x^{1/2}"), tree("y^2-x"))
+    assert not solves(("sym", "y"), curve, tree("x-3"))
+    assert not solves(("num", Fraction(1)), curve, tree("xy-3"))
+    assert not solves(("sym", "y"), tree(r"\frac{3}{x-x}"), tree("xy-3"))
 
 
 def test_symbols_leave_out_constants_and_bound_variables() -> None:

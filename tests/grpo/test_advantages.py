@@ -89,6 +89,7 @@ def test_process_and_outcome() -> None:
     outcome_B = torch.tensor([2.0, -4.0])
     used = combine_advantages(process_BT, outcome_B, process_weight=0.5, outcome_weight=0.25)
     assert used.tolist() == [[1.0, 0.0], [-1.0, -0.75]]
+    assert combine_advantages(process_BT, outcome_B).tolist() == [[3.0, 1.0], [-4.0, -3.5]]
 
 
 def test_empty_batch_of_tokens() -> None:

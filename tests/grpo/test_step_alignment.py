@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from trl_dsmath.grpo.alignment import StepAligner
+from trl_dsmath.grpo.alignment import StepAligner, align_own_steps
 from trl_dsmath.text.steps import BLANK_LINE, KI_TAG, NEWLINE, STEP_LABEL, split_steps, step_spans
 
 CORPUS = [
@@ -124,6 +124,31 @@ def test_worked_sentence_piece() -> None:
     ids = ids_of(tokenizer, "7", "<0x0A>", "<0xE5>", "<0x8D>", "<0x81>", "<0x0A>", "7")
     assert StepAligner(tokenizer)(ids) == ([1, 5, 6], ["7\n", "十\n", "7"])
     assert StepAligner(tokenizer, "\n十")(ids) == ([4, 6], ["7\n十", "\n7"])
+
+
+def test_newlines_are_not_counted_where_the_decoder_drops_some() -> None:
+    """Bytes that are no character spoil the newline before them: only the fourth token's is in the text."""
+    tokenizer = TOKENIZERS["sentence_piece"]
+    ids = ids_of(tokenizer, "7", "<0x0A>", "<0xE5>", "7", "<0x0A>", "7")
+    assert StepAligner(tokenizer)(ids) == ([4, 5], ["7\ufffd\ufffd7\n", "7"])
+
+
+def test_a_step_ends_before_a_character_that_spoils_it_while_it_is_incomplete() -> None:
+    """`. ` is there from the third token on; with one or two bytes of the next character it is not, then it is again."""
+    tokenizer = TOKENIZERS["sentence_piece"]
+    ids = ids_of(tokenizer, "7", "<0x2E>", "<0x20>", "<0xE5>", "<0x8D>", "<0x81>", "7")
+    assert StepAligner(tokenizer, ". ")(ids) == ([2, 6], ["7. ", "十7"])
+
+
+def test_the_interpreters_tokens_are_left_out() -> None:
+    tokenizer = TOKENIZERS["byte_level"]
+    align, eos = StepAligner(tokenizer), tokenizer.eos_token_id
+    ids = [*ids_of(tokenizer, "7", "Ċ", "4", "3", "3", "7", "Ċ", "4"), eos]
+    assert align_own_steps(align, ids, [1, 1, 1, 0, 0, 1, 1, 1, 1]) == ([1, 2, 6, 8], ["7\n", "4", "7\n", "4"])
+    assert align_own_steps(align, ids, [0, 0, 1, 1, 1, 1, 1, 1, 0]) == ([6, 7], ["4337\n", "4"])
+    # A blank piece joins the step before it, if there is one.
+    assert align_own_steps(align, [*ids[:4], eos], [1, 1, 1, 0, 1]) == ([1, 4], ["7\n", "4"])
+    assert align_own_steps(align, ids[1:4], [1, 0, 1]) == ([2], ["3"])
 
 
 def test_a_multi_byte_separator_split_over_tokens() -> None:

@@ -14,7 +14,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.grpo.step_rewards import check_scores
+from trl_dsmath.grpo.step_rewards import check_scores, listing, step_metrics, weighted_rewards
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +257,74 @@ def test_process_run_logs_the_lowest_step_score(model: str, tmp_path: Path) -> N
         assert len(lines) <= text.count("\n") + 1
         assert "".join(line.split(" | ")[1] for line in lines).replace(" ", "") == "".join(text.split())
         assert all(0.0 <= float(line.split(" | ")[0]) <= 1.0 for line in lines)
+
+
+def test_the_lowest_score_is_that_of_this_process_s_completions(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = StepGRPOTrainer(model, step_reward_funcs=step_digits, args=config(tmp_path), train_dataset=prompts(8))
+    trainer._step_totals = [[1.0, 0.5], [None], [0.75, None, 0.25], []]
+    trainer._step_ends = [[], []]  # two of the four are this process's
+    assert trainer.lowest_step_score([]) == [0.5, None]
+    monkeypatch.setattr(type(trainer.accelerator), "process_index", 1)
+    assert trainer.lowest_step_score([]) == [0.25, None]
+
+
+def test_evaluation_is_not_compared_with_training(model: str, tmp_path: Path) -> None:
+    args = config(tmp_path, per_device_eval_batch_size=4, drift_window=4)
+    trainer = StepGRPOTrainer(
+        model,
+        reward_funcs=outcome_digits,
+        step_reward_funcs=step_digits,
+        args=args,
+        train_dataset=prompts(8),
+        eval_dataset=prompts(2, start=500),
+    )
+    assert "eval_steps/outcome_correlation" not in trainer.evaluate()
+    assert trainer.drift.state() == {"args": {"window": 4}, "attributes": {"batches": [], "warned": False}}
+    without = StepGRPOTrainer(
+        model,
+        reward_funcs=outcome_digits,
+        step_reward_funcs=step_digits,
+        args=config(tmp_path, drift_window=0),
+        train_dataset=prompts(8),
+    )
+    assert without.drift is None
+
+
+def test_a_roll_out_with_an_environment_s_text_must_mark_it(model: str, tmp_path: Path) -> None:
+    def rollout(prompts: list, trainer: Any) -> dict:
+        ids = [trainer.processing_class(prompt)["input_ids"] for prompt in prompts]
+        return {
+            "prompt_ids": ids,
+            "completion_ids": ids,
+            "logprobs": None,
+            "env_mask": [[1] * len(row) for row in ids],
+        }
+
+    args = config(tmp_path, max_steps=1)
+    trainer = StepGRPOTrainer(
+        model, step_reward_funcs=step_width, args=args, train_dataset=prompts(8), rollout_func=rollout
+    )
+    with pytest.raises(ConfigError, match=r"returned env_mask.*Return the same mask as 'own_tokens'"):
+        trainer.train()
+
+
+def test_listing_and_metrics_by_hand() -> None:
+    assert listing([0.25, None], ["a \n b", "c\n"]) == "0.250 | a b\nnone | c"
+    scores = [[[1.0, None], [3.0], [], [2.0, 2.0]], [[None, None], [None], [], [None, None]]]
+    totals = [[1.0, None], [3.0], [], [2.0, 2.0]]
+    assert step_metrics(["a", "b"], scores, totals, num_generations=2) == {
+        "steps/mean_count": 5 / 4,
+        "steps/frac_no_step": 1 / 4,
+        "steps/frac_zero_std": 1 / 2,  # the second group: 2, 2
+        "step_reward": 2.0,
+        "step_rewards/a/mean": 2.0,
+        "step_rewards/a/frac_missing": 1 / 5,
+        "step_rewards/b/frac_missing": 1.0,
+    }
+    rewards = torch.tensor([[1.0, math.nan], [math.nan, math.nan], [0.5, 2.0]])
+    assert weighted_rewards(rewards, torch.tensor([2.0, 0.5])) == [2.0, None, 2.0]
 
 
 def test_drift_is_asked_and_told(model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

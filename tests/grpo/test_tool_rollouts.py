@@ -326,6 +326,17 @@ def test_arguments_that_exclude_tools(arguments: dict, message: str, path: str, 
         DeepSeekMathGRPOTrainer(path, args=_config(tmp_path), **{"train_dataset": problems(), **arguments})
 
 
+@pytest.mark.parametrize("trainer", [DeepSeekMathGRPOTrainer, StepGRPOTrainer])
+def test_a_trainer_that_cannot_draw_is_refused_before_it_trains(trainer: type, path: str, tmp_path: Path) -> None:
+    steps = {} if trainer is DeepSeekMathGRPOTrainer else {"step_reward_funcs": lambda steps, **columns: steps}
+    made = DeepSeekMathGRPOConfig if trainer is DeepSeekMathGRPOTrainer else StepGRPOConfig
+    settings = {**SETTINGS, "ds3_gather_for_generation": False}
+    with pytest.raises(ConfigError, match="set ds3_gather_for_generation=True"):
+        trainer(path, args=made(str(tmp_path), **settings), train_dataset=problems(), **steps)
+    without = made(str(tmp_path), **{**settings, "tool_rounds": 0})
+    assert trainer(path, args=without, train_dataset=problems(), **steps).rollout_func is None
+
+
 def test_a_roll_out_for_trls_own_trainer_in_the_real_sandbox(path: str, tmp_path: Path) -> None:
     seen, given = Seen(), {**SETTINGS}
     rounds = given.pop("tool_rounds")

@@ -50,7 +50,25 @@ def test_what_is_set_wins_and_one_line_names_the_papers_batch(
     assert make(tmp_path, max_length=64, train_tokens=8 * 64 * 30).max_steps == 30
     epochs = make(tmp_path, num_train_epochs=2)
     assert (epochs.max_steps, epochs.num_train_epochs, epochs.get_warmup_steps(1000)) == (-1, 2, 40)
-    assert make(tmp_path, max_steps=2500).get_warmup_steps(2500) == 2000
+    assert make(tmp_path, max_steps=2500).get_warmup_steps(2500) == 2000  # the first drop comes at update 2,000
+    assert make(tmp_path, max_steps=2499).get_warmup_steps(2499) == 100
+    one = make(tmp_path, per_device_train_batch_size=1, max_length=64, train_tokens=64 * 30)
+    assert (one.gradient_accumulation_steps, one.max_steps) == (1, 30)
+    assert make(tmp_path, max_length=64, train_tokens=1).max_steps == 1
+    assert make(tmp_path, max_steps=1, per_device_train_batch_size=8).train_tokens is None
+
+
+@pytest.mark.parametrize(("tokens", "fits"), [(20, True), (19, False), (21, True), (22, False)])
+def test_a_batch_within_five_per_cent_is_taken(tokens: int, fits: bool, tmp_path: Path) -> None:
+    """20 sequences of 1,000 tokens against 19 to 22 thousand."""
+    settings = {"per_device_train_batch_size": 20, "max_length": 1000, "max_steps": 1}
+    if fits:
+        made = make(tmp_path, global_batch_tokens=tokens * 1000, **settings)
+        assert made.gradient_accumulation_steps == 1
+    else:
+        with pytest.raises(ConfigError, match="more than 5 %"):
+            make(tmp_path, global_batch_tokens=tokens * 1000, **settings)
+    assert make(tmp_path, global_batch_tokens=61_000, **settings).gradient_accumulation_steps == 3
 
 
 def test_through_a_yaml_file(tmp_path: Path) -> None:
@@ -82,8 +100,11 @@ def test_processes_share_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ),
         ({"gradient_accumulation_steps": 3, "global_batch_tokens": 10_000_000}, "more than 5 % from"),
         ({"max_length": None, "global_batch_tokens": 10_000_000}, "set max_length"),
-        ({"max_steps": 10, "train_tokens": 1_000_000}, "give one"),
+        ({"max_steps": 10, "train_tokens": 1_000_000}, "max_steps .10. and train_tokens .1,000,000. both .* give one"),
+        ({"num_train_epochs": 2, "train_tokens": 1_000_000}, "num_train_epochs .2. and"),
         ({"first_drop_at": 0.95}, "in order"),
+        ({"first_drop_at": 0.0}, "in order"),
+        ({"second_drop_at": 1.01}, "in order"),
     ],
 )
 def test_contradictions_are_refused_with_the_fix(tmp_path: Path, settings: dict, message: str) -> None:

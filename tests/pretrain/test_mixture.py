@@ -2,8 +2,10 @@
 
 import gzip
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +24,9 @@ def test_shares_are_of_tokens_not_of_documents(texts: Path, tokenizer) -> None:
     mixture = Mixture(sources(texts), tokenizer, 64, snapshot_every=100)
     rows = list(islice(mixture, 400))
     assert {len(row["input_ids"]) for row in rows} == {64}
-    tokens = mixture.snapshot(400)["tokens"]
+    snapshot = mixture.snapshot(400)
+    tokens = snapshot["tokens"]
+    assert sum(tokens.values()) == 400 * 64 + len(snapshot["pending"])  # each separator counts for its document
     longest = max(len(ids) for ids in tokenizer((texts / "long.jsonl").read_text().splitlines())["input_ids"])
     for name, share in SHARES.items():
         assert abs(tokens[name] - share * sum(tokens.values())) <= longest
@@ -76,6 +80,58 @@ def test_every_document_once_an_epoch_in_another_order(texts: Path, tmp_path: Pa
     assert reader.position.epoch == 1
 
 
+def test_each_epoch_window_and_file_has_an_order_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trl_dsmath.pretrain.sources.WINDOW", 8)
+    for name in ("a", "b"):  # 16 rows with the same texts, and a second window with the texts of the first
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": str(n % 8)}) + "\n" for n in range(16)))
+
+    def read(path: Path, seed: int, count: int) -> list[str]:
+        reader = Reader(Source(str(path), 1.0), seed, lambda found: found, Position())
+        return list(islice(reader.documents(), count))
+
+    one = read(tmp_path / "a.jsonl", 0, 48)
+    windows = [tuple(one[start : start + 8]) for start in range(0, 48, 8)]
+    assert all(sorted(window) == [str(n) for n in range(8)] for window in windows)
+    assert len(set(windows)) == 6  # the order follows from row and epoch
+    assert windows[0] != tuple(str(n) for n in range(8))
+    both = read(tmp_path, 0, 32)
+    assert both[:16] != both[16:]  # and from the file
+    assert read(tmp_path / "a.jsonl", 1, 48) != one != read(tmp_path / "b.jsonl", 0, 48)  # and from seed and source
+
+
+def test_a_stream_reads_ahead_no_more_than_its_snapshots(texts: Path, tokenizer) -> None:
+    mixture = Mixture(sources(texts), tokenizer, 64, snapshot_every=2)
+    list(islice(mixture, 2 * 70))
+    assert mixture.snapshot(2 * 7)["sequences"] == 14
+    for gone in (2 * 6, 2 * 69 + 1):
+        with pytest.raises(KeyError):
+            mixture.snapshot(gone)
+
+
+def test_tokens_are_taken_as_they_are_and_titles_are_names(tmp_path: Path, tokenizer) -> None:
+    (tmp_path / "ids.jsonl").write_text('{"input_ids": [5, 6, 7], "text": "not this"}\n')
+    rows = islice(Mixture([Source(str(tmp_path / "ids.jsonl"), 1.0)], tokenizer, 6), 2)
+    end = tokenizer.eos_token_id
+    assert [row["input_ids"] for row in rows] == [[5, 6, 7, end, 5, 6], [7, end, 5, 6, 7, end]]
+    assert Source("a/b.c.jsonl", 1.0).title == "b"
+    assert Source("a/b", 1.0, name="config").title == "config"
+    assert Source("a/b", 1.0, name="config", label="label").title == "label"
+    pattern = Source(str(tmp_path / "*.jsonl"), 1.0)
+    assert pattern.files() == [tmp_path / "ids.jsonl"] and Source("owner/name", 1.0).files() == []
+    with pytest.raises(DataError, match=r"no \.jsonl"):
+        Source(str(tmp_path / "*.json"), 1.0).files()
+
+
+def test_a_snapshot_from_before_settings_were_kept_is_taken(texts: Path, tokenizer) -> None:
+    first = Mixture(sources(texts), tokenizer, 64, seed=3)
+    whole = list(islice(first, 9))
+    old = {key: value for key, value in first.snapshot(4).items() if key != "settings"}
+    again = Mixture(sources(texts), tokenizer, 64, seed=3)
+    again.load_snapshot(old)
+    assert list(islice(again, 5)) == whole[4:]
+    assert again.snapshot(4) is old
+
+
 def test_positions_within_files_windows_and_epochs(
     texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +175,12 @@ def test_what_cannot_be_read_says_so(texts: Path, tmp_path: Path, tokenizer) -> 
         Mixture([good, good], tokenizer, 64)
     with pytest.raises(ConfigError, match="above 0"):
         Source("x.jsonl", 0)
+    with pytest.raises(ConfigError, match="Scaled: none"):
+        Mixture([], tokenizer, 64)
+    third = Source(str(texts / "short.jsonl"), 1 / 3)
+    Mixture([third, *(replace(third, label=label) for label in "ab")], tokenizer, 64)  # to within rounding
+    with pytest.raises(ConfigError, match="no end-of-text token"):
+        Mixture([Source(str(texts / "short.jsonl"), 1.0)], SimpleNamespace(eos_token_id=None), 64)
     with pytest.raises(DataError, match=r"there is no \.jsonl"):
         Mixture([Source(str(tmp_path / "none.jsonl"), 1.0)], tokenizer, 64)
     with pytest.raises(DataError, match="text_column"):

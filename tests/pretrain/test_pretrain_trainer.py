@@ -94,6 +94,22 @@ def test_checkpoints_that_do_not_fit_are_refused(
 def test_a_warm_up_beyond_the_first_drop_is_refused(texts: Path, tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"takes 17 of 20 updates.* Lower warmup_steps \(the paper"):
         make(texts, tiny, tmp_path, warmup_steps=17).train()
+    trainer = make(texts, tiny, tmp_path, warmup_steps=16)  # the peak is reached where the first drop comes
+    trainer.create_optimizer_and_scheduler(20)
+    assert trainer.lr_scheduler.lr_lambdas[0](15) == 15 / 16 and trainer.lr_scheduler.lr_lambdas[0](16) == 0.316
+    other = make(texts, tiny, tmp_path, warmup_steps=17, lr_scheduler_type="linear")
+    other.create_optimizer_and_scheduler(20)  # transformers' own has no drops
+    assert other.lr_scheduler.lr_lambdas[0](17) == 1.0
+
+
+def test_sources_need_a_length_and_one_reader(texts: Path, tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="set max_length, and train_tokens or max_steps"):
+        make(texts, tiny, tmp_path, num_train_epochs=1, train_tokens=None)
+    with pytest.raises(ConfigError, match="leave dataloader_num_workers out"):
+        make(texts, tiny, tmp_path, dataloader_num_workers=1)
+    trainer = make(texts, tiny, tmp_path, data_seed=5, seed=6)
+    assert (trainer.mixture.seed, trainer.mixture.snapshot_every) == (5, 8)
+    assert make(texts, tiny, tmp_path, seed=6).mixture.seed == 6
 
 
 def test_a_plain_data_set_is_wrapped_as_trl_does(tiny: Path, texts: Path, tmp_path: Path) -> None:

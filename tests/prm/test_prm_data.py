@@ -1,5 +1,7 @@
 """From rows of steps and labels to token ids: same ids as in scoring, and no row that vanishes without a word."""
 
+import math
+
 import pytest
 from datasets import Dataset
 
@@ -33,6 +35,11 @@ def test_labels_may_be_soft_and_may_be_absent(tokenizer) -> None:
     assert soft[0]["labels"] == [0.25, None]
     hard = prepare(_rows({"labels": [None, False]}), encoder).dataset
     assert hard[0]["labels"] == [None, 0.0]
+    assert prepare(_rows({"labels": [math.nan, 0.0]}), encoder).dataset[0]["labels"] == [
+        None,
+        0.0,
+    ]  # as numpy says None
+    assert prepare(_rows({"labels": [1.0, 0.0]}), encoder).dataset[0]["labels"] == [1.0, 0.0]  # the ends are labels
 
 
 def test_a_row_without_a_label_is_an_error_with_its_number(tokenizer) -> None:
@@ -61,6 +68,33 @@ def test_dropped_rows_are_counted_with_reasons(tokenizer) -> None:
     assert len(prepared.dataset[1]["positions"]) == 1
     with pytest.raises(DataError, match="No row of the train data can be used"):
         prepare(rows, encoder, max_length=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels": [1.0, 0.0, 1.0]}, "as many labels as steps are needed"),
+        ({"labels": []}, "as many labels as steps are needed"),
+        ({"labels": [-0.25, 1.0]}, "a label is not between 0 and 1"),
+        ({"labels": [0.5, 1.25]}, "a label is not between 0 and 1"),
+        ({"completions": ["1", None]}, "no steps, or a step that is null"),
+    ],
+)
+def test_rows_that_cannot_be_used(change: dict, reason: str, tokenizer) -> None:
+    prepared = prepare(_rows({}, change), StepEncoder("newline", tokenizer))
+    assert prepared.dropped == {reason: [1]} and len(prepared.dataset) == 1
+    with pytest.raises(DataError, match=f"{reason}: 1"):
+        prepare(_rows(change), StepEncoder("newline", tokenizer))
+
+
+def test_what_was_prepared_is_taken_as_it_is_and_six_rows_are_named_as_five(tokenizer) -> None:
+    encoder = StepEncoder("newline", tokenizer)
+    once = prepare(_rows(GOOD, *[{"labels": [2.0, 0.0]}] * 6), encoder)
+    assert once.report().endswith("a label is not between 0 and 1: 6 (row 1, 2, 3, 4, 5, ...)")
+    again = prepare(once.dataset, encoder)
+    assert again.dataset is once.dataset and again.report() == "1 rows used, 0 dropped"
+    with pytest.raises(DataError, match=r"5 rows .* \(row 0, 1, 2, 3, 4\)"):
+        prepare(_rows(*[{"labels": [None, None]}] * 5), encoder)
 
 
 def test_columns_are_named(tokenizer) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.prm.encoding import collate, pad_token_of
 from trl_dsmath.prm.layouts import LAYOUTS, StepEncoder, sign_ids
 
 QUESTION = "is 1 a step?"
@@ -153,6 +154,82 @@ def test_no_steps_and_truncation(layout: str, tokenizer) -> None:
     assert len(cut.input_ids) == at + 1
     assert whole.truncate(at).positions == whole.positions[:1]
     assert whole.truncate(1).input_ids == []
+
+
+def test_a_separator_inside_a_step_is_a_space(tokenizer) -> None:
+    """Whatever the separator: it would look like one more end of a step."""
+    inside = {"newline": ["1\n\n2", "3"], "skywork": ["1\n2", "3"]}
+    for layout, steps in inside.items():
+        encoder = StepEncoder(layout, tokenizer)
+        assert encoder(QUESTION, steps) == encoder(QUESTION, ["1 2", "3"])
+    other = StepEncoder("newline", tokenizer, " is ")
+    assert other(QUESTION, ["\n1 is  is 2 ", "3"]) == other(QUESTION, ["1 2", "3"])
+    first = tokenizer.decode(other(QUESTION, ["1", "3"]).input_ids)
+    assert first == f"<bos>{QUESTION}1 is 3 is "
+
+
+@pytest.mark.parametrize("layout", ["math_shepherd", "qwen", "rlhflow", "skywork"])
+def test_a_system_message_is_no_part_of_the_question(layout: str, tokenizer) -> None:
+    """In the layouts that have a place for the question only; the others read what the policy read."""
+    encoder = StepEncoder(layout, tokenizer)
+    system = [{"role": "system", "content": "good"}]
+    assert encoder(system + MESSAGES, STEPS) == encoder(MESSAGES, STEPS) == encoder(QUESTION, STEPS)
+    two = [*MESSAGES, {"role": "assistant", "content": "next"}]
+    assert encoder(two, STEPS) == encoder(f"{QUESTION}\n\nnext", STEPS)
+
+
+def _glued(*tokens: str):
+    """A byte-level tokenizer without merges but for whole tokens, which swallow what stands in them."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = {c: n for n, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    plain = Tokenizer(models.BPE(vocab=alphabet, merges=[]))
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    plain.decoder = decoders.ByteLevel()
+    plain.add_tokens([AddedToken(token) for token in tokens])
+    return PreTrainedTokenizerFast(tokenizer_object=plain)
+
+
+def test_a_tag_that_the_tokenizer_glues_to_what_follows_is_refused() -> None:
+    glued = StepEncoder("math_shepherd", _glued("ки\n2"))
+    with pytest.raises(ConfigError, match=r"glues ' ки' to the text that follows it"):
+        glued(QUESTION, ["1", "2"])
+    assert len(glued(QUESTION, ["1", "3"]).positions) == 2
+    # Glued to what comes before it, the tag is scored where it ends.
+    before = _glued("1 ки")
+    (at,) = StepEncoder("math_shepherd", before)(QUESTION, ["1"]).positions
+    assert at == len(before.encode(f"{QUESTION} "))
+
+
+def test_a_tokenizer_without_plus_is_refused() -> None:
+    tokenizer = _glued("a +")
+    with pytest.raises(ConfigError, match=r"no token for \+ or -"):
+        sign_ids("math_shepherd", tokenizer)
+    assert sign_ids("newline", tokenizer) is None
+    with pytest.raises(ConfigError, match="needs the chat template"):
+        StepEncoder("qwen", tokenizer)(QUESTION, STEPS)
+
+
+def test_batches_are_padded_on_the_right() -> None:
+    rows = [
+        {"input_ids": [5, 6, 7], "positions": [1, 2], "completion_start": 1, "labels": [1, None]},
+        {"input_ids": [8], "positions": [0], "completion_start": 0, "labels": [0.25]},
+    ]
+    batch = {name: tensor.tolist() for name, tensor in collate(rows, 9).items()}
+    assert batch == {
+        "input_ids": [[5, 6, 7], [8, 9, 9]],
+        "attention_mask": [[1, 1, 1], [1, 0, 0]],
+        "positions": [[1, 2], [0, -1]],
+        "completion_start": [1, 0],
+        "labels": [[1.0, -100.0], [0.25, -100.0]],
+    }
+    tokenizer = _glued()
+    assert pad_token_of(tokenizer) == 0
+    tokenizer.eos_token = "b"
+    assert pad_token_of(tokenizer) == tokenizer.eos_token_id != 0
+    tokenizer.pad_token = "c"
+    assert pad_token_of(tokenizer) == tokenizer.pad_token_id != tokenizer.eos_token_id
 
 
 def test_mistakes_are_named(tokenizer) -> None:

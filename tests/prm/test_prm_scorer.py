@@ -6,11 +6,14 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
 from trl_dsmath import load_step_scorer
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.prm import StepScorer
+from trl_dsmath.prm.encoding import collate
 from trl_dsmath.prm.layouts import LAYOUTS
+from trl_dsmath.prm.readout import step_logits
 
 PROMPTS = ["is 1 a step?", "next", [{"role": "user", "content": "good?"}], "bad"]
 STEPS = [["step 1\n", "next 2\n", "3"], ["4" * 30], [], ["5", "6", "7", "8", "9 is good"]]
@@ -87,6 +90,38 @@ def test_name_length_and_pickle(scorers: dict[str, StepScorer], causal: Path) ->
     copy = pickle.loads(pickle.dumps(scorer))
     assert copy(PROMPTS, steps=STEPS) == scorer(PROMPTS, steps=STEPS)
     assert "steps" in inspect.signature(scorer).parameters
+
+
+def test_a_model_in_bfloat16_is_read_in_float32(causal: Path, classifier: Path, tmp_path: Path) -> None:
+    """The difference of two logits is not rounded to 8 bits; and a model is loaded in the precision it was saved in."""
+    for layout, folder in (("newline", classifier), ("math_shepherd", causal), ("likelihood", causal)):
+        half = tmp_path / layout
+        whole = load_step_scorer(str(folder), layout=layout)
+        whole.model.to(torch.bfloat16).save_pretrained(half)
+        whole.encoder.tokenizer.save_pretrained(half)
+        scorer = load_step_scorer(str(half), layout=layout)
+        assert {weight.dtype for name, weight in scorer.model.named_parameters() if "step_bias" not in name} == {
+            torch.bfloat16
+        }
+        assert load_step_scorer(str(half), layout=layout, dtype="float32").model.dtype == torch.float32
+        encoded = scorer.encoder(PROMPTS[0], STEPS[0])
+        head, bias = LAYOUTS[layout].head, getattr(scorer.model, "step_bias", None)
+        logits = step_logits(scorer.model, head, collate([vars(encoded)], 0), scorer.signs, bias)
+        assert logits.dtype == torch.float32
+        if layout != "likelihood":
+            raw = scorer.model(torch.tensor([encoded.input_ids])).logits[0, encoded.positions]
+            right, wrong = raw[:, scorer.signs].T if scorer.signs else raw[:, [1, 0]].T
+            assert torch.equal(logits[0], right.float() - wrong.float())
+
+
+def test_a_scorer_neither_trains_nor_drops(scorers: dict[str, StepScorer]) -> None:
+    scorer = scorers["newline"]
+    assert not StepScorer(scorer.model.train(), scorer.encoder.tokenizer, "newline").model.training
+    seen = []
+    hook = scorer.model.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    scorer(["a"], steps=[["1"]])
+    hook.remove()
+    assert seen == [False]
 
 
 def test_an_unknown_model_names_the_layouts(causal: Path, tmp_path: Path) -> None:

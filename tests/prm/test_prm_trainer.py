@@ -115,6 +115,14 @@ def test_the_loss_is_the_mean_over_labelled_steps(classifier: Path, small: dict)
     (first, _, third), (fourth,) = score(rows["prompt"], steps=rows["completions"])
     by_hand = -(math.log(first) + 0.25 * math.log(third) + 0.75 * math.log(1 - third) + math.log(1 - fourth)) / 3
     assert trainer.evaluate()["eval_loss"] == pytest.approx(by_hand, abs=1e-5)
+    predicted = trainer.predict(trainer.eval_dataset)
+    assert (predicted.predictions == NO_LABEL).tolist() == [[False] * 3, [False, True, True]]
+    assert predicted.predictions[0].tolist() == pytest.approx(
+        [math.log(p / (1 - p)) for p in score(["a"], steps=[["1", "2", "3"]])[0]], abs=1e-4
+    )
+    # The padding of a batch is no step: all three labelled steps are on the wrong side of one half, or on the right one.
+    sides = [first >= 0.5, (third >= 0.5) == (0.25 >= 0.5), fourth < 0.5]
+    assert predicted.metrics["test_step_accuracy"] == pytest.approx(sum(sides) / 3)
 
 
 @pytest.mark.parametrize("form", FORMS)

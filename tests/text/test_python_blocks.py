@@ -10,6 +10,7 @@ def test_closed_blocks_in_order() -> None:
     assert programs(text) == ["x = 1\n", "y = '```'\n"]
     assert programs(text, cut_off=True) == ["x = 1\n", "y = '```'\n", "not closed"]
     assert programs("```\nx\n```") == programs("") == []
+    assert programs("```Python3 \nx\n ``` \n") == programs("```PY\nx\n```", cut_off=True) == ["x\n"]
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def paragraphs(text: str) -> list[tuple[int, int]]:
         if len(blocks) > 1 and last - first <= _LONGEST_PARAGRAPH:
             spans.append((first, last))
             continue
-        while first <= last:
+        while first < last:
             end = text.find("\n", first, last)
             end = last if end < 0 else end
             spans.append((first, end))
@@ -192,8 +192,7 @@ def _blame(text: str, spans: list[tuple[int, int]], hits: list[Hit], n: int) -> 
                 break
             inside = words(text[max(start, hit.start) : min(end, hit.end)])
             held[number] = len(inside)
-            whole = len(inside) >= n or (hit.rule == "exact" and start <= hit.start and hit.end <= end)
-            if whole or 2 * len(inside) >= len(words(text[start:end])):
+            if len(inside) >= n or 2 * len(inside) >= len(words(text[start:end])):
                 mostly.append(number)
         for number in mostly or sorted(held, key=lambda number: -held[number])[:1]:
             covered.setdefault(number, hit)
@@ -250,7 +249,7 @@ def _proven(text: str, hits: list[Hit], index: Benchmarks) -> list[Hit]:
     for hit in hits:
         found = words(_bare(text[hit.start : hit.end])[0])
         whole = len(index.texts.get(hit.source, "").split())
-        weak = hit.rule != "exact" and sum(word in _FUNCTION_WORDS for word in found) >= _MOSTLY
+        weak = sum(word in _FUNCTION_WORDS for word in found) >= _MOSTLY
         alone = len(found) < index.n + _LONGER and len(found) < _WITNESS_SHARE * whole
         (doubtful if weak and alone else proven).append(hit)
     for hit in doubtful:

@@ -293,7 +293,12 @@ class Evaluator:
         first, last = self(low), self(high)
         if kind == "sum" and isinstance(first, Fraction) and first.denominator == 1 and last == self.mp.inf:
             return self._endless(variable, first.numerator, body)
-        if kind == "sum" and isinstance(first, Fraction) and first.denominator == 1 and symbols(high):
+        if (
+            kind == "sum"
+            and isinstance(first, Fraction)
+            and first.denominator == 1
+            and symbols(high) - self.fixed.keys()
+        ):
             return self._endless(variable, first.numerator, body) + self.float(last)
         if (
             not (isinstance(first, Fraction) and isinstance(last, Fraction))

@@ -104,9 +104,10 @@ class Mixture:
                 f"The checkpoint was trained on {', '.join(snapshot['tokens'])}, and this run mixes "
                 f"{', '.join(source.title for source in self.sources)}: use the same sources, or a new output_dir."
             )
-        saved, ours = snapshot.get("settings", {}), self._settings()
-        differing = [f"{name} was {saved[name]}, now {ours[name]}" for name in ours if saved.get(name) != ours[name]]
-        if saved and differing:
+        ours = self._settings()
+        saved = snapshot.get("settings", ours)  # earlier releases did not keep them
+        differing = [f"{name} was {saved[name]}, now {ours[name]}" for name in ours if saved[name] != ours[name]]
+        if differing:
             raise ConfigError(
                 f"The checkpoint was trained on another mixture ({'; '.join(differing)}): use the same settings, or a new "
                 "output_dir."
