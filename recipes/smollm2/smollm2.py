@@ -32,14 +32,14 @@ class Settings:
 
     model: str = field(default="HuggingFaceTB/SmolLM2-135M-Instruct", metadata={"help": "Folder, or name on the hub."})
     gsm8k: str = field(default="openai/gsm8k", metadata={"help": "GSM8K: name on the hub, or a folder."})
-    sft_steps: int = field(default=24, metadata={"help": "Updates in SFT, of 8 problems."})
-    annotate_problems: int = field(default=40, metadata={"help": "Problems whose solutions get step labels."})
-    prm_epochs: int = field(default=2, metadata={"help": "Passes of the PRM over the labels."})
-    grpo_steps: int = field(default=16, metadata={"help": "Updates in GRPO, of 4 problems x 8 samples."})
-    word_problems: int = field(default=256, metadata={"help": "Word problems for testing."})
-    gsm8k_problems: int = field(default=128, metadata={"help": "GSM8K problems for testing."})
-    vote_problems: int = field(default=64, metadata={"help": "Word problems to vote on."})
-    max_new_tokens: int = field(default=96, metadata={"help": "Longest solution."})
+    sft_steps: int = field(default=16, metadata={"help": "Updates in SFT, of 8 problems."})
+    annotate_problems: int = field(default=24, metadata={"help": "Problems whose solutions get step labels."})
+    prm_epochs: int = field(default=1, metadata={"help": "Passes of the PRM over the labels."})
+    grpo_steps: int = field(default=12, metadata={"help": "Updates in GRPO, of 4 problems x 8 samples."})
+    word_problems: int = field(default=128, metadata={"help": "Word problems for testing."})
+    gsm8k_problems: int = field(default=64, metadata={"help": "GSM8K problems for testing."})
+    vote_problems: int = field(default=32, metadata={"help": "Word problems to vote on."})
+    max_new_tokens: int = field(default=80, metadata={"help": "Longest solution."})
 
 
 @dataclass
