@@ -183,7 +183,7 @@ def step_grpo(part: Part) -> None:
     )  # fmt: skip
     trainer = StepGRPOTrainer(
         model, args=args, train_dataset=prompts, processing_class=AutoTokenizer.from_pretrained(part.model),
-        reward_funcs=last_digit, step_reward_funcs=step_length,
+        reward_funcs=alternating, step_reward_funcs=alternating_steps,
         peft_config=LoraConfig(r=32, lora_alpha=64, target_modules="all-linear", task_type="CAUSAL_LM"),
     )  # fmt: skip
     with part.measured("two updates") as found:
@@ -200,14 +200,14 @@ def step_grpo(part: Part) -> None:
     part.keep("forecast_gib", forecast(run).allocated() / 2**30)
 
 
-def last_digit(completions: list[str], **columns: Any) -> list[float]:
-    """A reward that differs within a group of random texts."""
-    return [len(text) % 2 for text in completions]
+def alternating(completions: list[Any], **columns: Any) -> list[float]:
+    """A reward that differs within every group, whatever was written."""
+    return [float(i % 2) for i in range(len(completions))]
 
 
-def step_length(steps: list[list[str]], **columns: Any) -> list[list[float]]:
+def alternating_steps(steps: list[list[str]], **columns: Any) -> list[list[float]]:
     """A step reward that differs from step to step."""
-    return [[len(text) % 3 / 2 for text in row] for row in steps]
+    return [[float((i + j) % 2) for j in range(len(row))] for i, row in enumerate(steps)]
 
 
 def real_model(part: Part) -> None:
@@ -343,13 +343,13 @@ def step_time(part: Part) -> None:
             if part.left < 5:
                 return
             kind, config = arms[name]
-            own = {"step_reward_funcs": step_length} if kind is StepGRPOTrainer else {}
+            own = {"step_reward_funcs": alternating_steps} if kind is StepGRPOTrainer else {}
             args = config(
                 output_dir=str(part.file.parent / "d-out"), max_steps=4, num_generations=4, per_device_train_batch_size=rows,
                 gradient_accumulation_steps=1, max_completion_length=length, learning_rate=0.0, beta=0.0,
                 generation_kwargs={"min_new_tokens": length}, gradient_checkpointing=False, seed=round_, **part.shared,
             )  # fmt: skip
-            trainer = kind(part.model, reward_funcs=last_digit, args=args, train_dataset=prompts, **own)
+            trainer = kind(part.model, reward_funcs=alternating, args=args, train_dataset=prompts, **own)
             trainer.train()
             times = [row["step_time"] for row in trainer.state.log_history if "step_time" in row]
             seconds[name] += times[1:]  # the first step warms up

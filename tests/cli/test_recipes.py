@@ -149,7 +149,7 @@ def test_every_recipe_is_read_by_its_command(
             _parse_training(section, tmp_path / f"{section}.yaml", tmp_path)
     elif stage in TRAINING:
         _parse_training(stage, file, tmp_path)
-    elif stage in {"solve", "evaluate"}:
+    elif stage in {"solve", "evaluate", "rft"}:
         script = recipe_script(stage)
         monkeypatch.setattr(sys, "argv", [str(script)])
         parser = ScriptParser(runpy.run_path(str(script))["ARGUMENTS"])

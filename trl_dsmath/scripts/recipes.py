@@ -25,6 +25,7 @@ def stages() -> list[str]:
         "corpus",
         "pretrain",
         "sft",
+        "rft",
         "annotate",
         "prm",
         "grpo",
