@@ -17,6 +17,7 @@ from pathlib import Path
 
 from trl_dsmath.corpus.loop import run_loop
 from trl_dsmath.corpus.measure import Tally
+from trl_dsmath.corpus.records import clean_url
 from trl_dsmath.corpus.rules import parts
 from trl_dsmath.corpus.score import Cut, read_scores
 from trl_dsmath.corpus.settings import LoopSettings
@@ -74,6 +75,8 @@ def main() -> None:
     rng = random.Random(args.seed)
     with gzip.open(args.pages, "rt") as file:
         rows = [json.loads(line) for line in file]
+    for row in rows:
+        row["url"] = clean_url(row["url"])
     if args.cap:
         count: dict[str, int] = {}
         rng.shuffle(rows)

@@ -108,14 +108,17 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
             yield "with left out", ast.If(ast.Constant(1), body, [])
         case ast.FunctionDef(decorator_list=[*_, ast.Call(func=func)]) if ast.unparse(func) != "lru_cache":
             yield "decorator left out", _but(node, "decorator_list", -1)
-        case ast.comprehension(ifs=[_, *_]):
-            yield "condition left out", _but(node, "ifs", 0)
         case ast.Attribute(value=ast.Name("re"), attr="IGNORECASE" | "DOTALL" | "MULTILINE" | "VERBOSE"):
             yield "flag left out", ast.Constant(0)
         case ast.Call(func=ast.Attribute(value=value), args=[], keywords=[]) if not isinstance(value, ast.Name) or (
             node.func.attr not in ("items", "values", "keys")
         ):
             yield "call left out", value
+    for index, part in enumerate(getattr(node, "generators", ())):
+        if part.ifs:
+            new = _but(node, "generators", index)
+            new.generators.insert(index, _but(part, "ifs", 0))
+            yield "condition left out", new
     if isinstance(node, ast.Call):
         for index, keyword in enumerate(node.keywords):
             if keyword.arg and keyword.arg not in _SAID:

@@ -153,12 +153,13 @@ def test_old_and_new_labels_are_shuffled(tmp_path: Path) -> None:
     assert 2 < sources[:20].count("new") < 18
 
 
-def test_replay_share_is_exact(tmp_path: Path) -> None:
+def test_replay_share_is_exact(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     new = _labels(tmp_path / "iteration-3" / "labels" / "train.jsonl", 180)
     earlier = [_labels(tmp_path / f"iteration-{i}" / "labels" / "train.jsonl", 100, 1000 * i) for i in (1, 2)]
     output = tmp_path / "mixed" / "train.jsonl"
     assert GRPO_STAGE.replay_fraction == 0.1
     phases.replay_phase(new, earlier, 0.1, 0, output)
+    assert capsys.readouterr().out == f"labels      180 new, 20 replayed (10.0%): {output}\n"
     sources = _sources(output)
     assert sources["new"] == 180 and sources.total() == 200  # 20 of 200 are earlier ones: 10 %
     assert sources["iteration-1"] + sources["iteration-2"] == 20 and min(sources.values()) > 0

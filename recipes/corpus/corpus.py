@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from trl_dsmath.corpus import Execution, LoopSettings, prepare, run_loop, score_part, serve, statistics
+from trl_dsmath.corpus import (
+    Execution,
+    KeepLanguages,
+    KeepQuality,
+    LoopSettings,
+    prepare,
+    run_loop,
+    score_part,
+    serve,
+    statistics,
+)
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.scripts import ScriptParser, run_script
 
@@ -24,20 +34,36 @@ class OutputArguments:
 
 
 @dataclass
+class ExecutorArguments:
+    executor: Literal["local", "ray", "slurm"] = field(default="local", metadata={"help": "Where the tasks run."})
+    tasks: int = field(default=16, metadata={"help": "Parts of a stage, resumed one by one."})
+    languages: list[str] = field(default_factory=list, metadata={"help": "Keep pages in these: en zh."})
+    language_model: str | None = field(default=None, metadata={"help": "fastText model of languages: lid.176.bin."})
+    quality: bool = field(default=False, metadata={"help": "Keep pages that pass Gopher's rules, formulas left out."})
+    partition: str | None = field(default=None, metadata={"help": "Slurm partition."})
+    time: str | None = field(default=None, metadata={"help": "Slurm time limit of a task, such as 12:00:00."})
+    venv_path: str | None = field(default=None, metadata={"help": "Python environment that Slurm jobs activate."})
+    mem_per_cpu_gb: float | None = field(default=None, metadata={"help": "Memory of a task on Ray or Slurm."})
+
+    def execution(self, workers: int) -> Execution:
+        names = ("partition", "time", "venv_path", "mem_per_cpu_gb")
+        options = {name: value for name in names if (value := getattr(self, name)) is not None}
+        for name in options:
+            if self.executor not in ("slurm", "ray" if name == "mem_per_cpu_gb" else ""):
+                raise ConfigError(f"--{name} is for --executor slurm.")
+        return Execution(self.executor, self.tasks, workers, options)
+
+
+@dataclass
 class PrepareArguments:
     pages: str = field(metadata={"help": "Folder of WARC, JSON lines (also compressed) or parquet files; s3:// too."})
     output_dir: str = field(metadata={"help": "Folder for the result (clean/), what was removed, and logs."})
     benchmarks: list[str] = field(
         default_factory=list, metadata={"help": "Files or folders of benchmarks to keep out of the text."}
     )
-    executor: Literal["local", "ray", "slurm"] = field(default="local", metadata={"help": "Where the tasks run."})
-    tasks: int = field(default=16, metadata={"help": "Parts of a stage, resumed one by one."})
     workers: int = field(default=1, metadata={"help": "Tasks that run at a time."})
     max_bytes: int = field(default=10_000_000, metadata={"help": "Longer pages are passed over."})
     seconds: float = field(default=20.0, metadata={"help": "CPU time for a page before its plain text is taken."})
-    partition: str | None = field(default=None, metadata={"help": "Slurm partition."})
-    time: str | None = field(default=None, metadata={"help": "Slurm time limit of a task, such as 12:00:00."})
-    venv_path: str | None = field(default=None, metadata={"help": "Python environment that Slurm jobs activate."})
 
 
 @dataclass
@@ -51,12 +77,13 @@ class ScoreArguments:
     tasks: int = field(metadata={"help": "Number of tasks."})
 
 
-ARGUMENTS = (LoopSettings, OutputArguments)
+ARGUMENTS = (LoopSettings, OutputArguments, ExecutorArguments)
 
 
 def loop(argv: list[str]) -> int:
-    settings, output = ScriptParser(ARGUMENTS).parse_args_and_config(argv)
-    result = run_loop(settings, output.output_dir, lambda line: print(line, flush=True))
+    settings, output, where = ScriptParser(ARGUMENTS).parse_args_and_config(argv)
+    execution = where.execution(settings.workers)
+    result = run_loop(settings, output.output_dir, lambda line: print(line, flush=True), execution)
     if result.status == "diverging":
         raise ConfigError(result.message)
     print(f"{result.status:<13}{result.message}")
@@ -64,16 +91,16 @@ def loop(argv: list[str]) -> int:
 
 
 def prepare_pages(argv: list[str]) -> int:
-    (args,) = ScriptParser((PrepareArguments,)).parse_args_and_config(argv)
-    given = {name: getattr(args, name) for name in ("partition", "time", "venv_path")}
-    options = {name: value for name, value in given.items() if value is not None}
-    if options and args.executor != "slurm":
-        raise ConfigError(f"--{next(iter(options))} is for --executor slurm.")
+    args, where = ScriptParser((PrepareArguments, ExecutorArguments)).parse_args_and_config(argv)
     if not args.benchmarks:
         print("warning      no --benchmarks: nothing is decontaminated", flush=True)
-    execution = Execution(args.executor, args.tasks, args.workers, options)
-    prepare(args.pages, args.output_dir, args.benchmarks, execution, args.max_bytes, args.seconds)
-    if args.executor == "slurm":
+    execution = where.execution(args.workers)
+    if bool(args.languages) != bool(args.language_model):
+        raise ConfigError("--languages and --language_model go together: --languages en --language_model lid.176.bin")
+    filters = [KeepLanguages(args.languages, args.language_model)] if args.language_model else []
+    filters += [KeepQuality()] if args.quality else []
+    prepare(args.pages, args.output_dir, args.benchmarks, execution, args.max_bytes, args.seconds, filters)
+    if where.executor == "slurm":
         print(f"submitted    the stages wait for each other; the result will be in {args.output_dir}/clean")
         return 0
     for block, counts in statistics(args.output_dir).items():

@@ -11,6 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from trl_dsmath.corpus.annotate_page import show
+from trl_dsmath.corpus.render import with_formulas
 from trl_dsmath.corpus.review import Entry, Session, write_review
 from trl_dsmath.corpus.rules import read_rules
 from trl_dsmath.errors import DataError
@@ -33,7 +35,7 @@ def _entry(prefix: str, why: str = "over", pages: int = 20, collected: int = 10)
         }
         for i in range(3)
     ]
-    return Entry(prefix, why, pages, collected, collected / pages, 0.61, "", examples)
+    return Entry(prefix, why, pages, collected, collected / pages, 0.61, "", examples, tokens=75 * pages)
 
 
 @pytest.fixture
@@ -86,6 +88,74 @@ def test_a_prefix_that_is_asked_again_needs_a_decision_of_this_round(tmp_path: P
     session.undo()
     assert "forum.test,skip,1" in (tmp_path / "decisions.csv").read_text()
     assert session.current and session.current.prefix == "forum.test"
+
+
+def test_rules_and_earlier_rounds_count_as_decided(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"iteration-{number}").mkdir()
+    write_review(
+        tmp_path / "iteration-2", [_entry("a.test"), _entry("b.test"), _entry("c.test", "again"), _entry("d.test")]
+    )
+    (tmp_path / "iteration-1/decisions.csv").write_text(
+        "prefix,decision,round\na.test,math,\nc.test,not,\nd.test,skip,\n"
+    )
+    session = Session(tmp_path)
+    assert [entry.prefix for entry in session.open] == ["b.test", "c.test"]
+    assert [session.decision(entry) for entry in session.entries] == ["math", "", "", "skip"]
+    assert "2 of 4 decided" in show(session)
+    (tmp_path / "iteration-2/decisions.csv").write_text("prefix,decision,round\nb.test,not,\n")
+    assert [entry.prefix for entry in Session(tmp_path).open] == ["a.test", "c.test", "d.test"]
+
+
+def test_jump_shows_an_entry_until_it_is_decided(run: Path) -> None:
+    session = Session(run)
+    session.decide("math")
+    session.jump("wiki.test")
+    assert session.current and session.current.prefix == "wiki.test"
+    session.decide("not")
+    assert session.current and session.current.prefix == "forum.test"
+    session.jump("a.test")
+    assert "decided: math" in show(session)
+    session.decide("not")
+    assert _decided(run) == {"a.test": "not", "wiki.test": "not"}
+    session.undo()
+    assert _decided(run)["a.test"] == "math"
+    session.jump("no such prefix")
+    assert session.current and session.current.prefix == "forum.test"
+
+
+def test_page_shows_formulas_links_and_tokens_and_no_markup_of_strangers(run: Path) -> None:
+    session = Session(run)
+    page = show(session)
+    assert '<math display="inline" title="G"><mrow><mi>G</mi></mrow></math>' in page and "$G$" not in page
+    assert "&lt;script&gt;window.hacked" in page and "<script" not in page
+    assert "<a href='https://a.test/0.html' target='_blank' rel='noopener noreferrer nofollow'>" in page
+    assert "<a id='prefix' href='https://a.test'" in page and "tokens at stake<b>1,500</b>" in page
+    session.entries[0].examples[0]["url"] = "javascript:alert(1)"
+    assert "<span>javascript:alert(1)</span>" in show(session)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (r"a $x^2$ b", '<math display="inline" title="x^2"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>'),
+        (r"\(x\)", '<math display="inline" title="x"><mrow><mi>x</mi></mrow></math>'),
+        ("a\n$$x$$\nb", 'a<math display="block" title="x"><mrow><mi>x</mi></mrow></math>b'),
+        (r"\[x\]", '<math display="block" title="x"><mrow><mi>x</mi></mrow></math>'),
+        ("it costs $5 and $6", "it costs $5 and $6"),
+        ("$ 5 or 6$", "$ 5 or 6$"),
+        ("from $a\nto b$", "from $a\nto b$"),
+        ("a < b & c", "a &lt; b &amp; c"),
+        (r"$\left( a$", r"<code>$\left( a$</code>"),
+        (f"${'x' * 501}$", f"<code>${'x' * 501}$</code>"),
+        (r"$\text{<img src=x onerror=y>}$", "<mtext>&lt;img\xa0src=x\xa0onerror=y&gt;</mtext>"),
+        (r"$\href{javascript:alert(1)}{x}$", "<mrow><mrow><mrow><mi>x</mi></mrow></mrow></mrow></math>"),
+        ("$x\0$ and $\x01$", "<mi>x</mi>"),
+    ],
+)  # fmt: skip
+def test_text_as_html(text: str, html: str) -> None:
+    shown = with_formulas(text)
+    assert html in shown and "\0" not in shown
 
 
 def test_undo_at_the_start_does_nothing_and_nothing_to_review_is_an_error(run: Path, tmp_path: Path) -> None:
@@ -164,6 +234,23 @@ async def _go_through(address: str, debug_port: int, run: Path, screenshot: Path
             await browser.key(key)
             await browser.shows(shown)
             assert _decided(run) == decided  # on disk before the next one is shown
+        await browser.key("/")  # the search, where letters are letters
+        await browser.call("Input.insertText", text="shy")
+        await browser.call(
+            "Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", windowsVirtualKeyCode=13
+        )
+        await browser.shows("shy.test")
+        await browser.value("document.activeElement.blur()")
+        await browser.key("u")
+        await browser.shows("forum.test/math")
+        await browser.key("a")
+        await browser.shows("forum.test/food")
+        for width in (420, 1100):  # nothing sticks out
+            await browser.call(
+                "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+            )
+            await asyncio.sleep(0.3)
+            assert await browser.value("document.documentElement.scrollWidth") <= width
         await browser.key("x")  # means nothing
         await browser.call("Page.reload")
         await browser.shows("forum.test/food")

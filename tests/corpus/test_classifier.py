@@ -43,6 +43,11 @@ def test_small_sets_are_scaled_and_given_values_stand() -> None:
     small, smaller = hyperparameters(5000, SETTINGS), hyperparameters(600, SETTINGS)
     assert small.scaled and small.lr == 0.5
     assert smaller.epoch > small.epoch > 3
+    assert [hyperparameters(lines, SETTINGS).epoch for lines in (100, 300, 600, 2400, 99_999)] == [40, 40, 20, 5, 5]
+    edge = hyperparameters(99_999, SETTINGS), hyperparameters(100_000, SETTINGS)
+    assert [(one.lr, one.bucket, one.scaled) for one in edge] == [(0.5, 200_000, True), (0.1, 2_000_000, False)]
+    one = hyperparameters(600, LoopSettings(pages="p", seed_pages="s", epochs=3, bucket=7))
+    assert (one.lr, one.epoch, one.bucket, one.scaled) == (0.5, 3, 7, False)
     mine = hyperparameters(600, LoopSettings(pages="p", seed_pages="s", learning_rate=0.1, epochs=3))
     assert (mine.lr, mine.epoch, mine.scaled) == (0.1, 3, False)
 

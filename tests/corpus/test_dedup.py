@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("rensa")
 
-from trl_dsmath.corpus.dedup import find_duplicates, normalize_url, sign
+from trl_dsmath.corpus.dedup import PERMUTATIONS, SIGNATURE, find_duplicates, normalize_url, shingles, sign
 
 LONG = " ".join(
     f"The sum of the first {n} odd numbers is {n * n}, as a picture of {n} rows shows." for n in range(2, 40)
@@ -26,6 +26,12 @@ def _drop(*shards: list[tuple[str, str]]) -> list[list[tuple[int, int, int, bool
         ("https://a.org/B", "https://a.org/b", False),
         ("https://a.org/x?a=1", "https://a.org/x?a=2", False),
         ("https://a.org:8080/", "https://a.org/", False),
+        ("https://a.org:443", "http://user:word@a.org.//", True),
+        ("a.org/b//c/Default.ASPX", "a.org/b/c", True),
+        ("https://a.org/b;JSessionID=7F?x=", "https://a.org/b?x=&fbclid=9", True),
+        ("https://a.org/x?a=", "https://a.org/x", False),
+        ("https://a.org/index", "https://a.org/", False),
+        ("http://a.org:port/b/", "http://a.org:port/b", False),  # no address: compared as it is
     ],
 )
 def test_addresses_of_one_page(one: str, two: str, same: bool) -> None:
@@ -56,6 +62,51 @@ def test_a_page_dropped_for_its_address_takes_no_other_with_it() -> None:
     assert _drop([("http://a.org", "first text"), ("http://a.org/", LONG), ("http://b.org", LONG)]) == [
         [(1, 0, 0, True)]
     ]
+
+
+def _signed(*minhashes: np.ndarray) -> np.ndarray:
+    rows = np.zeros(len(minhashes), SIGNATURE)
+    rows["minhash"] = minhashes
+    return rows
+
+
+def _changed(minhash: np.ndarray, *columns: int) -> np.ndarray:
+    return np.where(np.isin(np.arange(PERMUTATIONS), columns), minhash + 1000, minhash)
+
+
+BASE = np.arange(PERMUTATIONS) + 1  # 14 bands of 8
+
+
+@pytest.mark.parametrize(("different", "dropped"), [(22, 1), (23, 0)])  # 90 of 112 are 80.4 %, 89 are 79.5 %
+def test_pages_alike_in_four_fifths_are_one(different: int, dropped: int) -> None:
+    found = find_duplicates([_signed(BASE), _signed(_changed(BASE, *range(112 - different, 112)))])
+    assert list(map(len, found)) == [0, dropped]
+
+
+def test_pages_are_compared_where_they_share_a_band() -> None:
+    once_a_band = range(0, PERMUTATIONS, 8)
+    assert len(find_duplicates([_signed(BASE, _changed(BASE, *once_a_band))])[0]) == 0
+    assert len(find_duplicates([_signed(BASE, _changed(BASE, *once_a_band[1:]))])[0]) == 1
+    # The first page with that band is another one: the third is compared with the second as well.
+    other = _changed(BASE, *range(8, PERMUTATIONS))
+    (found,) = find_duplicates([_signed(other, BASE, _changed(BASE, *once_a_band[1:]))])
+    assert found.tolist() == [(2, 0, 1, False)]
+
+
+def test_a_chain_of_copies_goes_back_to_its_first_page() -> None:
+    second = _changed(BASE, *range(90, 112))
+    third = _changed(second, *range(22))  # like the second, not like the first
+    empty = np.full(PERMUTATIONS, 0xFFFFFFFF)
+    found = find_duplicates([_signed(empty, BASE), _signed(second, empty), _signed(third)])
+    assert [rows.tolist() for rows in found] == [[], [(0, 0, 1, False)], [(0, 0, 1, False)]]
+    found = find_duplicates([_signed(third, BASE), _signed(second)])  # the link comes last
+    assert [rows.tolist() for rows in found] == [[(1, 0, 0, False)], [(0, 0, 0, False)]]
+
+
+def test_shingles_by_hand() -> None:
+    assert shingles("") == [] and shingles("a b, c d") == ["a b , c d"]
+    assert sorted(shingles("A b c d e f")) == ["a b c d e", "b c d e f"]
+    assert sorted(shingles("一二三四五六")) == ["一 二 三 四 五", "二 三 四 五 六"]
 
 
 def test_nothing_and_empty_shards() -> None:

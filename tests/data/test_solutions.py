@@ -37,10 +37,36 @@ def test_marks_become_a_program() -> None:
         ("<<__import__('os')=2>>2", "2", None),
         ("<<9**9**9=2>>2", "2", None),
         ("<<1/0=2>>2", "2", None),
+        ("<<-3+5=2>>", "2", ("# \nstep_1 = -3+5\nprint(round(step_1))", "2")),
+        ("<<+(3-1)X2=4>>", "4", ("# \nstep_1 = +(3-1)*2\nprint(round(step_1))", "4")),
+        ("<<.1+.2=.3>>", "0.3", ("# \nstep_1 = .1+.2\nprint(round(step_1, 6))", "0.3")),
+        ("<<2/3=0.67>>", "0.67", None),  # a mark may be rounded, a final answer may not
+        (
+            "<<2/3=0.67>> <<0.67*3=2.01>>",
+            "2.01",
+            ("#\nstep_1 = 2/3\nstep_2 = step_1*3\nprint(round(step_2, 6))", "2.01"),
+        ),
+        ("<<2/3=0.65>>", "0.65", None),  # rounded to two places it is 0.67
+        ("<<1/2=50%>>", "50%", ("# \nstep_1 = 1/2\nprint(round(step_1, 6))", "0.5")),
+        ("<<True+1=2>>", "2", None),
+        (
+            "<<1000+1=1,001>> <<1001+1=$1,002>>",
+            "1,002",
+            ("#\nstep_1 = 1000+1\nstep_2 = step_1+1\nprint(round(step_2))", "1002"),
+        ),
     ],
 )
 def test_programs_by_hand(worked: str, gold: str, program: tuple[str, str] | None) -> None:
-    assert marks_to_program("?", worked, gold) == program
+    found = marks_to_program("?", worked, gold)
+    assert (found and ("\n".join(map(str.rstrip, found[0].split("\n"))), found[1])) == (
+        program and ("\n".join(map(str.rstrip, program[0].split("\n"))), program[1])
+    )
+
+
+def test_a_number_that_the_question_names_is_not_a_variable() -> None:
+    worked = "<<1000+1=1001>>\n<<1001+1=1002>>"
+    assert "step_2 = step_1+1" in (marks_to_program("?", worked, "1002") or [""])[0]
+    assert "step_2 = 1001+1" in (marks_to_program("Of 1,001 men?", worked, "1002") or [""])[0]
 
 
 def test_forms_of_a_gsm8k_row() -> None:

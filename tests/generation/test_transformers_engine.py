@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig
 
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.generation import Decoding, TransformersSampler
-from trl_dsmath.generation.protocol import stream_key
+from trl_dsmath.generation.protocol import TokenizerMixin, encode_prompt, stream_key
 
 PROMPTS = [
     "The dial shows 9. Gia turns it up by 7 steps. Which digit does it show?",
@@ -100,6 +101,7 @@ def test_seeds(sampler: Any) -> None:
     other = _ids(sampler.sample(PROMPTS, Decoding(max_new_tokens=24, seed=4), n=4))
     assert all(a != b for a, b in zip(one, other, strict=True))
     assert len(set(one[0])) == 4  # the samples of one prompt differ
+    assert stream_key(3, [1, 2], 4) == 166246053622968051998787143541476025190  # as ever: runs are resumed
     assert len({stream_key(seed, ids, i) for seed in (0, 1) for ids in ([1], [1, 2]) for i in (0, 1)}) == 8
 
 
@@ -217,6 +219,22 @@ def test_training_mode_is_kept(model: Any, sampler: Any) -> None:
     sampler.sample(PROMPTS[:1], Decoding(max_new_tokens=1))
     assert model.training
     model.eval()
+
+
+def test_a_prompt_is_encoded_as_trl_does_and_text_behind_it_without_special_tokens(tokenizer: Any) -> None:
+    with_start = copy.deepcopy(tokenizer)
+    with_start.bos_token = "9"  # any token: here it is written by hand, as by a template
+    processor = TemplateProcessing(single="9 $A", special_tokens=[("9", with_start.bos_token_id)])
+    with_start.backend_tokenizer.post_processor = processor
+    plain = tokenizer("+7", add_special_tokens=False)["input_ids"]
+    assert encode_prompt(with_start, "+7") == [with_start.bos_token_id, *plain]
+    assert encode_prompt(with_start, "9+7") == tokenizer("9+7", add_special_tokens=False)["input_ids"]
+    assert encode_prompt(with_start, plain) == plain
+    mixin = TokenizerMixin()
+    mixin._tokenizer = with_start
+    assert mixin.encode("+7") == plain
+    assert tokenizer.eos_token_id not in mixin.encode("<eos>")
+    assert mixin.decode([tokenizer.eos_token_id, *plain]) == tokenizer.decode(plain)
 
 
 def test_messages_need_a_template(model: Any, tokenizer: Any, sampler: Any) -> None:

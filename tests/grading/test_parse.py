@@ -180,6 +180,50 @@ def test_shapes(text: str, shape: type) -> None:
     assert isinstance(parse_answer(normalize(text)), shape)
 
 
+def _show(answer) -> str:
+    """An answer's parts: `[1, 2]` is a list, `[1; 2]` an ordered one, `'x'` words."""
+    match answer:
+        case Value():
+            number = str(answer.node[1]) if answer.node[0] == "num" else answer.text or "?"
+            return f"{number} {answer.unit}".rstrip()
+        case Words():
+            return f"'{answer.text}'"
+        case Items():
+            return "[" + ("; " if answer.ordered else ", ").join(map(_show, answer.items)) + "]"
+        case Group():
+            return f"{answer.opening}{', '.join(map(_show, answer.items))}{answer.closing}"
+        case Union():
+            return " U ".join(map(_show, answer.parts))
+        case Relation():
+            return "".join(
+                part for pair in zip(map(_show, answer.parts), [*answer.signs, ""], strict=True) for part in pair
+            )
+        case Matrix():
+            return " / ".join(" ".join(map(_show, row)) for row in answer.rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("5; 10", "[5; 10]"), ("(1) 5; (2) 10", "[5; 10]"), ("(1;2)", "[1; 2]"), ("1, 2 and 3", "[1, 2, 3]"), ("1 or 2", "[1, 2]"),
+        (r"x<-2 \text{ or } x>5", "x<-2 U x>5"), ("1,", "1"), ("1;", "1"), (r"2 \text{ and } (3,4)", "[2, (3, 4)]"),
+        ("5 nickels, 7 dimes", "['nickel'=5, 'dime'=7]"), ("5 nickels, 7 nickels", "[5 nickels, 7 nickels]"),
+        ("5 feet, 4 inches", "? feet"), ("4 inches, 5 feet", "[4 inches, 5 feet]"), ("5 feet, 4 pounds", "[5 feet, 4 pounds]"),
+        ("x = 1, 2", "x=[1, 2]"), ("x=1, y=2", "[x=1, y=2]"), (r"\begin{cases} x=1 \\ y=2\end{cases}", "[x=1, y=2]"),
+        ("x <= 3", "x<=3"), ("1 < x >= 3", "1<x>=3"), ("a < ", "'a <'"), (r"x \in (1,2)", "xin(1, 2)"), ("(x=1)", "x=1"),
+        (r"\{1\}", "{1}"), (r"\{\}", "{}"), ("()", "'()'"), ("(5)", "5"), ("[5]", "5"), ("{5}", "5"), ("(1,2", "'(1,2'"),
+        (r"\langle 1,2\rangle", "<1, 2>"), ("(1,2), (3,4)", "[(1, 2), (3, 4)]"), (r"[0,1] \cup (2,3]", "[0, 1] U (2, 3]"),
+        ("1,234", "1234"), ("(1,234)", "(1, 234)"), (r"\{1,234\}", "{1, 234}"), ("118 000", "118000"), ("0.333...", "333/1000"),
+        (r"1, 5 \pmod 6", "mod[1, 5], 6"), ("3:00 pm", ":3, 0pm"), ("1:2:3:4", ":1, 2, 3, 4"), ("1:2:3:4:5", "'1:2:3:4:5'"),
+        (r"A \setminus B", "setminusA, B"), (r"2\langle 1, x\rangle", "<?, ?>"), (r"3\begin{pmatrix}x&1\\2&x\end{pmatrix}", "? ? / ? ?"),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "1 2 / 3 4"), ("P(2,3)", "P=(2, 3)"), ("length 12 cm, width 5 cm", "['length'=12 cm, 'width'=5 cm]"),
+        (r"\{x \mid x>2\}", "x>2"), (r"\{n\pi : n \in \Z\}", r"{|n\pi, nin'\Z'}"), (r"\text{5}", "5"), ("(" * 14 + "1" + ")" * 14, "1"),
+    ],
+)  # fmt: skip
+def test_parts_of_a_shape(text: str, parts: str) -> None:
+    assert _show(parse_answer(normalize(text))) == parts
+
+
 def test_units() -> None:
     assert resolve("cm^2") == ((("length", 2),), Fraction(1, 10_000))
     assert resolve("square feet") == resolve("ft^2") == resolve("sq ft")

@@ -91,6 +91,17 @@ def test_programs() -> None:
         ("【答案】24√3<eoa>", "formula", "24√3"),
         ("Final Answer: The final answer is $14{,}916$. I hope it is correct.", "formula", "$14{,}916$"),
         ("We find $5$, $10$.", "several", "5, 10"),
+        ("From $1$ and $2$\nwe find $5$, \\(10\\).\nSo it is.", "several", "5, 10"),
+        ("We find 5 or 10", "several", "10"),
+        ("It falls by −7 at x_2", "number", "-7"),
+        ("so 3/4 of it", "number", "3/4"),
+        ("THE ANSWER IS 5 or 6 of them", "number", "5 or 6 of them"),
+        ("the answer is $x^2$ with 5", "number", "$x^2$ with 5"),
+        ("3 and then $x$", "formula", "x"),
+        ("$x = 3", "formula", "3"),
+        ("Is it (b)? No: choice c.", "choice", "C"),
+        ("A man says B", "choice", "B"),
+        ("A man says so", "choice", None),
     ],
 )
 def test_forms_of_real_recordings(text: str, kind: str, answer: str | None) -> None:

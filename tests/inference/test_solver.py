@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from trl_dsmath.data.benchmarks import Problem
 from trl_dsmath.data.prompts import COT_EN, COT_ZH, PLAIN_PROMPT, TOOL_EN
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.grading.votes import AnswerClass, Vote
 from trl_dsmath.inference import EvaluateConfig, SolveConfig, Solver, plan, summary_of_answers
-from trl_dsmath.inference.solution import score_steps
+from trl_dsmath.inference.solution import Solution, SolvedSample, score_steps
 from trl_dsmath.paper import EVALUATION
 
 
@@ -143,8 +145,9 @@ def test_weighted_vote_and_best_of_n(scripted) -> None:
 
 def test_scores_are_weights_between_0_and_1(scripted) -> None:
     solution = Solver(scripted(lambda prompt, index: "p1 \\boxed{3}"), n=1, adaptive="off")("?")
-    score_steps(lambda *args, **kwargs: [[-3.0]], ["?"], solution.samples)
-    assert solution.samples[0].score == 0.0
+    for given, score in (([-3.0], 0.0), ([3.0], 1.0), ([0.25], 0.25), ([], 0.0)):
+        score_steps(lambda *args, given=given, **kwargs: [given], ["?"], solution.samples)
+        assert solution.samples[0].score == score
 
 
 def test_weighted_votes_stop_early_with_the_same_answer(scripted) -> None:
@@ -183,6 +186,30 @@ def test_a_report_names_the_weights_and_the_sample(scripted, monkeypatch: pytest
     assert "\x1b" not in solution.report(show_steps=True)
     majority = Solver(sampler, n=3, adaptive="off")("?")
     assert majority.report().endswith("votes       3 x2, 4 x1 (3 of 3 samples give an answer)")
+
+
+def test_colors_and_rows_of_a_solution() -> None:
+    steps = SolvedSample("a\nb\nc", "1", True, 7, ["a\n", "b\n", "c"], [0.8, 0.5, 0.49], score=0.49)
+    others = [SolvedSample("d", str(n), True, 1) for n in range(2, 7)]
+    classes = [AnswerClass(str(n + 1), (n,), 1.23456789 if n == 0 else 1.0) for n in range(6)]
+    solution = Solution("?", "1", 0, Vote("1", tuple(classes), 2, 3), [steps, *others], 9)
+    assert solution.report(show_steps=True, color=True).split("\n")[:4] == [
+        "steps       of sample 1 of 6, score 0.49",
+        "\x1b[32m[0.80]\x1b[0m \x1b[32ma\x1b[0m",
+        "\x1b[33m[0.50]\x1b[0m \x1b[33mb\x1b[0m",
+        "\x1b[31m[0.49]\x1b[0m \x1b[31mc\x1b[0m",
+    ]
+    votes = "1 x1 (weight 1.23), 2 x1, 3 x1, 4 x1, 5 x1, ... (6 of 6 samples give an answer, 9 allowed)"
+    assert solution.report().split("\n")[-2:] == ["answer      1", f"votes       {votes}"]
+    assert solution.to_dict() == {
+        "question": "?", "answer": "1", "solution": "a\nb\nc", "share": round(1.23456789 / 6.23456789, 4),
+        "votes": [{"answer": str(n + 1), "weight": 1.0 if n else 1.234568, "samples": 1} for n in range(6)],
+        "samples": 6, "n": 9, "unreadable": 2, "timeouts": 3, "tokens": 12,
+    }  # fmt: skip
+    none = Solution("?", None, None, Vote(None, (), 1), [SolvedSample(" no ", None, False, 1)], 1)
+    assert none.report() == "no\nanswer      (none could be read)" and not none.stopped_early
+    five = replace(solution, vote=Vote("1", tuple(classes[:5]), 0), n=6)
+    assert five.report().endswith("5 x1 (5 of 6 samples give an answer)")
 
 
 class _Terminal(io.StringIO):

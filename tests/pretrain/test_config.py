@@ -80,6 +80,12 @@ def test_through_a_yaml_file(tmp_path: Path) -> None:
     assert (args.per_device_train_batch_size, args.gradient_accumulation_steps, args.max_steps) == (2, 3, 10)
 
 
+def test_what_trl_settles_is_settled(tmp_path: Path) -> None:
+    config = PretrainConfig(str(tmp_path), use_cpu=True, max_steps=1)
+    assert (config.bf16, config.optim, config.lr_scheduler_type) == (True, "adamw_torch_fused", "constant_with_warmup")
+    assert PretrainConfig(str(tmp_path), use_cpu=True, max_steps=1, fp16=True).bf16 is False
+
+
 @pytest.mark.parametrize(("given", "updates"), [(50, 50), (50.0, 50), (0.04, 40), (0, 0)])
 def test_a_warm_up_in_updates_or_as_a_share_of_the_run(given: float, updates: int, tmp_path: Path) -> None:
     assert make(tmp_path, per_device_train_batch_size=8, warmup_steps=given).get_warmup_steps(1000) == updates

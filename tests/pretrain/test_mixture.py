@@ -1,5 +1,6 @@
 """Shares by tokens, every document once an epoch, and a stream that goes on anywhere."""
 
+import copy
 import gzip
 import json
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.pretrain import Mixture, Source
@@ -96,6 +98,11 @@ def test_each_epoch_window_and_file_has_an_order_of_its_own(tmp_path: Path, monk
     assert windows[0] != tuple(str(n) for n in range(8))
     both = read(tmp_path, 0, 32)
     assert both[:16] != both[16:]  # and from the file
+    (tmp_path / "files").mkdir()
+    for n in range(6):
+        (tmp_path / "files" / f"{n}.jsonl").write_text(json.dumps({"text": str(n)}) + "\n")
+    files = read(tmp_path / "files", 0, 18)
+    assert len({tuple(files[:6]), tuple(files[6:12]), tuple(files[12:]), tuple("012345")}) == 4
     assert read(tmp_path / "a.jsonl", 1, 48) != one != read(tmp_path / "b.jsonl", 0, 48)  # and from seed and source
 
 
@@ -120,6 +127,15 @@ def test_tokens_are_taken_as_they_are_and_titles_are_names(tmp_path: Path, token
     assert pattern.files() == [tmp_path / "ids.jsonl"] and Source("owner/name", 1.0).files() == []
     with pytest.raises(DataError, match=r"no \.jsonl"):
         Source(str(tmp_path / "*.json"), 1.0).files()
+
+
+def test_a_tokenizer_that_begins_each_text_with_a_token_adds_none_here(texts: Path, tokenizer) -> None:
+    beginning = copy.deepcopy(tokenizer)
+    token = beginning.convert_ids_to_tokens(7)
+    beginning.backend_tokenizer.post_processor = TemplateProcessing(single=f"{token} $A", special_tokens=[(token, 7)])
+    assert beginning("odd")["input_ids"][0] == 7
+    first, second = (list(islice(Mixture(sources(texts), one, 64), 5)) for one in (tokenizer, beginning))
+    assert first == second
 
 
 def test_a_snapshot_from_before_settings_were_kept_is_taken(texts: Path, tokenizer) -> None:

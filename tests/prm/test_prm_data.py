@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, Value
 
 from trl_dsmath.errors import DataError
 from trl_dsmath.prm.data import prepare
@@ -31,6 +31,8 @@ def test_training_sees_the_ids_that_scoring_sees(layout: str, prompt, tokenizer)
 def test_labels_may_be_soft_and_may_be_absent(tokenizer) -> None:
     """TRL's former trainer rounded 0.25 down to 0 and took no null."""
     encoder = StepEncoder("newline", tokenizer)
+    hard = prepare(_rows({}), encoder).dataset
+    assert hard.features["labels"].feature == Value("float32")  # not truth values, as those of the input
     soft = prepare(_rows({"labels": [0.25, None]}), encoder).dataset
     assert soft[0]["labels"] == [0.25, None]
     hard = prepare(_rows({"labels": [None, False]}), encoder).dataset

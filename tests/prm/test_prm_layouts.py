@@ -211,6 +211,20 @@ def test_a_tokenizer_without_plus_is_refused() -> None:
         StepEncoder("qwen", tokenizer)(QUESTION, STEPS)
 
 
+def test_an_end_token_that_a_tokenizer_adds_is_no_sign() -> None:
+    from tokenizers import processors
+
+    tokenizer = _glued()
+    plain = sign_ids("math_shepherd", tokenizer)
+    end = tokenizer.convert_tokens_to_ids("b")
+    processor = processors.TemplateProcessing(single="$A b", special_tokens=[("b", end)])
+    tokenizer.backend_tokenizer.post_processor = processor
+    assert tokenizer("a")["input_ids"][-1] == end
+    assert sign_ids("math_shepherd", tokenizer) == plain
+    encoded = StepEncoder("math_shepherd", tokenizer)(QUESTION, ["1", "2"])
+    assert encoded == StepEncoder("math_shepherd", _glued())(QUESTION, ["1", "2"])
+
+
 def test_batches_are_padded_on_the_right() -> None:
     rows = [
         {"input_ids": [5, 6, 7], "positions": [1, 2], "completion_start": 1, "labels": [1, None]},

@@ -41,6 +41,13 @@ def _wall() -> None:
         ([{"role": "assistant", "content": _fenced("print(3)")}], "3", 1.0),
         (r"No program: \boxed{5}", "5", 0.0),
         (_fenced("pass"), "5", 0.0),
+        (_fenced("print([2, 3])"), "[2, 3]", 1.0),
+        (_fenced("print('[2, 3')"), "2,3", 0.0),
+        (_fenced("def solution():\n    return 18\nif False:\n    print(1)"), "18", 1.0),  # asked again
+        (_fenced("x = 18\nif False:\n    print(1)"), "18", 0.0),
+        (_fenced("print(4)\ndef solution():\n    return 18"), "4", 1.0),
+        ("print(5)", "5", 0.0),  # no fence, and none of the signs of a program
+        ("answer = 5\n```\nx\n```", "5", 0.0),
         (_fenced("print(5)\n1 / 0"), "5", 0.0),
         (_fenced("print(5"), "5", 0.0),
         (_fenced("import socket\nsocket.socket()\nprint(5)"), "5", 0.0),
@@ -66,6 +73,11 @@ def test_metrics_and_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert metrics == {"code/ran": 0.25, "code/failed": 0.25, "code/timed_out": 0.25, "code/missing": 0.25, "code/correct": 0.25}  # fmt: skip
     assert extra["program_error"] == ["", "ZeroDivisionError: division by zero", "TimeoutError: stopped after 1 s", "no program"]  # fmt: skip
     assert extra["program_output"][0] == "5\n"
+    assert extra["program_verdict"] == ["correct", "no_answer", "no_answer", "no_answer"]
+    code_execution_reward([_fenced("print('x' * 600)")], solution=["5"], log_extra=extra.__setitem__)
+    assert extra["program_output"] == ["x" * 499 + "\n"]
+    metrics.clear()
+    assert code_execution_reward([], solution=[], log_metric=metrics.__setitem__) == [] and metrics == {}
 
 
 def test_equal_programs_run_once() -> None:

@@ -27,6 +27,8 @@ from trl_dsmath.rewards import (
         (r"\boxed{5", 0.0),
         ("5", 0.0),
         (r"\boxed{5}" + " and now I go on" * 30, 0.0),
+        (r"\boxed {5}" + "x" * 199, 1.0),  # 200 characters with the brace
+        (r"\boxed{5}" + "x" * 200, 0.0),
         ([{"role": "assistant", "content": r"\boxed{5}"}], 1.0),
     ],
 )
@@ -69,11 +71,24 @@ def test_language_follows_the_prompt() -> None:
     assert language_consistency_reward([mixed, mixed], language=["en", "zh"]) == [0.5, 0.5]
 
 
+def test_language_follows_the_last_message_and_is_english_without_a_prompt() -> None:
+    messages = [{"role": "user", "content": "求值"}, {"role": "user", "content": "Add."}]
+    assert language_consistency_reward(["We add"], prompts=[messages]) == [1.0]
+    assert language_consistency_reward(["We add"], prompts=[messages[:1]]) == [0.0]
+    assert language_consistency_reward(["We add", "相加"]) == [1.0, 0.0]
+    assert language_consistency_reward(["We add", "求"], prompts=[None, [{"role": "user", "content": None}]]) == [
+        1.0,
+        0.0,
+    ]
+    assert language_consistency_reward(["a x 求"], language=["en"]) == [0.0]  # single letters are no words
+
+
 def test_language_does_not_count_formulas_and_code() -> None:
     text = "我们有 $x = \\text{value}$，所以 \\boxed{answer} ```python\nprint(1)\n```"
     prompt = [{"role": "user", "content": "求值"}]
     assert language_consistency_reward([text], prompts=[prompt]) == [1.0]
     assert language_consistency_reward(["$x$"], prompts=["Add."]) == [1.0]
+    assert language_consistency_reward(["求 \\(let\nus\\) $$let\nus$$ ```let\nus"], language=["zh"]) == [1.0]
 
 
 def scores(completions: list, **columns: object) -> list[float]:
@@ -86,6 +101,15 @@ def test_shaped_reward_orders_right_above_wrong() -> None:
     sigmoid_1 = 1 / (1 + math.exp(-1))
     assert rewards == pytest.approx([0.5, sigmoid_1, -0.5, sigmoid_1 - 1])
     assert min(rewards[:2]) > max(rewards[2:])
+
+
+def test_shaped_reward_by_scale_and_far_out() -> None:
+    right, wrong = [{"completions": [rf"\boxed{{{n}}}"], "solution": ["5"]} for n in (5, 6)]
+    assert get_shaped_reward(scores, alpha=1.0)(**right) == pytest.approx([1 / (1 + math.exp(-2))])
+    for score, value in ((1e6, 1.0), (-1e6, 0.0), (0.0, 0.5), (-2.0, 1 / (1 + math.e))):
+        reward = get_shaped_reward(lambda completions, score=score, **columns: [score])
+        assert reward(**right) == pytest.approx([value]) and reward(**wrong) == pytest.approx([value - 1])
+    assert get_shaped_reward(lambda completions, **columns: [None])(**right) == [None]
 
 
 def test_shaped_reward_skips_what_cannot_be_verified_and_can_be_pickled() -> None:

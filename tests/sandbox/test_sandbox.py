@@ -277,6 +277,27 @@ def test_a_run_that_is_lost_is_tried_once_more(
     assert error is None if results[0].error is None else results[0].error.startswith(str(error))
 
 
+def test_too_much_output_of_a_program_that_has_ended_meanwhile(backend: str, sandbox: Sandbox) -> None:
+    """As on a busy machine: its supervisor looks at the output when the program is gone already."""
+    sandbox.run("")
+    assert sandbox._process is not None
+    results: list[ExecutionResult] = []
+    code = "import time; time.sleep(1.5); print('x' * 9000)"
+    caller = threading.Thread(target=lambda: results.append(sandbox.run(code, output_kb=8)))
+    caller.start()
+    time.sleep(0.5)  # until the run above has left the tree
+    supervisor_pid, program = _running(sandbox._process.pid, backend)[-2:]
+    os.kill(supervisor_pid, signal.SIGSTOP)
+    try:
+        deadline = time.monotonic() + 60
+        while _alive(program) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        os.kill(supervisor_pid, signal.SIGCONT)
+    caller.join()
+    assert (len(results[0].stdout), results[0].error) == (8192, "OutputLimitError: more than 8 KiB of output")
+
+
 def _running(first: int, backend: str) -> list[int]:
     """The processes below the first one of a sandbox, and itself, as soon as a program runs in it."""
     deadline = time.monotonic() + 120

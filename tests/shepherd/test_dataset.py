@@ -10,6 +10,7 @@ from datasets import Value, load_dataset
 
 from trl_dsmath.errors import DataError
 from trl_dsmath.shepherd import annotate, push_to_hub, to_dataset
+from trl_dsmath.shepherd.dataset import Summary, summarize
 
 ROW = {"prompt": "Q:", "gold": "7", "completions": ["a\n", "b\n", "\\boxed{7}"]}
 
@@ -49,6 +50,55 @@ def test_broken_rows(row: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "l.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(DataError, match=message):
         to_dataset(tmp_path / "l.jsonl")
+
+
+def test_broken_lines_and_rows_are_named_by_their_number(tmp_path: Path) -> None:
+    good = json.dumps({"prompt": "Q", "completions": ["a"], "labels": [True]}) + "\n"
+    (tmp_path / "l.jsonl").write_text(good + '{"prompt": "Q", "labels": []}\n')
+    with pytest.raises(DataError, match=r"row 2: completions and labels missing or empty"):
+        to_dataset(tmp_path / "l.jsonl")
+    (tmp_path / "l.jsonl").write_text(good + good + '{"prompt"\n{"prompt"\n')
+    with pytest.raises(DataError, match=r"line 3, is not a JSON object"):
+        to_dataset(tmp_path / "l.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("counts", "said", "unsaid"),
+    [
+        ({"cut_off": 10}, "100 drawn; N from each prefix would be 200 (50.0%)", "warning"),
+        ({"cut_off": 11}, "11.0% of the roll-outs were cut off", "the same"),
+        ({"good": 0}, "all labels are the same", "cut off"),
+        ({"good": 10}, "all labels are the same", "cut off"),
+        ({"good": 9.5}, "95.0% good; before the last step 141.7%; solutions right 25.0%", "the same"),
+        ({"finished": 3}, "1 solutions had no answer within max_new_tokens", "warning"),
+        ({"steps": 4, "spent": 0, "plain": 0}, "before the last step none", "cut off"),
+        ({"solutions": 0}, "no solution is labelled", "roll-outs"),
+    ],
+)
+def test_what_the_summary_says(counts: dict, said: str, unsaid: str) -> None:
+    figures = {
+        "solutions": 4,
+        "finished": 4,
+        "right": 1,
+        "steps": 10,
+        "good": 4.0,
+        "spent": 100,
+        "plain": 200,
+        **counts,
+    }
+    text = Summary(**figures).report()
+    assert said in text and unsaid not in text
+
+
+def test_the_summary_counts_what_a_row_holds(tmp_path: Path) -> None:
+    rows = [
+        {"labels": [True, False, True], "finished": True, "spent": 5, "num_rollouts": 4, "cut_off": 1},
+        {"labels": [0.5, 0.25], "finished": False, "spent": 8, "num_rollouts": 4, "cut_off": 0},
+        {"labels": [0.5, 0.0], "spent": 4, "num_rollouts": 4, "cut_off": 2},  # from before `finished`
+    ]
+    (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    # plain: N for each step but the last of a finished solution: 2 x 4, 2 x 4 and 1 x 4
+    assert summarize(tmp_path / "l.jsonl") == Summary(3, 2, 1, 7, 3.25, 17, 20, 3)
 
 
 def test_push_to_hub(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,8 @@ def test_last_boxed(text: str) -> None:
         ("#### 18 dollars", "18 dollars"),
         ("#### 18 or 19 dollars a day", "18 or 19 dollars a day"),
         ("#### 118 000 dollars", "118 000"),
-        ("The answer is 5. " + "x" * 2000, None),  # only the end is searched
+        ("The answer is 5. " + "x" * (2000 - len("answer is 5. ")), "5"),  # the last 2,000 characters are searched
+        ("The answer is 5. " + "x" * (2001 - len("answer is 5. ")), None),
         ("x" * 2000 + " The answer is 5.", "5"),
         ("a</think>\\boxed{3}</think>b", None),
         ("written as \x08oxed{7}", "7"),

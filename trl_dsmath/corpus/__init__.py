@@ -10,18 +10,22 @@ if TYPE_CHECKING:
     from .annotate_page import serve as serve
     from .decontaminate import decontaminate as decontaminate
     from .decontaminate import load_benchmarks as load_benchmarks
+    from .execution import Execution as Execution
     from .extract import extract_text as extract_text
+    from .filters import KeepLanguages as KeepLanguages
+    from .filters import KeepQuality as KeepQuality
     from .loop import LoopResult as LoopResult
     from .loop import run_loop as run_loop
     from .loop import score_part as score_part
-    from .pipeline import Execution as Execution
     from .pipeline import prepare as prepare
     from .pipeline import statistics as statistics
     from .read import read_pages as read_pages
     from .settings import LoopSettings as LoopSettings
 
 _HOME = {
-    "Execution": "pipeline",
+    "Execution": "execution",
+    "KeepLanguages": "filters",
+    "KeepQuality": "filters",
     "LoopResult": "loop",
     "LoopSettings": "settings",
     "decontaminate": "decontaminate",

@@ -1,27 +1,29 @@
 """The steps as datatrove blocks, thin around the plain functions: each reads, changes or writes a stream of pages."""
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
+import fsspec
 import numpy as np
 
 from ..errors import DataError, MissingDependencyError
 from .classifier import end_with_parent
 from .decontaminate import decontaminate, load_benchmarks
-from .dedup import DUPLICATE, find_duplicates, sign
+from .dedup import BANDS, DUPLICATE, first_pages, join, near_duplicates, same_address, sign, sort_keys
 from .extract import extract_text, plain_text
 from .read import page_format, read_pages
 from .records import Record, dump_line, gzip_writer
 
 try:
     from datatrove.data import Document
-    from datatrove.io import get_datafolder
+    from datatrove.io import DataFolder, get_datafolder
     from datatrove.pipeline.base import PipelineStep
     from datatrove.pipeline.extractors.base import ExtractorSandbox
+    from datatrove.pipeline.filters.base_filter import BaseFilter, get_filter_result
 except ImportError as _error:
     raise MissingDependencyError(
         "The corpus pipeline runs on datatrove: pip install 'trl-dsmath[corpus]'."
@@ -194,14 +196,38 @@ class ExtractPages(_Filter):
         output.close()
 
 
+class FilterPages(_Filter):
+    """Any of datatrove's filters: what it removes is kept, with its reason."""
+
+    type, name = "FILTER", "datatrove's filter"
+
+    def __init__(self, removed: str, chosen: BaseFilter) -> None:
+        super().__init__(removed)
+        self.chosen, self.name = chosen, type(chosen).__name__
+
+    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        output = _Output(self.removed)
+        for document in data or ():
+            output.open(document.metadata[_SHARD])
+            with self.track_time():
+                kept, reason = get_filter_result(self.chosen.filter(document))
+            if kept:
+                self.stat_update("kept")
+                yield document
+            else:
+                self.drop(output, document, reason or self.name)
+        output.close()
+
+
 class SignPages(PipelineStep):
-    """Writes the signatures of a shard's pages, by which duplicates are found."""
+    """Writes the signatures of a shard's pages, by which duplicates are found, and their sorted keys: a folder for
+    addresses and one for each band."""
 
     type, name = "DEDUP", "signatures"
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, signatures: str, keys: str) -> None:
         super().__init__()
-        self.folder = folder
+        self.signatures, self.keys = signatures, keys
 
     def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         shard = -1
@@ -218,33 +244,85 @@ class SignPages(PipelineStep):
             self._save(shard, rows)
 
     def _save(self, shard: int, rows: list[np.ndarray]) -> None:
-        with get_datafolder(self.folder).open(f"{shard:06d}.npy", "wb") as file:
-            np.save(file, np.concatenate(rows))
+        signatures, keys = np.concatenate(rows), get_datafolder(self.keys)
+        for group, part in enumerate(sort_keys(signatures)):
+            _save_array(keys, f"{group:02d}/{shard:06d}.npy", part)
+        _save_array(get_datafolder(self.signatures), f"{shard:06d}.npy", signatures)
+
+
+def _save_array(folder: DataFolder, name: str, rows: np.ndarray) -> None:
+    with folder.open(name, "wb") as file:
+        np.save(file, rows)
+
+
+class _Arrays(Sequence[np.ndarray]):
+    """Arrays of a folder that stay on disk, opened one at a time, since a crawl has more than a process may have open. Those
+    of an object store are copied to this machine's disk first."""
+
+    def __init__(self, folder: DataFolder, names: Sequence[str]) -> None:
+        self.paths = folder.resolve_paths(names)
+        self.local = folder.is_local()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: Any) -> Any:
+        path = self.paths[number]
+        return np.load(path if self.local else fsspec.open_local(f"simplecache::{path}"), mmap_mode="r")
+
+
+def _pairs(folder: str) -> np.ndarray:
+    """All pairs of pages that the tasks of a stage found."""
+    source = get_datafolder(folder)
+    return np.concatenate(list(_Arrays(source, source.list_files())))
+
+
+class FindDuplicates(PipelineStep):
+    """Finds pages of one address or, where those are known, near-duplicates. Each task has a part of the range of the keys,
+    and of near-duplicates one band: its memory grows with the pages of its part, and by a byte for each page."""
+
+    type, name = "DEDUP", "find"
+
+    def __init__(self, signatures: str, keys: str, found: str, addresses: str | None = None) -> None:
+        super().__init__()
+        self.signatures, self.keys, self.found, self.addresses = signatures, keys, found, addresses
+
+    def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        source, keys = get_datafolder(self.signatures), get_datafolder(self.keys)
+        names = source.list_files()
+        signatures = _Arrays(source, names)
+        offsets = first_pages(map(len, signatures))
+        parts = world_size if self.addresses is None else world_size // BANDS
+        group, part = divmod(rank, parts)
+        if self.addresses is None:
+            pairs = same_address(_Arrays(keys, [f"00/{name}" for name in names]), offsets, part, parts)
+        else:
+            dropped = np.zeros(offsets[-1], bool)
+            dropped[_pairs(self.addresses)[:, 0]] = True
+            band = _Arrays(keys, [f"{group + 1:02d}/{name}" for name in names])
+            pairs = near_duplicates(band, offsets, signatures, dropped, part, parts)
+        self.stat_update("pairs", value=len(pairs))
+        _save_array(get_datafolder(self.found), f"{rank:05d}.npy", pairs)
+        yield from ()
 
 
 class MatchDuplicates(PipelineStep):
-    """Finds the duplicates among all shards; one task."""
+    """Joins what was found among all shards; one task, whose memory grows with the duplicates."""
 
     type, name = "DEDUP", "match"
 
-    def __init__(self, signatures: str, duplicates: str) -> None:
+    def __init__(self, signatures: str, addresses: str, pairs: str, duplicates: str) -> None:
         super().__init__()
-        self.signatures, self.duplicates = signatures, duplicates
+        self.signatures, self.addresses, self.pairs, self.duplicates = signatures, addresses, pairs, duplicates
 
     def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         source, target = get_datafolder(self.signatures), get_datafolder(self.duplicates)
-        files = [path for path in source.list_files() if path.endswith(".npy")]
-        numbers = np.array([_number(path) for path in files], np.int64)
-        parts = [
-            np.load(source.resolve_paths(path), mmap_mode="r")
-            if source.is_local()
-            else np.load(source.open(path, "rb"))
-            for path in files
-        ]
-        for number, rows in zip(numbers.tolist(), find_duplicates(parts), strict=True):
-            rows["kept_shard"] = numbers[rows["kept_shard"]] if len(rows) else rows["kept_shard"]
-            with target.open(f"{number:06d}.npy", "wb") as file:
-                np.save(file, rows)
+        names = source.list_files()
+        offsets = first_pages(map(len, _Arrays(source, names)))
+        numbers = np.array([_number(name) for name in names], np.int64)
+        for name, rows in zip(names, join(offsets, _pairs(self.addresses), _pairs(self.pairs)), strict=True):
+            rows["kept_shard"] = numbers[rows["kept_shard"]]
+            _save_array(target, name, rows)
             self.stat_update("duplicates", value=len(rows))
         yield from ()
 

@@ -6,9 +6,8 @@ its place in the shard. Addresses come first, so that a page dropped for its add
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import numpy as np
@@ -23,12 +22,14 @@ SIMILARITY = 0.8
 SHINGLE = 5
 _SEED = 2402
 _BATCH = 256
+_CHUNK = 10_000  # pairs that are compared together
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _TRACKING = re.compile(r"utm_\w+|fbclid|gclid|msclkid|mc_[ce]id|sessionid|phpsessid|jsessionid|sid", re.I)
 _INDEX = re.compile(r"/(?:index|default)\.(?:x?html?|php|aspx?|jsp)$", re.I)
 
 SIGNATURE = np.dtype([("url", np.uint64), ("minhash", np.uint32, (PERMUTATIONS,))])
+KEY = np.dtype([("key", np.uint64), ("position", np.int64)])
 DUPLICATE = np.dtype(
     [("position", np.int64), ("kept_shard", np.int64), ("kept_position", np.int64), ("by_url", np.bool_)]
 )
@@ -101,10 +102,26 @@ def _hash(text: str) -> int:
     return int.from_bytes(digest, "little") if text else 0
 
 
-def find_duplicates(signatures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Finds the pages to drop.
+def sort_keys(signatures: np.ndarray) -> list[np.ndarray]:
+    """What pages are matched by: of one shard, the `KEY` rows of its addresses, then those of each band, sorted by key.
+    Pages without an address, or without words, are not in them."""
+    urls, rows = signatures["url"], signatures["minhash"]
+    filled = (rows != np.uint32(0xFFFFFFFF)).any(axis=1)
+    width = PERMUTATIONS // BANDS
+    columns = [(urls, urls != 0)]
+    columns += [(_mix(rows[:, band * width : (band + 1) * width]), filled) for band in range(BANDS)]
+    found = []
+    for keys, valid in columns:
+        positions = np.flatnonzero(valid)
+        positions = positions[np.argsort(keys[positions], kind="stable")]
+        part = np.zeros(len(positions), KEY)
+        part["key"], part["position"] = keys[positions], positions
+        found.append(part)
+    return found
 
-    Memory: 40 bytes a page beside the signatures, which can stay on disk (`numpy.load(..., mmap_mode="r")`).
+
+def find_duplicates(signatures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Finds the pages to drop, in one process; the pipeline does the same in parts.
 
     Args:
         signatures (`Sequence[numpy.ndarray]`):
@@ -113,48 +130,107 @@ def find_duplicates(signatures: Sequence[np.ndarray]) -> list[np.ndarray]:
     Returns:
         `list[numpy.ndarray]`: for each shard its `DUPLICATE` rows: position, and the page that stays in its place.
     """
-    offsets = np.cumsum([0, *map(len, signatures)])
-    total = int(offsets[-1])
-    kept = np.arange(total)
-    urls = np.concatenate([part["url"] for part in signatures]) if signatures else np.zeros(0, np.uint64)
-    first, other = _groups(urls, urls != 0)[:2]
-    kept[other] = first
-    by_url = kept != np.arange(total)
+    offsets = first_pages(map(len, signatures))
+    keys = [sort_keys(part) for part in signatures]
+    addresses = same_address([part[0] for part in keys], offsets)
+    dropped = np.zeros(offsets[-1], bool)
+    dropped[addresses[:, 0]] = True
+    pairs = [
+        near_duplicates([part[band] for part in keys], offsets, signatures, dropped) for band in range(1, BANDS + 1)
+    ]
+    return join(offsets, addresses, np.concatenate(pairs))
 
-    filled = _concatenate(signatures, lambda part: (part["minhash"] != np.uint32(0xFFFFFFFF)).any(axis=1))
-    candidates = filled & ~by_url
-    parent: dict[int, int] = {}
-    width = PERMUTATIONS // BANDS
-    for band in range(BANDS):
-        keys = _concatenate(signatures, partial(_band_keys, columns=slice(band * width, (band + 1) * width)))
-        first, other, before = _groups(keys, candidates)
-        late = before != first
-        left, right = np.r_[first, before[late]], np.r_[other, other[late]]
-        alike = _similarity(signatures, offsets, left, right) >= SIMILARITY
-        for pair in zip(left[alike].tolist(), right[alike].tolist(), strict=True):
-            low, high = sorted(_root(parent, page) for page in pair)
-            if low != high:
-                parent[high] = low
-    for page in list(parent):
-        kept[page] = _root(parent, page)
 
-    dropped = np.flatnonzero(kept != np.arange(total))
+def first_pages(lengths: Iterable[int]) -> np.ndarray:
+    """Number of the first page of each shard, pages being counted through all shards; at the end, of all pages."""
+    return np.cumsum([0, *lengths])
+
+
+def same_address(keys: Iterable[np.ndarray], offsets: np.ndarray, part: int = 0, parts: int = 1) -> np.ndarray:
+    """Pages whose address an earlier page has, each with the first such page; of one part of the range of keys."""
+    first, other, _ = _groups(*_gather(keys, offsets, part, parts))
+    return np.stack([other, first], axis=1)
+
+
+def near_duplicates(
+    keys: Iterable[np.ndarray],
+    offsets: np.ndarray,
+    signatures: Sequence[np.ndarray],
+    dropped: np.ndarray,
+    part: int = 0,
+    parts: int = 1,
+) -> np.ndarray:
+    """Pairs of pages that meet in a band and are alike; of one part of the range of keys.
+
+    Args:
+        keys (`Iterable[numpy.ndarray]`):
+            Of each shard, its sorted `KEY` rows of the band.
+        offsets (`numpy.ndarray`):
+            See `first_pages`.
+        signatures (`Sequence[numpy.ndarray]`):
+            Of each shard; they can stay on disk.
+        dropped (`numpy.ndarray`):
+            Whether a page was dropped for its address.
+        part (`int`, *optional*, defaults to `0`), parts (`int`, *optional*, defaults to `1`):
+            Which part of how many.
+    """
+    found, pages = _gather(keys, offsets, part, parts)
+    left = ~dropped[pages]
+    first, other, before = _groups(found[left], pages[left])
+    late = before != first
+    pairs = np.stack([np.r_[first, before[late]], np.r_[other, other[late]]], axis=1)
+    return pairs[_similarity(signatures, offsets, *pairs.T) >= SIMILARITY]
+
+
+def join(offsets: np.ndarray, addresses: np.ndarray, pairs: np.ndarray) -> list[np.ndarray]:
+    """The `DUPLICATE` rows of each shard. Of pages that are connected by pairs, the first stays."""
+    pages, roots = _first_connected(pairs)
+    dropped = np.r_[addresses[:, 0], pages[roots != pages]]
+    kept = np.r_[addresses[:, 1], roots[roots != pages]]
+    order = np.argsort(dropped)
+    dropped, kept = dropped[order], kept[order]
     shard_of = np.searchsorted(offsets, dropped, side="right") - 1
-    kept_shard = np.searchsorted(offsets, kept[dropped], side="right") - 1
+    kept_shard = np.searchsorted(offsets, kept, side="right") - 1
     rows = np.zeros(len(dropped), DUPLICATE)
     rows["position"] = dropped - offsets[shard_of]
     rows["kept_shard"] = kept_shard
-    rows["kept_position"] = kept[dropped] - offsets[kept_shard]
-    rows["by_url"] = by_url[dropped]
-    return [rows[shard_of == shard] for shard in range(len(signatures))]
+    rows["kept_position"] = kept - offsets[kept_shard]
+    rows["by_url"] = order < len(addresses)
+    ends = np.searchsorted(dropped, offsets)
+    return [rows[start:end] for start, end in pairwise(ends)]
 
 
-def _concatenate(signatures: Sequence[np.ndarray], column: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    return np.concatenate([column(part) for part in signatures]) if signatures else np.zeros(0, bool)
+def _first_connected(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pages that are in pairs, and for each the first of the pages that it is connected with."""
+    pages, index = np.unique(pairs, return_inverse=True)
+    index = index.reshape(pairs.shape)
+    root = np.arange(len(pages))
+    while True:
+        lower = root[index].min(axis=1)
+        low = root.copy()
+        for side in index.T:
+            np.minimum.at(low, side, lower)
+            np.minimum.at(low, root[side], lower)
+        low = low[low]
+        if np.array_equal(low, root):
+            return pages, pages[root]
+        root = low
 
 
-def _band_keys(part: np.ndarray, columns: slice) -> np.ndarray:
-    return _mix(part["minhash"][:, columns])
+def _gather(keys: Iterable[np.ndarray], offsets: np.ndarray, part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keys in one part of their range, and their pages, sorted by both."""
+    low, last = (1 << 64) * part // parts, (1 << 64) * (part + 1) // parts - 1
+    found, pages = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    for offset, rows in zip(offsets[:-1], keys, strict=True):
+        start, end = (
+            np.searchsorted(rows["key"], np.uint64(low)),
+            np.searchsorted(rows["key"], np.uint64(last), "right"),
+        )
+        found.append(rows["key"][start:end].copy())  # the file can be closed
+        pages.append(rows["position"][start:end] + offset)
+    all_keys, all_pages = np.concatenate(found), np.concatenate(pages)
+    order = np.lexsort((all_pages, all_keys))
+    return all_keys[order], all_pages[order]
 
 
 def _mix(rows: np.ndarray) -> np.ndarray:
@@ -166,20 +242,18 @@ def _mix(rows: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _groups(keys: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _groups(keys: np.ndarray, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pages whose key an earlier page has: the first page of the group, the page, and the one before it."""
-    members = np.flatnonzero(valid)
-    order = members[np.argsort(keys[members], kind="stable")]
-    again = np.r_[False, keys[order][1:] == keys[order][:-1]][: len(order)]
-    firsts = order[np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))]
-    before = np.r_[order[:1], order[:-1]]
-    return firsts[again], order[again], before[again]
+    again = np.r_[False, keys[1:] == keys[:-1]][: len(keys)]
+    firsts = pages[np.maximum.accumulate(np.where(again, 0, np.arange(len(pages))))]
+    before = np.r_[pages[:1], pages[:-1]]
+    return firsts[again], pages[again], before[again]
 
 
 def _similarity(signatures: Sequence[np.ndarray], offsets: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
     result = np.zeros(len(one))
-    for start in range(0, len(one), 10_000):
-        chunk = slice(start, start + 10_000)
+    for start in range(0, len(one), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
         result[chunk] = (_rows(signatures, offsets, one[chunk]) == _rows(signatures, offsets, two[chunk])).mean(axis=1)
     return result
 
@@ -191,11 +265,3 @@ def _rows(signatures: Sequence[np.ndarray], offsets: np.ndarray, pages: np.ndarr
         here = shard_of == shard
         rows[here] = signatures[shard]["minhash"][pages[here] - offsets[shard]]
     return rows
-
-
-def _root(parent: dict[int, int], page: int) -> int:
-    while page in parent:
-        if parent[page] in parent:
-            parent[page] = parent[parent[page]]
-        page = parent[page]
-    return page

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError
 from .rules import MATH, NOT, Decisions, parts
-from .score import Cut, read_scores
+from .score import Cut, Scored
 
 DEEPEST = 6  # host and five folders
 FEWEST = 5  # pages under which a folder is not shown by itself
@@ -45,6 +44,14 @@ class Domain:
         self.undecided += kept and not decided
         self.score += score
 
+    def merge(self, other: "Domain") -> None:
+        """Adds the counts of another part of the crawl."""
+        self.pages += other.pages
+        self.tokens += other.tokens
+        self.collected += other.collected
+        self.undecided += other.undecided
+        self.score += other.score
+
 
 @lru_cache(maxsize=100_000)
 def registered_domain(host: str) -> str:
@@ -64,47 +71,54 @@ def _suffixes() -> Any:
     return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
-def count_hosts(files: Iterable[Path], cut: Cut, decisions: Decisions | None = None) -> dict[str, Domain]:
-    """Counts by host, and by registered domain where it has several hosts, sorted by name."""
-    decisions = decisions or Decisions()
+def count_hosts(rows: Iterable[Scored], cut: Cut, decisions: Decisions) -> dict[str, Domain]:
+    """Counts by host of a shard."""
     hosts: dict[str, Domain] = {}
-    for file in files:
-        for score, tokens, url in read_scores(file):
-            decided = decisions.of(url) in (MATH, NOT)
-            hosts.setdefault(parts(url)[0], Domain()).add(score, tokens, cut.keeps(score, url), decided)
+    for score, tokens, url in rows:
+        decided = decisions.of(url) in (MATH, NOT)
+        hosts.setdefault(parts(url)[0], Domain()).add(score, tokens, cut.keeps(score, url), decided)
+    return hosts
+
+
+def count_folders(rows: Iterable[Scored], cut: Cut, hosts: set[str], decisions: Decisions) -> dict[str, Domain]:
+    """Counts by folder of a shard, for some hosts only: all folders of a crawl are too many."""
+    folders: dict[str, Domain] = {}
+    for score, tokens, url in rows:
+        names = parts(url)
+        if names[0] not in hosts:
+            continue
+        kept, decided = cut.keeps(score, url), decisions.of(url) in (MATH, NOT)
+        # The last part is the page.
+        for length in range(2, min(len(names), DEEPEST + 1)):
+            folders.setdefault("/".join(names[:length]), Domain()).add(score, tokens, kept, decided)
+    return folders
+
+
+def merge_domains(total: dict[str, Domain], part: dict[str, Domain]) -> None:
+    """Adds the counts of a shard to those of the crawl."""
+    for name, counts in part.items():
+        total.setdefault(name, Domain()).merge(counts)
+
+
+def with_registered(hosts: dict[str, Domain]) -> dict[str, Domain]:
+    """Counts by host, and by registered domain where it has several hosts, sorted by name."""
     members: dict[str, list[str]] = {}
     for host in hosts:
         members.setdefault(registered_domain(host), []).append(host)
+    found = dict(hosts)
     for name, group in members.items():
         if len(group) > 1:
-            counts = [hosts[host] for host in group]
-            hosts[name] = Domain(*(sum(getattr(c, f) for c in counts) for f in Domain.__dataclass_fields__))
-    return dict(sorted(hosts.items()))
-
-
-def count_folders(
-    files: Iterable[Path], cut: Cut, hosts: set[str], decisions: Decisions | None = None
-) -> dict[str, Domain]:
-    """Counts by folder, for some hosts only: all folders of a crawl are too many."""
-    decisions = decisions or Decisions()
-    folders: dict[str, Domain] = {}
-    for file in files:
-        for score, tokens, url in read_scores(file):
-            names = parts(url)
-            if names[0] not in hosts:
-                continue
-            kept, decided = cut.keeps(score, url), decisions.of(url) in (MATH, NOT)
-            # The last part is the page.
-            for length in range(2, min(len(names), DEEPEST + 1)):
-                folders.setdefault("/".join(names[:length]), Domain()).add(score, tokens, kept, decided)
-    return dict(sorted(folders.items()))
+            found[name] = Domain()
+            for host in group:
+                found[name].merge(hosts[host])
+    return dict(sorted(found.items()))
 
 
 def to_show(
     hosts: dict[str, Domain], folders: dict[str, Domain], threshold: float, decisions: Decisions | None = None
 ) -> Iterator[tuple[str, str]]:
     """
-    Prefixes that a person should look at, and why.
+    Prefixes that a person should look at, and why; those with the most tokens first.
 
     Domains and hosts over the threshold, each followed by its hosts or folders where it is mixed (down to folders that
     are not), and hosts that are near the threshold or of which the classifier is least sure: a host of mathematics that
@@ -139,14 +153,14 @@ def to_show(
 
     over = {host for host in hosts if hosts[host].share > threshold}
     over -= {inner for host in over for inner in children.get(host, []) if inner in hosts}
-    for host in sorted(over, key=lambda name: (-hosts[name].collected, name)):
+    for host in sorted(over, key=lambda name: (-hosts[name].tokens, -hosts[name].collected, name)):
         yield host, "again" if touches(decided_on, host) and grown(host) else "over"
         for prefix in _inside(host, known, children):
             yield prefix, "again" if decisions and prefix in decisions.decided and grown(prefix) else "inside"
     under = [host for host in hosts if hosts[host].share <= threshold and hosts[host].pages >= FEWEST]
     under = [host for host in under if registered_domain(host) not in hosts or registered_domain(host) == host]
     under.sort(key=lambda name: (-hosts[name].share, -hosts[name].mean_score, name))
-    yield from ((host, "under") for host in under[:UNDER])
+    yield from ((host, "under") for host in sorted(under[:UNDER], key=lambda name: (-hosts[name].tokens, name)))
 
 
 def host_of(prefix: str) -> str:
@@ -162,7 +176,9 @@ def _inside(prefix: str, known: dict[str, Domain], children: dict[str, list[str]
     domain = known[prefix]
     if not _MIXED[0] < domain.share < _MIXED[1]:
         return
-    for inner in sorted(children.get(prefix, []), key=lambda name: (-known[name].collected, name)):
+    for inner in sorted(
+        children.get(prefix, []), key=lambda name: (-known[name].tokens, -known[name].collected, name)
+    ):
         found = known[inner]
         if found.pages < FEWEST:
             continue

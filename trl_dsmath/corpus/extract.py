@@ -9,6 +9,7 @@ from html import unescape
 from typing import Any
 
 from ..errors import DataError, MissingDependencyError
+from .asciimath import write_asciimath
 from .charsets import decode
 from .formulas import has_formulas, write_formulas, write_scripts
 
@@ -28,7 +29,7 @@ _SWALLOWING = re.compile(
 )
 _VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _CLOSED = re.compile(rf"<((?!(?:{_VOID})\b)[a-z][a-z0-9]*)\b([^<>]*)/>")
-_PREFIX = re.compile(r"<(/?)(?:m|mml|math|mathml):(?=[a-z])")
+_PREFIX = re.compile(r"<(/?)(?:m|mml|math|mathml):(?=m)")
 
 # Left out of a page with mathematics, by whole names: `with-menu` and `content-sidebar-wrap` are articles. Not `aside` and
 # `.sidebar`: in books and manuals these are boxes and footnotes. An element with most of the text is the article,
@@ -69,6 +70,9 @@ _INLINE = {
     "mn",
     "mo",
 }
+_FORMULA = re.compile(
+    r"\$\$.{1,4000}?\$\$|\$(?!\s)[^$\n]{1,1000}?(?<!\s)\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,4000}?\\\]", re.S
+)
 _BLANK_LINES = re.compile(r"\s*\n\s*\n\s*")
 
 
@@ -96,13 +100,14 @@ def extract_text(page: str | bytes, max_bytes: int = MAX_BYTES, charset: str | N
     if len(page) > max_bytes:
         raise DataError(f"The page has {len(page):,} bytes; the limit is {max_bytes:,} (max_bytes).")
     html = _mend_xhtml(decode(page, charset).replace("\0", ""))
+    html, asciimath = write_asciimath(html)
     try:
         tree = HTMLTree.parse(html)
     except UnicodeEncodeError:  # half of a surrogate pair, out of JSON
         tree = HTMLTree.parse(html.encode("utf-8", "replace").decode("utf-8"))
     formulas = has_formulas(html)
     # The search for the main part loses formulas (3 % on the documentation of SymPy) and takes three times as long.
-    mathematical = formulas or _COMMAND.search(html) is not None
+    mathematical = formulas or asciimath or ("\\" in html and _COMMAND.search(html) is not None)
     if mathematical:
         _remove_navigation(tree)
     if formulas:
@@ -163,10 +168,16 @@ def plain_text(page: str | bytes, charset: str | None = None) -> str:
     return _BLANK_LINES.sub("\n\n", "".join(parts)).strip()
 
 
+def without_formulas(text: str) -> str:
+    r"""The text with a blank for each `$...$`, `$$...$$`, `\(...\)` and `\[...\]`: what says in which language and how well it is written."""
+    return _FORMULA.sub(" ", text)
+
+
 def _mend_xhtml(html: str) -> str:
     html = _SWALLOWING.sub(r"<\1\2></\1>", html)
+    html = _PREFIX.sub(r"<\1", html) if ":math" in html else html
     if _IS_XHTML.search(html, 0, 2000):
-        html = _CLOSED.sub(r"<\1\2></\1>", _PREFIX.sub(r"<\1", html))
+        html = _CLOSED.sub(r"<\1\2></\1>", html)
     return html
 
 

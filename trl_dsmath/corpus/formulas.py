@@ -7,15 +7,24 @@ import re
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
+from . import asciimath
+from .drawn import mathml_of
 from .mathml import to_tex
 
-# A page without any of these has no formula to write.
+# A page without any of these has no formula to write. The first group is looked for only where "math" stands at all.
+_MATH_MARKS = (
+    "<math", "math/tex", "math/mml", "math/asciimath", "mathml", 'class="math"', "mathtex", "render/math", "math.now.sh",
+    "<d-math", "mwe-math",
+)  # fmt: skip
 _MARKS = (
-    "<math", "<MATH", "math/tex", "math/mml", "math/asciimath", "katex", "mwe-math", "mjx-", "MathJax", "latex", "mathml",
-    'class="math"', 'class="tex"', "mimetex", "mathtex", "cht=tx", "ql-formula",
+    "<MATH", "katex", "mjx-", "MathJax", "latex", 'class="tex"', "mimetex", "cht=tx", "ql-formula", "ql-img", "codecogs", "?tex=",
+    "data-tex", "data-equation-content", "texrender",
 )  # fmt: skip
 _DOLLARS = re.compile(r"\$|\\\(|\\\[")
-_TEX_CLASS = re.compile(r"\b(?:tex|latex|math|mwe-math-\S*)\b", re.I)
+_TEX_CLASS = re.compile(r"\b(?:tex|latex|math|texrender|mwe-math-\S*|ql-img-\w+-formula)\b", re.I)
+# Attributes that hold the TeX of what is drawn in their element.
+_SOURCES = ("data-tex", "data-equation-content", "data-value")
+_WIRIS = str.maketrans("«»¨§`", "<>\"&'")  # MathML as MathType and WIRIS write it into an attribute
 _RENDERED = (
     ".MathJax, .MathJax_Display, .MathJax_SVG, .MathJax_SVG_Display, .MathJax_CHTML, .mjx-chtml, .MathJax_Preview"
 )
@@ -23,12 +32,13 @@ _CDATA = re.compile(r"%?\s*<!\[CDATA\[|%?\s*\]\]>")
 
 # Images whose address is the formula. The last group says whether a plus sign is a blank there.
 _IMAGE_URLS = (
-    (re.compile(r"latex\.codecogs\.com/[^?]*\?(?:latex=)?(.+)|/(?:mimetex|mathtex)(?:\.cgi|\.exe)?\?(.+)", re.S), False),
-    (re.compile(r"latex\.php\?(?:[^#]*?&)?latex=([^&#]+)", re.S), True),
+    (re.compile(r"codecogs\.com/[^?]*\?(?:latex=)?(.+)|/(?:mimetex|mathtex)(?:\.cgi|\.exe)?\?(?:formdata=)?(.+)", re.S), False),
+    (re.compile(r"latex\.php\?(?:[^#]*?&)?latex=([^&#]+)|/equation\?(?:[^#]*?&)?tex=([^&#]+)|/render/math\?(?:[^#]*?&)?math=([^&#]+)"
+                r"|math\.now\.sh/?\?(?:[^#]*?&)?from=([^&#]+)", re.S), True),
     (re.compile(r"[?&]cht=tx(?:[^#]*?)&chl=([^&#]+)|[?&]chl=([^&#]+)&(?:[^#]*?)cht=tx", re.S), True),
 )  # fmt: skip
 _IMAGE_STYLE = re.compile(
-    r"^(?:\\(?:dpi|bg|fn|fg)(?:_\w+|\{[^}]*\})|\\(?:inline|large|Large|LARGE|small|tiny|normalsize|displaystyle|parstyle)\b|\s|(?:&space;|~))+"
+    r"^(?:\\(?:dpi|bg|fn|fg)(?:_\w+|\{[^}]*\})|\\(?:inline|[Hh]uge|large|Large|LARGE|small|tiny|normalsize|displaystyle|parstyle)\b|\s|(?:&space;|~))+"
 )
 
 _ORDINAL = {"st", "nd", "rd", "th", "tm", "sm", "er", "ère", "e", "o", "a", "®", "™", "©"}
@@ -38,7 +48,7 @@ _FRACTION = re.compile(r"\s*[/⁄]\s*")
 
 def has_formulas(html: str) -> bool:
     """Whether a page may hold formulas that have to be written out."""
-    return any(mark in html for mark in _MARKS)
+    return ("math" in html and any(mark in html for mark in _MATH_MARKS)) or any(mark in html for mark in _MARKS)
 
 
 def write_formulas(tree: Any) -> None:
@@ -54,10 +64,19 @@ def write_formulas(tree: Any) -> None:
         content = _CDATA.sub("", script.text_content)
         if kind.startswith("math/mml"):
             content = _tex_of_source(content)
+        elif kind.startswith("math/asciimath"):
+            content = asciimath.to_tex(content)
         _replace(tree, script, content, "display" in kind)
-    for element in root.query_selector_all("[data-mathml], .ql-formula[data-value]").values():
-        source = element.get_attribute("data-value") or _tex_of_source(element.get_attribute("data-mathml") or "")
-        _replace(tree, element, source, _is_display(element))
+    for element in root.query_selector_all(
+        "[data-mathml], [data-tex], [data-equation-content], .ql-formula[data-value]"
+    ).values():
+        source = next(filter(None, map(element.get_attribute, _SOURCES)), "")
+        mathml = element.get_attribute("data-mathml") or ""
+        mathml = mathml.translate(_WIRIS) if mathml[:1] == "«" else mathml
+        if tex := source or _tex_of_source(mathml):
+            _replace(tree, element, tex, _is_display(element))
+    for element in root.query_selector_all("d-math").values():
+        _replace(tree, element, element.text_content, element.has_attribute("block"))
     for element in root.query_selector_all(
         ".katex, .mwe-math-element, mjx-container, .MathJax, .MathJax_SVG, .mjx-chtml"
     ).values():
@@ -122,14 +141,15 @@ def _replace_rendered(tree: Any, element: Any) -> None:
         _replace(tree, element, source.get_attribute("data-latex"), display)
     elif image is not None and image.get_attribute("alt"):
         _replace(tree, element, image.get_attribute("alt"), display)
-    elif (drawn := element.query_selector("svg [data-mml-node=math]")) is not None:
-        _replace(tree, element, to_tex(drawn), display)
+    elif drawn := mathml_of(element):
+        _replace(tree, element, _tex_of_source(drawn), display)
 
 
 def _replace_image(tree: Any, image: Any) -> None:
-    alt, source = image.get_attribute("alt") or "", image.get_attribute("src") or ""
+    alt = image.get_attribute("alt") or ""
+    addresses = " ".join(filter(None, map(image.get_attribute, ("src", "data-src", "data-lazy-src", "data-original"))))
     for pattern, plus in _IMAGE_URLS:
-        if found := pattern.search(source):
+        if found := pattern.search(addresses):
             given = next(group for group in found.groups() if group)
             tex = (unquote_plus if plus else unquote)(given).replace("&space;", " ").replace("&plus;", "+")
             _replace(tree, image, _IMAGE_STYLE.sub("", tex), False)

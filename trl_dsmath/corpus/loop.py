@@ -1,19 +1,22 @@
 """The corpus loop: train, score, rank, domain statistics, annotation, a larger seed, again (paper §2.1)."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ..data.journal import keep_settings, lock, write_whole
+from ..data.journal import keep_settings, lock
 from ..errors import ConfigError, DataError
+from .execution import Execution, map_shards
 from .measure import find_trouble
-from .records import clean_url, read_jsonl, write_jsonl
+from .records import clean_url, read_jsonl
 from .review import Entry, automatic, undecided
 from .round import Round
 from .rules import Decisions, read_rules
-from .score import Cut, read_scores, read_shard, score_all, shards
+from .score import read_scores, score_all, shards
 from .settings import LoopSettings
 from .trainset import page_hash
 
@@ -42,7 +45,12 @@ class LoopResult:
     reports: list[dict[str, Any]]
 
 
-def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], None] = print) -> LoopResult:
+def run_loop(
+    settings: LoopSettings,
+    folder: str | Path,
+    say: Callable[[str], None] = print,
+    execution: Execution | None = None,
+) -> LoopResult:
     """
     Runs the loop, or resumes it.
 
@@ -56,6 +64,9 @@ def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], No
             Working folder: `iteration-N/`, `decisions.csv`, and the result in `corpus/`. One run at a time uses it.
         say (`Callable`, *optional*):
             Where messages go, a line at a time.
+        execution ([`Execution`], *optional*):
+            Where the work on files of pages is done; here, with `settings.workers` processes, by default. On Ray and Slurm
+            the working folder has to be on a disk that all machines see.
 
     Returns:
         [`LoopResult`]: the state of the run.
@@ -69,7 +80,7 @@ def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], No
     folder = Path(folder)
     with lock(folder / ".lock"):
         try:
-            return _run(settings, folder, say)
+            return _run(settings, folder, say, execution or Execution(workers=settings.workers))
         except OSError as error:
             raise ConfigError(
                 f"{error.filename or folder}: {error.strerror or error}. What is written is whole: mend this, then start the "
@@ -77,19 +88,28 @@ def run_loop(settings: LoopSettings, folder: str | Path, say: Callable[[str], No
             ) from error
 
 
-def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None]) -> LoopResult:
+def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None], execution: Execution) -> LoopResult:
     kept = folder / "settings.json"
     keep_settings(kept, settings.record(), fresh=not kept.exists(), holds=f"{folder} holds a run")
-    files = shards(Path(settings.pages))
+    files = shards(settings.pages)
     index = [folder / "index" / f"{i:06d}.tsv.gz" for i in range(len(files))]
     index[0].parent.mkdir(exist_ok=True)
-    for _ in score_all(list(zip(files, index, strict=True)), None, settings.workers):
+    for _ in score_all(list(zip(files, index, strict=True)), None, execution):
         pass
-    labels = read_labels(Path(settings.labelled), index, settings.seed, say) if settings.labelled else {}
-    seed_pages, seed_held_out = split_seed(Path(settings.seed_pages), settings.seed)
+    labels = read_labels(settings.labelled) if settings.labelled else {}
+    pages, found = 0, set()
+    for count, urls in map_shards(
+        partial(_find_urls, index, set(labels)), folder / "parts", range(len(files)), execution
+    ):
+        pages += count
+        found |= urls
+    shutil.rmtree(folder / "parts", ignore_errors=True)
+    if settings.labelled:
+        labels = choose_labels(settings.labelled, labels, found, pages, settings.seed, say)
+    seed_pages, seed_held_out = split_seed(settings.seed_pages, settings.seed)
     held_out = set(labels) | {url for url, _ in seed_held_out}
     seed_pages = [page for page in seed_pages if page[0] not in labels]
-    say(f"pages        {sum(1 for f in index for _ in read_scores(f)):,} in {len(files)} files")
+    say(f"pages        {pages:,} in {len(files)} files")
     say(f"seed         {len(seed_pages):,} pages to train on, {len(seed_held_out):,} held out")
     if not seed_held_out:
         say(f"warning      fewer than {_LEAST_SEED} seed pages: none is held out to see whether the run diverges")
@@ -100,9 +120,9 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None]) -> Lo
     rounds: list[Round] = []
     for number in range(1, settings.iterations + 1):
         say(f"-- round {number} of at most {settings.iterations}")
-        now = Round(folder / f"iteration-{number}", number, files, settings)
+        now = Round(folder / f"iteration-{number}", number, files, settings, execution)
         before = rounds[-1] if rounds else None
-        now.train(seed_pages, held_out, before, index, now.decisions_before(), say)
+        now.train(seed_pages, held_out, before, index, pages, say)
         if settings.score_elsewhere and (missing := sum(not file.exists() for file in now.files)):
             message = (
                 f"{missing} of {len(files)} files are to be scored: dsmath corpus score {folder} --task I --tasks N for I "
@@ -110,11 +130,10 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None]) -> Lo
             )
             return LoopResult("waiting", message, reports)
         now.score()
-        report = now.report(labels, seed_held_out, before)
+        report, entries = now.finish(labels, seed_held_out, before)
         reports.append(report)
         for line in lines_of(report):
             say(line)
-        entries = now.review()
         if trouble := find_trouble(reports, settings.automatic):
             if not settings.keep_going:
                 return _stop(now, before, trouble, settings, reports)
@@ -134,7 +153,7 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None]) -> Lo
                 "(Without a person: --rules FILE.)"
             )
             return LoopResult("waiting", message, reports)
-    _write_corpus(folder / "corpus", rounds[-1])
+    rounds[-1].write_corpus(folder / "corpus")
     if not reports[-1]["labelled"] and not reports[-1]["estimated"]:
         say("warning      not measured: without labels or annotated prefixes nothing is known of precision")
     return LoopResult("done", f"{reports[-1]['pages']:,} pages in {folder / 'corpus'}", reports)
@@ -147,7 +166,7 @@ def _stop(
     folder = now.folder.parent
     message = f"stopped in round {now.number}: {trouble} "
     if settings.automatic and before:
-        _write_corpus(folder / "corpus", before)
+        before.write_corpus(folder / "corpus")
         message += f"{folder / 'corpus'} holds the pages of round {before.number}. "
     earlier = folder / f"iteration-{max(now.number - 1, 1)}"
     message += (
@@ -178,7 +197,7 @@ def _decide(settings: LoopSettings, now: Round, entries: list[Entry], say: Calla
     return 0
 
 
-def split_seed(path: Path, seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def split_seed(path: str, seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """URL and text of the seed pages: those to train on, and those held out (a fifth, from 20 pages on).
 
     Raises:
@@ -196,29 +215,34 @@ def split_seed(path: Path, seed: int) -> tuple[list[tuple[str, str]], list[tuple
     return ordered[count:], ordered[:count]
 
 
-def read_labels(path: Path, index: list[Path], seed: int, say: Callable[[str], None]) -> dict[str, bool]:
-    """Labels by URL; of more than a fifth of the crawl, a fifth, since these pages cannot be trained on.
+def _find_urls(index: list[Path], labelled: set[str], number: int) -> tuple[int, set[str]]:
+    """Pages of a shard, and which of them are labelled."""
+    urls = [row.url for row in read_scores(index[number])]
+    return len(urls), labelled.intersection(urls)
 
-    Raises:
-        DataError: no line has a URL of the crawl and a label.
-    """
+
+def read_labels(path: str) -> dict[str, bool]:
+    """Whether a page is mathematics, by URL."""
     kinds = {"math": True, "not": False, "nonmath": False}
-    labels = {
+    return {
         clean_url(record["url"]): kinds[record["label"]]
         for record in read_jsonl(path)
         if record.get("url") and record.get("label") in kinds
     }
-    there = 0
-    found = set()
-    for file in index:
-        for _, _, url in read_scores(file):
-            there += 1
-            if url in labels:
-                found.add(url)
+
+
+def choose_labels(
+    path: str, labels: dict[str, bool], found: set[str], pages: int, seed: int, say: Callable[[str], None]
+) -> dict[str, bool]:
+    """Labels of the pages that were found; of more than a fifth of the crawl, a fifth, since these pages cannot be trained
+    on.
+
+    Raises:
+        DataError: none was found.
+    """
     if not found:
         raise DataError(f"{path}: no line has a url of the crawl and a label, math or not.")
-    most = max(1, there // 5)
-    chosen = sorted(found, key=lambda url: page_hash(url, seed, "labelled"))[:most]
+    chosen = sorted(found, key=lambda url: page_hash(url, seed, "labelled"))[: max(1, pages // 5)]
     if len(chosen) < len(found):
         say(f"labelled     {len(chosen):,} of {len(found):,} pages, a fifth of the crawl: they are not trained on")
     return {url: labels[url] for url in chosen}
@@ -249,27 +273,6 @@ def lines_of(report: dict[str, Any]) -> Iterator[str]:
                 yield f"             false positives {known['false_positives']}"
 
 
-def _write_corpus(folder: Path, last: Round) -> None:
-    """Writes the collected pages of a round with their scores, in the order of the crawl."""
-    folder.mkdir(exist_ok=True)
-    state = folder / "round.json"
-    if not state.exists() or json.loads(state.read_text()) != last.number:
-        for old in folder.glob("*.jsonl.gz"):
-            old.unlink()
-        write_whole(state, f"{last.number}\n")
-    cut = last.cut()
-    for number, (shard, file) in enumerate(zip(last.shards, last.files, strict=True)):
-        output = folder / f"{number:06d}.jsonl.gz"
-        if not output.exists():
-            write_jsonl(output, _kept(shard, file, cut))
-
-
-def _kept(shard: Path, file: Path, cut: Cut) -> Iterator[dict[str, Any]]:
-    for record, (score, _, url) in zip(read_shard(shard), read_scores(file), strict=True):
-        if cut.keeps(score, url):
-            yield {**record, "math_log_odds": score / 1000}
-
-
 def score_part(folder: Path, task: int = 0, tasks: int = 1) -> int:
     """
     Scores a part of the shards of the round that is trained and not scored: for a cluster's job array.
@@ -298,5 +301,5 @@ def score_part(folder: Path, task: int = 0, tasks: int = 1) -> int:
         raise DataError(f"{folder} holds no trained round. Start the loop with score_elsewhere first.")
     settings = json.loads((folder / "settings.json").read_text())
     scores = trained[-1].parent / "scores"
-    jobs = [(shard, scores / f"{i:06d}.tsv.gz") for i, shard in enumerate(shards(Path(settings["pages"])))]
-    return sum(1 for _ in score_all(jobs[task::tasks], trained[-1].with_name("model.bin"), 1))
+    jobs = [(shard, scores / f"{i:06d}.tsv.gz") for i, shard in enumerate(shards(settings["pages"]))]
+    return sum(1 for _ in score_all(jobs[task::tasks], trained[-1].with_name("model.bin"), Execution()))

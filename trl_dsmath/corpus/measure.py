@@ -38,6 +38,14 @@ class Tally:
             if not is_math:
                 self.wrong[host] += 1
 
+    def merge(self, other: "Tally") -> None:
+        """Adds the counts of another part of the crawl."""
+        self.kept.update(other.kept)
+        self.all.update(other.all)
+        self.wrong.update(other.wrong)
+        for score, counts in other.scores.items():
+            self.scores[score] = [a + b for a, b in zip(self.scores.get(score, (0, 0)), counts, strict=True)]
+
     @property
     def usable(self) -> bool:
         """Whether there are pages of both kinds."""

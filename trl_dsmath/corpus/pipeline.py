@@ -3,57 +3,28 @@
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..data.journal import differing, lock
-from ..errors import ConfigError, DataError, MissingDependencyError
+from ..errors import ConfigError, DataError
 from .blocks import (
     Decontaminate,
     DropDuplicates,
     ExtractPages,
+    FilterPages,
+    FindDuplicates,
     MatchDuplicates,
     ReadShards,
     SignPages,
     WriteShards,
     page_files,
 )
+from .dedup import BANDS
+from .execution import Execution, children_end_with_parent, make_executor
 from .read import ENDINGS, MAX_BYTES
 
 CLEAN = "clean"  # folder of the result, in the output folder
-
-
-@dataclass(frozen=True)
-class Execution:
-    """
-    Where and how widely a pipeline runs. It changes nothing in what comes out.
-
-    Args:
-        kind (`str`, *optional*, defaults to `"local"`):
-            `local`, `ray` or `slurm`.
-        tasks (`int`, *optional*, defaults to `16`):
-            Parts that a stage is cut into; each is done once and not again after a stop. At most one a file.
-        workers (`int`, *optional*, defaults to `1`):
-            Tasks that run at a time.
-        options (`dict`, *optional*):
-            Further arguments of datatrove's executor. Slurm needs `partition` and `time`, and mostly `venv_path`.
-    """
-
-    kind: Literal["local", "ray", "slurm"] = "local"
-    tasks: int = 16
-    workers: int = 1
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("local", "ray", "slurm"):
-            raise ConfigError(f"kind={self.kind!r}: use local, ray or slurm.")
-        if self.tasks < 1 or self.workers < 1:
-            raise ConfigError(f"tasks={self.tasks}, workers={self.workers}: both have to be at least 1.")
-        if self.kind == "slurm" and not {"partition", "time"} <= self.options.keys():
-            raise ConfigError(
-                "Slurm needs a partition and a time limit: options={'partition': ..., 'time': '12:00:00'}."
-            )
 
 
 def prepare(
@@ -63,6 +34,7 @@ def prepare(
     execution: Execution | None = None,
     max_bytes: int = MAX_BYTES,
     seconds: float = 20.0,
+    filters: Sequence[Any] = (),
 ) -> None:
     """Turns a crawl into clean text, stage by stage.
 
@@ -83,6 +55,8 @@ def prepare(
             Longer pages are passed over.
         seconds (`float`, *optional*, defaults to `20.0`):
             CPU time for one page, after which the plain text between its tags is taken.
+        filters (`Sequence`, *optional*):
+            datatrove filters that every page passes after extraction, such as [`KeepLanguages`] and [`KeepQuality`].
 
     Raises:
         ConfigError: the output folder belongs to a run with other arguments.
@@ -90,8 +64,8 @@ def prepare(
     """
     execution = execution or Execution()
     local = nullcontext() if "://" in output else lock(Path(output) / ".lock")
-    with local:
-        for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds):
+    with local, children_end_with_parent():
+        for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds, filters):
             executor.run()
             if execution.kind != "slurm" and (left := executor.get_incomplete_ranks(skip_completed=True)):
                 raise DataError(
@@ -106,6 +80,7 @@ def make_executors(
     execution: Execution,
     max_bytes: int = MAX_BYTES,
     seconds: float = 20.0,
+    filters: Sequence[Any] = (),
 ) -> list[Any]:
     """The datatrove executors of the stages, in order; `prepare` runs them. On Slurm each waits for the one before."""
     from datatrove.io import get_datafolder
@@ -114,11 +89,13 @@ def make_executors(
     if not files:
         raise DataError(f"{pages}: no file here ends in {ENDINGS}.")
     _remember(output, {"pages": pages, "files": files, "benchmarks": [str(path) for path in benchmarks],
-                       "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds})  # fmt: skip
+                       "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds,
+                       **({"filters": list(map(_described, filters))} if filters else {})})  # fmt: skip
 
     def folder(name: str) -> str:
         return f"{output.rstrip('/')}/{name}"
 
+    matched = folder("signatures"), folder("matching/keys")
     stages: list[tuple[str, int, list[Any]]] = [
         (
             "extract",
@@ -126,11 +103,29 @@ def make_executors(
             [
                 ReadShards(pages, folder("removed/read"), max_bytes),
                 ExtractPages(folder("removed/extract"), seconds),
-                SignPages(folder("signatures")),
+                *(FilterPages(folder(f"removed/{type(one).__name__}"), one) for one in filters),
+                SignPages(folder("signatures"), folder("matching/keys")),
                 WriteShards(folder("extracted")),
             ],
         ),
-        ("match", 1, [MatchDuplicates(folder("signatures"), folder("duplicates"))]),
+        ("addresses", len(files), [FindDuplicates(*matched, folder("matching/addresses"))]),
+        (
+            "bands",
+            BANDS * max(1, execution.tasks // BANDS),
+            [FindDuplicates(*matched, folder("matching/bands"), folder("matching/addresses"))],
+        ),
+        (
+            "match",
+            1,
+            [
+                MatchDuplicates(
+                    folder("signatures"),
+                    folder("matching/addresses"),
+                    folder("matching/bands"),
+                    folder("duplicates"),
+                )
+            ],
+        ),
         (
             "clean",
             len(files),
@@ -146,9 +141,23 @@ def make_executors(
     for name, most, steps in stages:
         depends = executors[-1] if executors else None
         executors.append(
-            _executor(name, steps, min(execution.tasks, most), folder(f"logs/{name}"), execution, depends)
+            make_executor(
+                name,
+                steps,
+                most if name == "bands" else min(execution.tasks, most),
+                folder(f"logs/{name}"),
+                execution,
+                depends,
+            )
         )
     return executors
+
+
+def _described(chosen: Any) -> str:
+    """A filter and its settings, the same in every run."""
+    settings = {name: sorted(value) if isinstance(value, set) else value for name, value in vars(chosen).items()}
+    plain = {name: value for name, value in settings.items() if isinstance(value, str | int | float | list | None)}
+    return f"{type(chosen).__name__} {json.dumps(plain, sort_keys=True, default=str)}"
 
 
 def _remember(output: str, arguments: dict[str, Any]) -> None:
@@ -162,35 +171,6 @@ def _remember(output: str, arguments: dict[str, Any]) -> None:
         return
     with folder.open("run.json", "w") as file:
         json.dump(arguments, file, indent=1)
-
-
-def _executor(name: str, steps: list[Any], tasks: int, logs: str, execution: Execution, depends: Any) -> Any:
-    workers = min(execution.workers, tasks)
-    if execution.kind == "local":
-        from datatrove.executor.local import LocalPipelineExecutor
-
-        return LocalPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, **execution.options)
-    if execution.kind == "ray":
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingDependencyError("kind=ray needs ray: pip install 'trl-dsmath[corpus]' ray.") from error
-        from datatrove.executor.ray import RayPipelineExecutor
-
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False)
-        return RayPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, **execution.options)
-    from datatrove.executor.slurm import SlurmPipelineExecutor
-
-    return SlurmPipelineExecutor(
-        steps,
-        tasks=tasks,
-        workers=workers,
-        logging_dir=logs,
-        job_name=f"dsmath-{name}",
-        depends=depends,
-        **execution.options,
-    )
 
 
 def statistics(output: str | Path) -> dict[str, dict[str, int]]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+import fsspec
+
 from ..data.journal import whole_file
 
 Record: TypeAlias = dict[str, Any]  # `id`, `url`, and `html` (raw) or `text`; other columns travel along
@@ -64,14 +66,14 @@ def read_jsonl(path: str | Path, report: Report = ignore) -> Iterator[Record]:
 
     Args:
         path (`str` or `Path`):
-            The file; gzipped if it ends in `.gz`.
+            The file, or an fsspec address such as `s3://`; gzipped if it ends in `.gz`.
         report (`Callable`, *optional*):
             Told about each line that is passed over, and about a file that breaks off.
 
     Returns:
         `Iterator[dict]`: the records.
     """
-    with Path(path).open("rb") as raw:
+    with fsspec.open(str(path), "rb") if "://" in str(path) else Path(path).open("rb") as raw:
         yield from parse_lines(gzip.GzipFile(fileobj=raw) if str(path).endswith(".gz") else raw, str(path), report)
 
 

@@ -4,20 +4,20 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..data.journal import write_whole
 from ..errors import DataError
 from .classifier import probability
 from .domains import Domain, host_of, registered_domain, touches
 from .rules import MATH, NOT, SKIP, Decisions, parts, read_rules
-from .score import Cut, read_scores, read_shard
+from .score import Cut, Scored, read_shard
 
-COLUMNS = ("prefix", "why", "pages", "collected", "undecided", "share", "mean_score", "decision", "examples")
+COLUMNS = ("prefix", "why", "pages", "collected", "tokens", "undecided", "share", "mean_score", "decision", "examples")
 _EXAMPLES = 4
 _EXCERPT = 1200
 _AUTOMATIC_MATH, _AUTOMATIC_NOT = 0.5, 0.1
@@ -36,17 +36,60 @@ class Entry:
     decision: str
     examples: list[dict[str, Any]] = field(default_factory=list)
     undecided: int = 0
+    tokens: int = 0
+
+
+# By prefix and whether the page is collected: hash, shard, line and score of the pages with the least hashes.
+Candidates: TypeAlias = dict[tuple[str, bool], list[tuple[bytes, int, int, int]]]
+
+
+def find_candidates(rows: Iterable[Scored], number: int, prefixes: Collection[str], cut: Cut) -> Candidates:
+    """Pages of a shard that may be examples of these prefixes."""
+    found: Candidates = {}
+    for line, (score, _, url) in enumerate(rows):
+        kept, names = cut.keeps(score, url), parts(url)
+        above = {"/".join(names[:length]) for length in range(1, len(names) + 1)} | {registered_domain(names[0])}
+        for prefix in above:
+            if prefix in prefixes:
+                page = (blake2b(url.encode(), digest_size=8).digest(), number, line, score)
+                merge_candidates(found, {(prefix, kept): [page]})
+    return found
+
+
+def merge_candidates(total: Candidates, part: Candidates) -> None:
+    """Adds the pages of a shard to those of the crawl."""
+    for key, pages in part.items():
+        total[key] = sorted(total.get(key, []) + pages)[:_EXAMPLES]
+
+
+def read_excerpts(shard: str, lines: Collection[int]) -> dict[int, tuple[str, str]]:
+    """URL and the beginning of the text of these pages, by line."""
+    return {
+        line: (record["url"], record["text"][:_EXCERPT])
+        for line, record in enumerate(read_shard(shard))
+        if line in lines
+    }
 
 
 def make_review(
     shown: Iterable[tuple[str, str]],
     domains: dict[str, Domain],
-    shards: list[Path],
-    files: list[Path],
-    cut: Cut,
     decisions: Decisions,
+    candidates: Callable[[Collection[str]], Iterable[Candidates]],
+    excerpts: Callable[[dict[int, set[int]]], Iterable[dict[int, tuple[str, str]]]],
 ) -> list[Entry]:
-    """Entries with examples: half of them collected pages and half not, where there are both."""
+    """Entries with examples: half of them collected pages and half not, where there are both.
+
+    Args:
+        shown (`Iterable[tuple[str, str]]`):
+            Prefixes and why they are shown.
+        domains (`dict[str, Domain]`):
+            Their counts.
+        decisions ([`Decisions`]):
+            Those of earlier rounds.
+        candidates (`Callable`), excerpts (`Callable`):
+            Give [`find_candidates`] of each shard for some prefixes, and [`read_excerpts`] for lines by shard.
+    """
     entries = {}
     for prefix, why in shown:
         domain = domains[prefix]
@@ -59,32 +102,24 @@ def make_review(
             round(probability(domain.mean_score), 4),
             "" if why == "again" else decisions.of(prefix) or "",
             undecided=domain.undecided,
+            tokens=domain.tokens,
         )
-    chosen: dict[tuple[str, bool], list[tuple[bytes, int, int, int]]] = {}
-    for number, file in enumerate(files):
-        for line, (found, _, url) in enumerate(read_scores(file)):
-            kept, names = cut.keeps(found, url), parts(url)
-            prefixes = {"/".join(names[:length]) for length in range(1, len(names) + 1)} | {
-                registered_domain(names[0])
-            }
-            for prefix in prefixes & entries.keys():
-                best = chosen.setdefault((prefix, kept), [])
-                best.append((blake2b(url.encode(), digest_size=8).digest(), number, line, found))
-                best.sort()
-                del best[_EXAMPLES:]
-    wanted: dict[tuple[int, int], list[tuple[Entry, bool, int]]] = {}
+    chosen: Candidates = {}
+    for part in candidates(set(entries)):
+        merge_candidates(chosen, part)
+    wanted: dict[int, dict[int, list[tuple[Entry, bool, int]]]] = {}
     for prefix, entry in entries.items():
         yes, no = chosen.get((prefix, True), []), chosen.get((prefix, False), [])
         take_yes = yes[: max(_EXAMPLES // 2, _EXAMPLES - len(no))]
         for kept, pages in ((True, take_yes), (False, no[: _EXAMPLES - len(take_yes)])):
-            for _, number, line, found in pages:
-                wanted.setdefault((number, line), []).append((entry, kept, found))
-    needed = {number for number, _ in wanted}
-    for number in sorted(needed):
-        for line, record in enumerate(read_shard(shards[number])):
-            for entry, kept, found in wanted.get((number, line), []):
-                example = {"url": record["url"], "score": round(probability(found), 4), "collected": kept}
-                entry.examples.append({**example, "excerpt": record["text"][:_EXCERPT]})
+            for _, number, line, score in pages:
+                wanted.setdefault(number, {}).setdefault(line, []).append((entry, kept, score))
+    numbers = sorted(wanted)
+    for number, texts in zip(numbers, excerpts({n: set(wanted[n]) for n in numbers}), strict=True):
+        for line, (url, excerpt) in texts.items():
+            for entry, kept, score in wanted[number][line]:
+                example = {"url": url, "score": round(probability(score), 4), "collected": kept}
+                entry.examples.append({**example, "excerpt": excerpt})
     for entry in entries.values():
         entry.examples.sort(key=lambda example: (-example["score"], example["url"]))
     return list(entries.values())
@@ -127,6 +162,7 @@ def read_review(folder: Path) -> list[Entry]:
                 row["decision"],
                 examples.get(row["prefix"], []),
                 int(row["undecided"]),
+                int(row.get("tokens") or 0),
             )
             for row in csv.DictReader(file)
         ]
@@ -179,7 +215,12 @@ class Session:
         self.entries = read_review(newest)
         self.path = folder / "decisions.csv"
         self.decisions = read_rules(self.path) if self.path.exists() else Decisions()
+        # What rules, and earlier rounds, have decided.
+        kept = next((file for n in (self.number, self.number - 1)
+                     if (file := folder / f"iteration-{n}" / "decisions.csv").exists()), None)  # fmt: skip
+        self.before = read_rules(kept) if kept else Decisions()
         self._undo: list[tuple[str, str | None, int | None]] = []
+        self._at: str | None = None
 
     @property
     def open(self) -> list[Entry]:
@@ -189,8 +230,18 @@ class Session:
 
     @property
     def current(self) -> Entry | None:
-        """The entry to decide on."""
-        return next(iter(self.open), None)
+        """The entry to decide on: the one that was jumped to, or the next open one."""
+        jumped = next((entry for entry in self.entries if entry.prefix == self._at), None)
+        return jumped or next(iter(self.open), None)
+
+    def decision(self, entry: Entry) -> str:
+        """The decision that holds for an entry; empty where it is open."""
+        found = (self.decisions.of(entry.prefix) or self.before.of(entry.prefix)) if self._settled(entry) else None
+        return found or ""
+
+    def jump(self, prefix: str) -> None:
+        """Shows an entry next, decided or not."""
+        self._at = prefix
 
     def decide(self, decision: str) -> None:
         """Writes down a decision on the current entry."""
@@ -201,12 +252,14 @@ class Session:
         self._undo.append((entry.prefix, made.decided.get(entry.prefix), made.rounds.get(entry.prefix)))
         made.set(entry.prefix, decision, self.number)
         made.write(self.path)
+        self._at = None
 
     def undo(self) -> None:
         """Takes the last decision back."""
         if not self._undo:
             return
         prefix, before, round_number = self._undo.pop()
+        self._at = prefix
         if before is None:
             self.decisions.drop(prefix)
         else:
@@ -215,13 +268,16 @@ class Session:
 
     def skip_rest(self) -> None:
         """Skips all that is open, each to be undone by itself."""
+        self._at = None
         while self.current:
             self.decide(SKIP)
 
     def _settled(self, entry: Entry) -> bool:
-        found = self.decisions.prefix_of(entry.prefix)
-        if found is None:
-            return False
-        if self.decisions.decided[found] != SKIP:
+        made = self.decisions
+        if (found := made.prefix_of(entry.prefix)) is None:
+            made = self.before
+            if entry.why == "again" or (found := made.prefix_of(entry.prefix)) is None:
+                return False
+        if made.decided[found] != SKIP:
             return True
-        return found == entry.prefix and (entry.why != "again" or self.decisions.rounds.get(found) == self.number)
+        return found == entry.prefix and (entry.why != "again" or made.rounds.get(found) == self.number)

@@ -4,20 +4,23 @@ pages."""
 import gzip
 import io
 import math
-import multiprocessing
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+from fsspec.core import url_to_fs
 
 from ..data.journal import whole_file
 from ..errors import DataError
-from .classifier import Classifier, end_with_parent
+from .classifier import Classifier
+from .execution import Execution, run_missing
 from .records import clean_url, read_jsonl
 
+Job: TypeAlias = tuple[str, Path]  # a file of pages and its file of scores
 _BATCH = 256
 _TIES = 1 << 16
 
@@ -36,15 +39,17 @@ def count_tokens(record: Mapping[str, Any]) -> int:
     return int(given) if given is not None else len(record["text"].encode("utf-8", "replace")) // 4
 
 
-def shards(pages: Path) -> list[Path]:
-    """The files of pages, sorted by name.
+def shards(pages: str) -> list[str]:
+    """The files of pages, sorted by name: of a folder, of an fsspec address such as `s3://`, or one file.
 
     Raises:
         DataError: there are none.
     """
-    if pages.is_file():
-        return [pages]
-    found = sorted(file for file in pages.glob("*.jsonl*") if file.name.endswith((".jsonl", ".jsonl.gz")))
+    system, root = url_to_fs(pages)
+    one = system.isfile(root)
+    names = [root] if one else system.find(root, maxdepth=1) if system.isdir(root) else []
+    found = [system.unstrip_protocol(name) if "://" in pages else name for name in sorted(names)]
+    found = [name for name in found if one or name.endswith((".jsonl", ".jsonl.gz"))]
     if not found:
         raise DataError(
             f"{pages} holds no .jsonl or .jsonl.gz file. Make them out of a crawl with dsmath corpus prepare."
@@ -52,7 +57,7 @@ def shards(pages: Path) -> list[Path]:
     return found
 
 
-def read_shard(path: Path) -> Iterator[dict[str, Any]]:
+def read_shard(path: str) -> Iterator[dict[str, Any]]:
     """Pages of a file.
 
     Raises:
@@ -84,7 +89,7 @@ def read_scores(path: Path) -> Iterator[Scored]:
             yield Scored(int(score), int(tokens), url)
 
 
-def _score_shard(shard: Path, classifier: Classifier | None) -> Iterator[Scored]:
+def _score_shard(shard: str, classifier: Classifier | None) -> Iterator[Scored]:
     """Scores of one file of pages; without a classifier, an index with zeros."""
     records = read_shard(shard)
     while batch := list(islice(records, _BATCH)):
@@ -93,14 +98,17 @@ def _score_shard(shard: Path, classifier: Classifier | None) -> Iterator[Scored]
             yield Scored(score, count_tokens(record), record["url"])
 
 
-_classifier: Classifier | None = None  # of a worker: inherited by fork, so that the model is in memory once
+@lru_cache(maxsize=1)
+def _load(model: Path) -> Classifier:
+    return Classifier(model)
 
 
-def _work(job: tuple[Path, Path]) -> None:
-    write_scores(job[1], _score_shard(job[0], _classifier))
+def _write_shard(jobs: list[Job], model: Path | None, number: int) -> None:
+    shard, file = jobs[number]
+    write_scores(file, _score_shard(shard, _load(model) if model else None))
 
 
-def score_all(jobs: list[tuple[Path, Path]], model: Path | None, workers: int) -> Iterator[Path]:
+def score_all(jobs: list[Job], model: Path | None, execution: Execution) -> Iterator[int]:
     """
     Scores the shards whose file of scores is not there yet.
 
@@ -109,31 +117,49 @@ def score_all(jobs: list[tuple[Path, Path]], model: Path | None, workers: int) -
             Files of pages, each with its file of scores.
         model (`Path`, *optional*):
             The classifier; an index is written without one.
-        workers (`int`):
-            Processes.
+        execution ([`Execution`]):
+            Where to run.
 
     Yields:
-        `Path`: each file of scores when it is written.
+        `int`: each shard when its scores are written.
     """
-    global _classifier
-    missing = [job for job in jobs if not job[1].exists()]
-    if not missing:
-        return
-    _classifier = Classifier(model) if model else None
+    files = {number: file for number, (_, file) in enumerate(jobs)}
     try:
-        if workers == 1:
-            for job in missing:
-                _work(job)
-                yield job[1]
-            return
-        context = multiprocessing.get_context("fork")
-        with context.Pool(min(workers, len(missing)), end_with_parent) as pool:
-            results = [(job, pool.apply_async(_work, (job,))) for job in missing]
-            for job, result in results:
-                result.get()
-                yield job[1]
+        if model and execution.kind == "local" and not all(file.exists() for file in files.values()):
+            _load(model)  # before the workers are forked: it is in memory once
+        yield from run_missing(partial(_write_shard, jobs, model), files, execution)
     finally:
-        _classifier = None
+        _load.cache_clear()
+
+
+Counts: TypeAlias = dict[int, list[int]]  # pages and tokens, by score or by hash
+
+
+def add_counts(total: Counts, part: Counts) -> None:
+    """Adds the counts of a shard to those of the crawl."""
+    for key, (pages, tokens) in part.items():
+        counts = total.setdefault(key, [0, 0])
+        counts[0] += pages
+        counts[1] += tokens
+
+
+def count_scores(rows: Iterable[Scored]) -> Counts:
+    """Pages and tokens of a shard by score."""
+    found: Counts = {}
+    for score, tokens, _ in rows:
+        counts = found.setdefault(score, [0, 0])
+        counts[0] += 1
+        counts[1] += tokens
+    return found
+
+
+def count_ties(rows: Iterable[Scored], score: int) -> Counts:
+    """Pages and tokens of a shard that have this score, by the hash of their URL."""
+    found: Counts = {}
+    for row in rows:
+        if row.score == score:
+            add_counts(found, {_tie(row.url): [1, row.tokens]})
+    return found
 
 
 @dataclass(frozen=True)
@@ -168,56 +194,51 @@ class Cut:
         return score > self.score or (score == self.score and _tie(url) < self.ties)
 
 
-def find_cut(files: Iterable[Path], budget_tokens: int | None, min_score: float) -> Cut:
+def find_cut(
+    counts: Counts, budget_tokens: int | None, min_score: float, ties: Callable[[int], Iterable[Counts]]
+) -> Cut:
     """
-    The best pages that fit the budget and reach the score threshold.
+    The best pages that fit the budget and reach the score threshold, from counts and without sorting.
 
-    Two passes over the files of scores and no sorting, in memory that does not grow with them. Of pages with the score at
-    which the budget ends, a part is kept, chosen by a hash of the URL.
+    Of pages with the score at which the budget ends, a part is kept, chosen by a hash of the URL.
 
     Args:
-        files (`Iterable[Path]`):
-            Files of scores.
+        counts (`dict`):
+            Pages and tokens of the crawl by score.
         budget_tokens (`int`, *optional*):
             Tokens to keep at most.
         min_score (`float`):
             Least probability.
+        ties (`Callable`):
+            Gives [`count_ties`] of each shard for a score, if the budget ends among pages of one score.
     """
-    files = list(files)
-    pages: dict[int, int] = defaultdict(int)
-    tokens: dict[int, int] = defaultdict(int)
-    for file in files:
-        for score, count, _ in read_scores(file):
-            pages[score] += 1
-            tokens[score] += count
     threshold = math.ceil(1000 * math.log(min_score / (1 - min_score)))
-    above = [score for score in pages if score >= threshold]
-    totals = (sum(pages.values()), sum(tokens.values()), sum(pages[s] for s in above), sum(tokens[s] for s in above))
+    above = [score for score in counts if score >= threshold]
+    totals = (*_sum(counts.values()), *_sum(counts[score] for score in above))
     kept_pages = kept_tokens = 0
     for score in sorted(above, reverse=True):
-        if budget_tokens is not None and kept_tokens + tokens[score] > budget_tokens:
-            ties, tied_pages, tied_tokens = _split(files, score, budget_tokens - kept_tokens)
-            return Cut(score, ties, kept_pages + tied_pages, kept_tokens + tied_tokens, *totals)
-        kept_pages += pages[score]
-        kept_tokens += tokens[score]
+        pages, tokens = counts[score]
+        if budget_tokens is not None and kept_tokens + tokens > budget_tokens:
+            hashes: Counts = {}
+            for part in ties(score):
+                add_counts(hashes, part)
+            limit = _TIES
+            for hashed in sorted(hashes):
+                pages, tokens = hashes[hashed]
+                if kept_tokens + tokens > budget_tokens:
+                    limit = hashed
+                    break
+                kept_pages, kept_tokens = kept_pages + pages, kept_tokens + tokens
+            return Cut(score, limit, kept_pages, kept_tokens, *totals)
+        kept_pages, kept_tokens = kept_pages + pages, kept_tokens + tokens
     return Cut(threshold - 1, 0, kept_pages, kept_tokens, *totals)
 
 
-def _split(files: list[Path], score: int, budget: int) -> tuple[int, int, int]:
-    """How many of the hashes fit the rest of the budget: the limit, and the pages and tokens under it."""
-    pages, tokens = [0] * _TIES, [0] * _TIES
-    for file in files:
-        for found, count, url in read_scores(file):
-            if found == score:
-                pages[_tie(url)] += 1
-                tokens[_tie(url)] += count
-    kept_pages = kept_tokens = 0
-    for limit in range(_TIES):
-        if kept_tokens + tokens[limit] > budget:
-            return limit, kept_pages, kept_tokens
-        kept_pages += pages[limit]
-        kept_tokens += tokens[limit]
-    return _TIES, kept_pages, kept_tokens
+def _sum(counts: Iterable[list[int]]) -> tuple[int, int]:
+    pages = tokens = 0
+    for some_pages, some_tokens in counts:
+        pages, tokens = pages + some_pages, tokens + some_tokens
+    return pages, tokens
 
 
 def _tie(url: str) -> int:

@@ -1,0 +1,107 @@
+r"""Formulas of which only MathJax's drawing is left are read from it."""
+
+import pytest
+
+pytest.importorskip("resiliparse")
+
+from trl_dsmath.corpus.extract import extract_text
+
+SIGNS = {"x": "1D465", "i": "1D456", "n": "1D45B", "a": "1D44E", "b": "1D44F"}
+
+
+def _code(sign: str) -> str:
+    return SIGNS.get(sign, f"{ord(sign):X}")
+
+
+def html(name: str, *inner: str, **attributes: str) -> str:
+    """MathJax 3 and 4: elements of their own."""
+    return f"<mjx-{name}{''.join(f' {k}={v}' for k, v in attributes.items())}>{''.join(inner)}</mjx-{name}>"
+
+
+def sign(kind: str, text: str) -> str:
+    return html(kind, *(f'<mjx-c class="mjx-c{_code(c)} TEX-I"></mjx-c>' for c in text))
+
+
+def svg(name: str, *inner: str, at: str = "") -> str:
+    """MathJax 3 and 4: groups."""
+    return f'<g data-mml-node="{name}"{f" transform={chr(34)}{at}{chr(34)}" if at else ""}>{"".join(inner)}</g>'
+
+
+def glyph(kind: str, text: str, at: str = "") -> str:
+    return svg(kind, *(f'<use data-c="{_code(c)}" xlink:href="#MJX-1-TEX-I-{_code(c)}"></use>' for c in text), at=at)
+
+
+def span(name: str, *inner: str) -> str:
+    """MathJax 2: classes."""
+    return f'<span class="mjx-{name}">{"".join(inner)}</span>'
+
+
+def char(kind: str, text: str, font: str = "MJXc-TeX-math-I") -> str:
+    return span(kind, f'<span class="mjx-char {font}">{text}</span>')
+
+
+X, INDEX, N, TWO = (sign("mi", c) if c.isalpha() else sign("mn", c) for c in "xin2")
+BARS = "<mjx-stretchy-v class='mjx-c28'><mjx-beg><mjx-c class='mjx-c239B'></mjx-c></mjx-beg></mjx-stretchy-v>"
+HTML = {
+    html("mfrac", html("frac", html("num", html("nstrut"), X), html("dbox", html("line"), html("den", TWO)))): r"\frac{x}{2}",
+    html("mfrac", html("frac", html("num", X), html("den", TWO))): r"{x \atop 2}",
+    # The upper script comes first; a single one is what the element says.
+    html("msubsup", X, html("script", TWO, html("spacer"), INDEX)): "x_{i}^{2}",
+    html("msub", X, html("script", INDEX)): "x_{i}",
+    html("msup", X, html("script", TWO)): "x^{2}",
+    html("munderover", sign("mo", "∑"), html("script", N, html("spacer"), html("TeXAtom", INDEX, sign("mo", "="), TWO))): r"\sum_{i=2}^{n}",
+    html("munder", html("row", html("base", sign("mo", "lim"))), html("row", html("under", X))): r"\lim_{x}",
+    html("mover", html("over", sign("mo", "^")), html("base", X)): r"\hat{x}",
+    html("msqrt", html("sqrt", html("surd", sign("mo", "√")), html("box", X))): r"\sqrt{x}",
+    html("mroot", html("root", TWO), html("sqrt", html("surd", sign("mo", "√")), html("box", X))): r"\sqrt[2]{x}",
+    html("mtable", html("table", html("itable", html("mtr", html("mtd", X), html("mtd", INDEX))))): r"\begin{matrix} x & i \end{matrix}",
+    html("menclose", html("box", X, style='"border:1px solid"')): r"\boxed{x}",
+    html("mo", BARS) + X: "(x",
+    html("mi", '<mjx-c class="mjx-c53 TEX-C"></mjx-c>'): r"\mathcal{S}",
+    html("mtext", "<mjx-utext>数</mjx-utext>"): r"\text{数}",
+    html("mi", '<mjx-c class="mjx-c210E TEX-I"></mjx-c>'): "h",
+    html("mi", '<mjx-c class="mjx-c1D719 TEX-I"></mjx-c>'): r"\phi",
+}  # fmt: skip
+SVG = {
+    # How high a script stands says which it is.
+    svg("msubsup", glyph("mi", "x"), glyph("mn", "2", "translate(605,353.6)"), glyph("mi", "i", "translate(605,-293)")): "x_{i}^{2}",
+    svg("msubsup", glyph("mi", "x"), glyph("mi", "i", "translate(605,-293)"), glyph("mn", "2", "translate(605,353.6)")): "x_{i}^{2}",
+    svg("mfrac", glyph("mi", "a"), glyph("mi", "b"), "<rect></rect>"): r"\frac{a}{b}",
+    svg("mfrac", glyph("mi", "a"), glyph("mi", "b")): r"{a \atop b}",
+    svg("msqrt", glyph("mo", "√"), f"<g>{glyph('mi', 'x')}</g>", "<rect></rect>"): r"\sqrt{x}",
+    svg("mroot", f"<g>{glyph('mi', 'x')}</g>", glyph("mn", "3", "translate(3,4) scale(0.5)"), glyph("mo", "√"), "<rect></rect>"): r"\sqrt[3]{x}",
+    svg("mo", '<path data-c="23A7"></path>', '<path data-c="23A8"></path>'): r"\{",
+    svg("mtext", "<text>数</text>"): r"\text{数}",
+}  # fmt: skip
+OLD = {
+    span("mfrac", span("box", span("numerator", char("mi", "a")), span("denominator", char("mi", "b")), span("line"))): r"\frac{a}{b}",
+    span("msubsup", span("base", char("mi", "x")), span("stack", span("sup", char("mn", "2")), span("sub", char("mi", "i")))): "x_{i}^{2}",
+    span("msubsup", span("base", char("mi", "x")), span("sub", char("mi", "i"))): "x_{i}",
+    span("munderover", span("stack", span("over", char("mo", "^")), span("op", char("mi", "x")))): r"\hat{x}",
+    span("mroot", span("root", char("mn", "3")), span("box", span("surd", "√"), span("box", char("mi", "x")))): r"\sqrt[3]{x}",
+    char("mi", "x", "MJXc-TeX-main-B") + char("mi", "N", "MJXc-TeX-ams-R"): r"\mathbf{x}\mathbb{N}",
+    span("mo", '<span class="mjx-delim-v"><span class="mjx-char">∣∣</span><span class="mjx-char">∣</span></span>'): r"\mid",
+    r'<span class="mjx-noError">\foo{x}</span>': r"\foo{x}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("drawing", HTML, ids=HTML.get)
+def test_html_of_mathjax_3_and_4(drawing: str) -> None:
+    page = f'<p>We see <mjx-container class="MathJax" jax="CHTML"><mjx-math>{drawing}</mjx-math></mjx-container>.</p>'
+    assert extract_text(page) == f"We see ${HTML[drawing]}$."
+
+
+@pytest.mark.parametrize("drawing", SVG, ids=SVG.get)
+def test_svg_of_mathjax_3_and_4(drawing: str) -> None:
+    page = f'<p>We see <mjx-container jax="SVG" display="true"><svg>{svg("math", drawing)}</svg></mjx-container>.</p>'
+    assert extract_text(page) == f"We see $${SVG[drawing]}$$."
+
+
+@pytest.mark.parametrize("drawing", OLD, ids=OLD.get)
+def test_html_of_mathjax_2(drawing: str) -> None:
+    page = f'<p>We see <span class="mjx-chtml MathJax_CHTML"><span class="mjx-math">{drawing}</span></span>.</p>'
+    assert extract_text(page) == f"We see ${OLD[drawing]}$."
+
+
+def test_an_element_without_a_drawing_stays_as_it_is() -> None:
+    assert extract_text('<p>We see <span class="mjx-chtml">x</span>.</p>') == "We see x."
