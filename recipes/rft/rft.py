@@ -96,7 +96,10 @@ def collect(args: RFTArguments, config: RFTConfig, model: SamplerConfig, folder:
             "No solution is kept: draw more (--num_samples), or start from a model that solves some problems."
         )
     rejection.write_rows(folder / "train.jsonl", rows)
-    say("saved", f"{folder / 'train.jsonl'}")
+    pairs = rejection.preference_rows(draws, config.max_per_problem)
+    if pairs:
+        rejection.write_rows(folder / "pairs" / "train.jsonl", pairs)
+    say("saved", f"{folder / 'train.jsonl'}; {len(pairs):,} pairs of right and wrong for DPO in {folder / 'pairs'}")
 
 
 def fine_tune(base: str, recipe: str, folder: Path) -> None:

@@ -15,6 +15,7 @@ from trl_dsmath.inference import EvaluateConfig, RFTConfig
 from trl_dsmath.inference.rejection import (
     draw_solutions,
     histogram,
+    preference_rows,
     rated_problems,
     rates_of,
     read_draws,
@@ -110,6 +111,17 @@ def test_the_best_scored_way_stays_and_scores_are_not_computed_twice(tmp_path: P
     assert len(rows) == 20
     first = rows[0]  # of the samples 0 and 2 of "Double 1.", the longer one
     assert first["sample"] == 2 and first["score"] == len(tell("Double 1.", 2)) / 100
+
+
+def test_pairs_of_right_and_wrong(tmp_path: Path) -> None:
+    draw(tmp_path)
+    draws = read_draws(tmp_path)
+    rows = preference_rows(draws)
+    assert len(rows) == 18  # one each: odd numbers have one right way, even ones one wrong; 10 and 20 have none wrong
+    assert rows[1]["chosen"] == [{"role": "assistant", "content": "2 + 2 = 4. So \\boxed{4}"}]
+    assert rows[1]["rejected"] == [{"role": "assistant", "content": "3 * 2 - 2 = 4, 4"}]
+    assert rows[0]["rejected"] == [{"role": "assistant", "content": "2 * 1 = 2. So \\boxed{0}"}]
+    assert rows[0]["prompt"][-1]["content"].startswith("Double 1.")
 
 
 def test_problems_with_their_pass_rates(tmp_path: Path) -> None:

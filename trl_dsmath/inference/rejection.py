@@ -264,12 +264,10 @@ def solution_rows(
     rows = []
     for i in keep_ways(candidates, config.max_per_problem):
         task, row, _ = draws[i]
-        text = task.opening + row["completion"]
-        plain = isinstance(task.prompt, str)
         rows.append(
             {
                 "prompt": task.prompt,
-                "completion": text if plain else [{"role": "assistant", "content": text.strip()}],
+                "completion": completion_of(draws[i]),
                 "question": task.problem.question,
                 "gold": task.problem.gold,
                 "problem": task.problem.index,
@@ -280,6 +278,41 @@ def solution_rows(
             }
         )
     return rows
+
+
+def preference_rows(draws: Sequence[Draw], most: int | None = 4) -> list[dict[str, Any]]:
+    """
+    Pairs for TRL's [`~trl.DPOTrainer`]: `prompt`, `chosen` (a right solution), `rejected` (one that came to its end and is wrong).
+
+    Args:
+        draws (`Sequence[Draw]`):
+            See [`read_draws`].
+        most (`int`, *optional*, defaults to `4`):
+            Pairs of one problem. If `None`, all that differ.
+
+    Returns:
+        `list[dict]`: each solution is in one pair, each way of solving once.
+    """
+    sides: dict[bool, dict[Any, list[Draw]]] = {True: {}, False: {}}
+    for right, side in sides.items():
+        wanted = (one.right is right and (right or one.row.get("finished", True)) for one in draws)
+        candidates = [
+            Candidate(problem_key(one.task), one.row["completion"], want)
+            for one, want in zip(draws, wanted, strict=True)
+        ]
+        for i in keep_ways(candidates, most):
+            side.setdefault(problem_key(draws[i].task), []).append(draws[i])
+    return [
+        {"prompt": right.task.prompt, "chosen": completion_of(right), "rejected": completion_of(wrong)}
+        for key, chosen in sides[True].items()
+        for right, wrong in zip(chosen, sides[False].get(key, []), strict=False)
+    ]
+
+
+def completion_of(draw: Draw) -> str | list[dict[str, str]]:
+    """A solution in the form of its prompt: text after text, a message after messages."""
+    text = draw.task.opening + draw.row["completion"]
+    return text if isinstance(draw.task.prompt, str) else [{"role": "assistant", "content": text.strip()}]
 
 
 def rated_problems(path: str | Path, time_limit: float = TIME_LIMIT) -> list[dict[str, Any]]:
