@@ -74,7 +74,9 @@ ELSEWHERE = [
     (r"^make ", "the commands behind them are run on their own"),
     (r"^pip install |pre-commit install$", "installs"),
     (r"^dsmath iterate ", "processes of its own: run in tests/test_iterate.py"),
-    (r"^trl grpo ", "processes of its own: run in tests/cli/test_trl_cli.py"),
+    (r"^trl (grpo|dpo) ", "processes of its own; `trl grpo` runs in tests/cli/test_trl_cli.py"),
+    (r"^dsmath (rft|pass-rate) ", "a model that is right sometimes: run in tests/cli/test_rft.py"),
+    (r"^dsmath (sft|grpo) .*(runs/rft/|grpo\.jsonl)", "goes on from `dsmath rft`: run in tests/cli/test_rft.py"),
     (r"^trl vllm-serve ", "vLLM and a GPU"),
     (r"^python benchmarks/", "minutes"),
 ]
