@@ -213,6 +213,7 @@ def test_an_adapter_is_merged_into_its_policy(tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from trl_dsmath.scripts import merge_adapter
     from trl_dsmath.scripts.tiny_model import make_tiny_model
 
     make_tiny_model(["one two"] * 4, tmp_path / "base", max_length=64, vocab_size=300, hidden_size=64, num_layers=1)
@@ -221,7 +222,7 @@ def test_an_adapter_is_merged_into_its_policy(tmp_path: Path) -> None:
     model = peft.get_peft_model(base, settings).eval()
     model.save_pretrained(tmp_path / "grpo")
     AutoTokenizer.from_pretrained(tmp_path / "base").save_pretrained(tmp_path / "grpo")
-    merged = phases._merged(tmp_path / "grpo", str(tmp_path / "base"))
+    merged = merge_adapter(tmp_path / "grpo", str(tmp_path / "base"))
     assert merged == tmp_path / "grpo-merged" and not (merged / "adapter_config.json").exists()
     ids = torch.tensor([[5, 6, 7]])
     loaded = AutoModelForCausalLM.from_pretrained(merged)

@@ -9,15 +9,17 @@ import trl_dsmath
 
 SIGNATURES = {
     "rewards.boxed_accuracy_reward": "completions, solution=None, log_extra=None, log_metric=None, **columns",
+    "rewards.flexible_accuracy_reward": "completions, solution=None, log_extra=None, log_metric=None, **columns",
     "rewards.boxed_format_reward": "completions, **columns",
     "rewards.language_consistency_reward": "completions, prompts=None, language=None, **columns",
     "rewards.code_execution_reward": "completions, solution=None, programs=None, log_extra=None, log_metric=None, **columns",
+    "data.build_prompt": "question, mode='cot', examples=(), plain_prompts=False, instruction='paper', system_prompt='template'",
     "grading.grade": "answers, golds, time_limit=5.0",
     "grading.check_golds": "golds",
     "sandbox.run_python": "code, timeout=10.0, memory_mb=512, disk_mb=16, output_kb=1024, unsafe=False",
     "sandbox.run_many": "programs, timeout=10.0, memory_mb=512, workers=None, disk_mb=16, output_kb=1024, unsafe=False",
     "prm.load_step_scorer": "name_or_path, layout=None, device=None, dtype=None, batch_size=16, max_length=None, step_separator=None",
-    "shepherd.annotate": "data, sampler, output, mode='hard', num_rollouts=8, num_solutions=15, decoding=None, step_separator='\\n', rollout_batch_size=2, problems_at_once=16, progress=True",
+    "shepherd.annotate": "data, sampler, output, mode='hard', num_rollouts=8, num_solutions=15, decoding=None, step_separator='\\n', answer_filter='stated', rollout_batch_size=2, problems_at_once=16, prompts=None, progress=True",
     "inference.Solver": "sampler, settings=None, step_scorer=None, **options",
     "grpo.StepGRPOTrainer": "model, reward_funcs=None, step_reward_funcs=None, args=None, train_dataset=None, eval_dataset=None, processing_class=None, reward_processing_classes=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, rollout_func=None, **kwargs",
     "grpo.DeepSeekMathGRPOTrainer": "model, reward_funcs=None, args=None, train_dataset=None, eval_dataset=None, processing_class=None, reward_processing_classes=None, callbacks=None, optimizers=(None, None), quantization_config=None, peft_config=None, tools=None, rollout_func=None, environment_factory=None, **kwargs",

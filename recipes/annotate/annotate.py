@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from trl_dsmath.data import convert, load_split
+from trl_dsmath.data import PromptArguments, convert, load_split
+from trl_dsmath.data.prompts import refuse_for_ready_prompts
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.generation import SamplerConfig, load_sampler
-from trl_dsmath.scripts import ScriptParser, make_repository, run_script
+from trl_dsmath.generation import SamplerConfig, describe_prompt, load_sampler
+from trl_dsmath.scripts import ScriptParser, make_repository, run_script, say
 from trl_dsmath.shepherd import AnnotateConfig, annotate, push_to_hub
 
 
 @dataclass
-class AnnotateArguments:
+class AnnotateArguments(PromptArguments):
     dataset_name: str | None = field(default=None, metadata={"help": "A .jsonl file, a folder, or a name on the hub."})
     dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the hub."})
     dataset_train_split: str = field(default="train", metadata={"help": "Split to annotate."})
@@ -30,7 +31,6 @@ class AnnotateArguments:
         default=None, metadata={"help": "Column of the right answer, if not a usual name."}
     )
     prompt_mode: Literal["cot", "tool"] = field(default="cot", metadata={"help": "The paper's instruction."})
-    plain_prompts: bool = field(default=False, metadata={"help": "Prompts as strings (`User: ...`)."})
     hub_dataset_id: str | None = field(default=None, metadata={"help": "user/name to publish the labels under."})
     hub_private: bool = field(default=False, metadata={"help": "Whether a new data set on the hub is private."})
 
@@ -51,13 +51,15 @@ def main() -> None:
     if args.hub_dataset_id:  # a login that is missing is found now, not after a day
         make_repository(args.hub_dataset_id, "--hub_dataset_id", "dataset", args.hub_private)
 
-    # Rows with a prompt stay as they are; a question gets the paper's instruction.
+    # Rows with a prompt stay as they are; a question gets the instruction.
     dataset = load_split(args.dataset_name, args.dataset_config, args.dataset_train_split)
     if args.max_problems is not None:
         dataset = dataset.select(range(min(args.max_problems, len(dataset))))
-    if "prompt" not in dataset.column_names:
+    form = {"prompt_mode": args.prompt_mode, **args.prompt_options()}
+    if "prompt" in dataset.column_names:
+        refuse_for_ready_prompts(args.instruction, args.system_prompt)
+    else:
         columns = {"question_column": args.question_column, "gold_column": args.gold_column}
-        form = {"prompt_mode": args.prompt_mode, "plain_prompts": args.plain_prompts}
         converted = convert(dataset, "grpo", **columns, **form)
         print(f"data        {args.dataset_name}: {converted.report()}")
         dataset = converted.dataset.select_columns(["prompt", "solution"])
@@ -69,7 +71,9 @@ def main() -> None:
         f"labels      {config.mode}, at most {config.num_rollouts} roll-outs per prefix, temperature {config.temperature:g}"
     )
     print(f"output      {output}", flush=True)
-    summary = annotate(dataset.to_list(), sampler, output, **config.arguments())
+    for what, line in describe_prompt(dataset[0]["prompt"], sampler):
+        say(what, line)
+    summary = annotate(dataset.to_list(), sampler, output, prompts=form, **config.arguments())
     print(f"used        {summary.skipped}")
     print(summary.report())
     print(f"saved       {output}")

@@ -37,9 +37,6 @@ class OutputArguments:
 class ExecutorArguments:
     executor: Literal["local", "ray", "slurm"] = field(default="local", metadata={"help": "Where the tasks run."})
     tasks: int = field(default=16, metadata={"help": "Parts of a stage, resumed one by one."})
-    languages: list[str] = field(default_factory=list, metadata={"help": "Keep pages in these: en zh."})
-    language_model: str | None = field(default=None, metadata={"help": "fastText model of languages: lid.176.bin."})
-    quality: bool = field(default=False, metadata={"help": "Keep pages that pass Gopher's rules, formulas left out."})
     partition: str | None = field(default=None, metadata={"help": "Slurm partition."})
     time: str | None = field(default=None, metadata={"help": "Slurm time limit of a task, such as 12:00:00."})
     venv_path: str | None = field(default=None, metadata={"help": "Python environment that Slurm jobs activate."})
@@ -64,6 +61,9 @@ class PrepareArguments:
     workers: int = field(default=1, metadata={"help": "Tasks that run at a time."})
     max_bytes: int = field(default=10_000_000, metadata={"help": "Longer pages are passed over."})
     seconds: float = field(default=20.0, metadata={"help": "CPU time for a page before its plain text is taken."})
+    languages: list[str] = field(default_factory=list, metadata={"help": "Keep pages in these: en zh."})
+    language_model: str | None = field(default=None, metadata={"help": "fastText model of languages: lid.176.bin."})
+    quality: bool = field(default=False, metadata={"help": "Keep pages that pass Gopher's rules, formulas left out."})
 
 
 @dataclass

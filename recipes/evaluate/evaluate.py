@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.generation import SamplerConfig, load_sampler
+from trl_dsmath.generation import SamplerConfig, describe_prompt, load_sampler
 from trl_dsmath.inference import (
     EvaluateConfig,
     load_plan,
@@ -26,7 +26,7 @@ from trl_dsmath.inference import (
     write_agreement,
     write_report,
 )
-from trl_dsmath.scripts import ScriptParser, run_script
+from trl_dsmath.scripts import ScriptParser, run_script, say
 
 
 @dataclass
@@ -80,6 +80,8 @@ def draw_samples(config: EvaluateConfig, model: SamplerConfig) -> Path:
     print(f"problems    {asked:,} of {', '.join(config.benchmarks)}")
     print(f"samples     {count:,}, mode {config.mode}{', few-shot' if config.few_shot else ''}")
     print(f"output      {config.output_dir}", flush=True)
+    for what, line in describe_prompt(tasks[0].prompt, sampler):
+        say(what, line)
     settings = {**asdict(config), "benchmarks": ",".join(config.benchmarks)}
     record = {"model": model.model_name_or_path, "identity": identity, "settings": settings}
     at_once = config.samples_at_once or (64 if model.engine == "transformers" else 4096)

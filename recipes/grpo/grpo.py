@@ -20,6 +20,7 @@ from trl_dsmath.scripts import (
     run_script,
     say,
     set_model_init,
+    show_prompt,
     start_or_resume,
     train_and_save,
 )
@@ -39,7 +40,7 @@ def main() -> None:
     from trl_dsmath import DeepSeekMathGRPOTrainer, MathEvaluationCallback, StepGRPOTrainer, load_step_scorer
 
     rewards = load_rewards(script_args, args.reward_weights)
-    resume = start_or_resume(args)
+    resume = start_or_resume(args, script_args)
     if resume.finished:
         return
 
@@ -78,7 +79,8 @@ def main() -> None:
         say("tools", f"programs run in a sandbox; {args.tool_rounds} rounds, {args.tool_timeout:g} s each")
         if script_args.prompt_mode != "tool":
             say("warning", "no question asks for programs: see prompt_mode tool")
-    describe_run(trainer, unit="completions", rows=len(train) * args.num_generations)
+    show_prompt(train, tokenizer)
+    describe_run(trainer, unit="completions", rows=len(train) * args.num_generations, stage="grpo")
     train_and_save(trainer, resume, script_args.dataset_name)
 
 

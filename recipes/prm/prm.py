@@ -10,7 +10,7 @@ from trl import DatasetMixtureConfig, ModelConfig, get_peft_config, get_quantiza
 
 from trl_dsmath import PRMConfig
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.prm.arguments import PRMScriptArguments, describe_labels, hold_out
+from trl_dsmath.prm.arguments import PRMScriptArguments, describe_labels, hold_out, one_sided
 from trl_dsmath.scripts import (
     ScriptParser,
     describe_run,
@@ -64,6 +64,8 @@ def main() -> None:
     )
     for name, prepared in trainer.prepared.items():
         say("labels", f"{name}: {prepared.report()}; {describe_labels(prepared.dataset)}")
+    if warning := one_sided(trainer.prepared["train"].dataset):
+        say("warning", warning)
     say("prm", f"{args.prm_type}, layout {args.layout}")
     describe_run(trainer, unit="solutions", rows=len(trainer.train_dataset))
     train_and_save(trainer, resume, script_args.dataset_name, evaluation=metrics_table if test is not None else None)

@@ -18,8 +18,11 @@ from trl_dsmath.scripts import (
     load_problems,
     load_tokenizer,
     make_missing_model,
+    merge_adapter,
     run_script,
+    say,
     set_model_init,
+    show_prompt,
     start_or_resume,
     train_and_save,
 )
@@ -34,9 +37,9 @@ def main() -> None:
     from trl_dsmath import MathEvaluationCallback, MathSFTTrainer
 
     # An interrupted run goes on from its last complete checkpoint; a finished one ends here.
-    resume = start_or_resume(args)
+    resume = start_or_resume(args, script_args)
     if resume.finished:
-        return
+        return merge(script_args, args)
 
     with args.main_process_first(desc="reading the data"):
         train, test = load_problems("sft", script_args, args, mixture)
@@ -63,9 +66,17 @@ def main() -> None:
                 max_new_tokens=script_args.evaluate_max_new_tokens,
             )
         )
+    show_prompt(train, tokenizer)
     describe_lengths(trainer, len(train))
-    describe_run(trainer, unit="sequences", rows=len(trainer.train_dataset))
+    describe_run(trainer, unit="sequences", rows=len(trainer.train_dataset), stage="sft")
     train_and_save(trainer, resume, script_args.dataset_name)
+    merge(script_args, args)
+
+
+def merge(script_args: SFTScriptArguments, args: MathSFTConfig) -> None:
+    """Where asked for, the adapter merged into its base, which other stages go on from."""
+    if script_args.merge_adapter and not args.process_index:
+        say("merged", f"{merge_adapter(args.output_dir)}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trl_dsmath import Solver
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.generation import SamplerConfig
+from trl_dsmath.generation import SamplerConfig, describe_prompt
 from trl_dsmath.inference import (
     QuestionArguments,
     Solution,
@@ -63,6 +63,9 @@ def main() -> None:
     how = "greedy" if config.temperature == 0 else f"{config.vote} of {config.samples}"
     log("model", solver.sampler.name)
     log("solving", f"{config.mode}, {how}, temperature {config.temperature:g}, stopping {config.stopping}")
+
+    for what, line in describe_prompt(solver.prompt(rows[0]["question"] if rows else "..."), solver.sampler):
+        log(what, line)
 
     shown: list[Solution] = []
 

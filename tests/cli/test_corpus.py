@@ -38,6 +38,8 @@ FAST = ["--epochs", "5", "--learning_rate", "0.5", "--bucket", "40000", "--itera
 def test_recipes_hold_known_keys(recipe: str) -> None:
     config = yaml.safe_load((ROOT / "recipes" / "corpus" / f"{recipe}.yaml").read_text())
     del config["output_dir"]
+    where = {key: config.pop(key) for key in ("executor", "tasks", "mem_per_cpu_gb") if key in config}
+    assert where == ({"executor": "slurm", "tasks": 10_000, "mem_per_cpu_gb": 4} if recipe == "paper" else {})
     settings = LoopSettings(pages="p", seed_pages="s", **config)
     assert settings.iterations == 4 and settings.dim == 256
     if recipe == "paper":

@@ -35,7 +35,7 @@ def test_errors_are_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["sft", "--config", "nowhere.yaml"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("dsmath sft: --config nowhere.yaml: no such file.")
-    assert "cpu, gpu24, paper" in error
+    assert "cpu, cpu-real, gpu24, gpu24-small, paper" in error
     assert "Traceback" not in error
 
 

@@ -142,7 +142,7 @@ def test_what_cannot_work_is_said_before_a_model_is_loaded(benchmarks_dir: Path,
         (["--benchmarks", "gsm9k"], "no benchmark"),
         (["--benchmarks", "gsm8k", "--mode", "tool", "--few_shot"], "without examples"),
         (["--benchmarks", "gsm8k", "--temperature", "-1", "--num_samples", "2"], "temperature"),
-        (["--config", "huge"], "recipes of this stage are: cpu, gpu24, paper"),
+        (["--config", "huge"], "recipes of this stage are: cpu, cpu-real, gpu24, gpu24-small, paper"),
     ):
         with pytest.raises(ConfigError, match=said):
             evaluate([*flags, *more])

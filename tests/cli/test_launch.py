@@ -76,7 +76,7 @@ def test_bare_names_and_paths(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 1\n")
     assert recipe_path("sft", str(file)) == file
-    with pytest.raises(ConfigError, match="cpu, gpu24, paper"):
+    with pytest.raises(ConfigError, match="cpu, cpu-real, gpu24, gpu24-small, paper"):
         recipe_path("grpo", "cup")
 
 

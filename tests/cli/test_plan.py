@@ -15,10 +15,10 @@ from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-SMALL_PRM = ["--scorer", "Qwen/Qwen2.5-Math-1.5B"]  # "a reward model of at most 1.5B parameters"
 # What the headers say: GPUs, GiB of each.
 HARDWARE = {
     "gpu24": (1, 24),
+    "small": (1, 24),  # gpu24-small
     "paper": (8, 80),
     "annotate/paper": (1, 80),
     "solve/paper": (1, 80),
@@ -37,8 +37,7 @@ NAMES = sorted(f"{file.parent.name}/{file.stem}" for file in RECIPES.glob("*/*.y
 
 def _argv(name: str) -> list[str]:
     gpus, memory = HARDWARE.get(name) or HARDWARE[name.rsplit("/", 1)[-1].split("-")[-1]]
-    small = SMALL_PRM if name in {"grpo/steps-gpu24", "iterate/gpu24"} else []
-    return ["--recipe", name, "--gpus", str(gpus), "--memory", str(memory), *small]
+    return ["--recipe", name, "--gpus", str(gpus), "--memory", str(memory)]
 
 
 def test_every_stage_has_both_scales() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -36,7 +37,16 @@ SHORT: dict[str, tuple[str, ...]] = {
     "prm/cpu": ("dataset_name=labels", "max_steps=2", *TRAINED),
     "grpo/cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
     "grpo/steps-cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
+    "sft/tools-cpu": ("dataset_name=problems", "max_steps=2", *TRAINED),
     "grpo/tools-cpu": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
+    # The real model is not there: the tiny one takes its place at the beginning of the chain.
+    "sft/cpu-real": ("model_name_or_path=runs/cpu/sft", "dataset_name=problems", "max_steps=1", *TRAINED),
+    "annotate/cpu-real": ("dataset_name=problems", "max_problems=2", "max_new_tokens=12", "step_separator= "),
+    "prm/cpu-real": ("dataset_name=labels", "max_steps=1", *TRAINED),
+    "grpo/cpu-real": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
+    "grpo/steps-cpu-real": ("dataset_name=problems", "max_steps=1", "max_completion_length=8", *TRAINED),
+    "solve/cpu-real": ("input=problems/test.jsonl", "limit=1", "n=2", "max_new_tokens=8", "output=solved-real.jsonl"),
+    "evaluate/cpu-real": ("benchmarks_dir=benchmarks", "limit=1", "max_new_tokens=4"),
     "solve/cpu": ("input=problems/test.jsonl", "limit=1", "n=2", "max_new_tokens=8", "output=solved.jsonl"),
     "evaluate/cpu": ("benchmarks_dir=benchmarks", "limit=1", "num_samples=1", "max_new_tokens=4"),
     "corpus/cpu": (
@@ -50,7 +60,14 @@ BEFORE = {
     "prm/cpu": ["sft/cpu"],
     "grpo/cpu": ["sft/cpu"],
     "grpo/steps-cpu": ["sft/cpu", "prm/cpu"],
-    "grpo/tools-cpu": ["sft/tools"],
+    "grpo/tools-cpu": ["sft/tools-cpu"],
+    "sft/cpu-real": ["sft/cpu"],
+    "annotate/cpu-real": ["sft/cpu-real"],
+    "prm/cpu-real": ["sft/cpu-real"],
+    "grpo/cpu-real": ["sft/cpu-real"],
+    "grpo/steps-cpu-real": ["sft/cpu-real", "prm/cpu-real"],
+    "solve/cpu-real": ["sft/cpu-real"],
+    "evaluate/cpu-real": ["sft/cpu-real"],
     "solve/cpu": ["sft/cpu"],
     "evaluate/cpu": ["sft/cpu"],
     "pretrain/cpu": ["corpus/cpu"],
@@ -61,7 +78,15 @@ MADE = {  # a file that shows that the recipe came to its end
     "prm/cpu": "runs/cpu/prm/model.safetensors",
     "grpo/cpu": "runs/cpu/grpo/completions/completions_00001.parquet",
     "grpo/steps-cpu": "runs/cpu/grpo-steps/model.safetensors",
+    "sft/tools-cpu": "runs/cpu/sft-tools/model.safetensors",
     "grpo/tools-cpu": "runs/cpu/grpo-tools/model.safetensors",
+    "sft/cpu-real": "runs/cpu-real/sft/model.safetensors",
+    "annotate/cpu-real": "runs/cpu-real/annotate/train.jsonl",
+    "prm/cpu-real": "runs/cpu-real/prm/model.safetensors",
+    "grpo/cpu-real": "runs/cpu-real/grpo/model.safetensors",
+    "grpo/steps-cpu-real": "runs/cpu-real/grpo-steps/model.safetensors",
+    "solve/cpu-real": "solved-real.jsonl",
+    "evaluate/cpu-real": "runs/cpu-real/evaluate/report.html",
     "solve/cpu": "solved.jsonl",
     "evaluate/cpu": "runs/cpu/evaluate/report.html",
     "corpus/cpu": "runs/cpu/corpus/corpus",
@@ -89,9 +114,6 @@ def run(problems: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
             once(before)
         stage, _, recipe = name.partition("/")
         argv = [stage, "--config", recipe, *_flags(SHORT.get(name, ()))]
-        if name == "sft/tools":  # docs/tools.md: the SFT before tools-cpu
-            settings = ("output_dir=runs/cpu/sft-tools", "prompt_mode=tool", *SHORT["sft/cpu"])
-            argv = ["sft", "--config", "cpu", *_flags(settings)]
         before_it = os.getcwd()
         os.chdir(folder)
         try:
@@ -114,6 +136,32 @@ def test_no_cpu_recipe_is_left_out() -> None:
     for name, place in ELSEWHERE.items():
         stage, _, recipe = name.partition("/")
         assert f'recipe_path("{stage}", "{recipe}")' in (Path(__file__).parents[2] / place).read_text()
+
+
+def _read_and_written(recipe: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The folders under `runs/` that a recipe reads, and those that it writes."""
+    written = {recipe["output_dir"]} if "output_dir" in recipe else set()
+    if recipe.get("merge_adapter"):
+        written |= {f"{recipe['output_dir']}-merged"}
+    if recipe.get("make_tiny_model"):
+        written |= {recipe["model_name_or_path"]}
+    named = re.findall(r"runs/[\w./-]+", json.dumps({key: recipe[key] for key in recipe if key != "output_dir"}))
+    # What the corpus loop and annotation write lies in their folders.
+    return {re.sub(r"((?<=/corpus)/corpus|/train\.jsonl)$", "", name) for name in named} - written, written
+
+
+def test_no_recipe_reads_a_folder_that_none_writes() -> None:
+    read: dict[str, set[str]] = {}
+    written: set[str] = set()
+    for name, file in RECIPES.items():
+        read[name], own = _read_and_written(yaml.safe_load(file.read_text()))
+        written |= own
+    assert {name: folders - written for name, folders in read.items() if folders - written} == {}
+    # What the SFT of a scale writes, all later stages of that scale read.
+    for scale, model in (("cpu", "sft"), ("cpu-real", "sft"), ("gpu24-small", "sft"), ("gpu24", "sft-merged")):
+        for stage in ("annotate", "prm", "grpo", "solve", "evaluate"):
+            assert f"runs/{scale}/{model}" in read[f"{stage}/{scale}"], f"{stage}/{scale}"
+    assert {"runs/gpu24/sft-merged", "runs/gpu24/prm-small", "runs/gpu24/annotate"} == read["iterate/gpu24"]
 
 
 @pytest.mark.parametrize("name", sorted(SHORT))
@@ -161,7 +209,7 @@ def test_every_recipe_is_read_by_its_command(
         assert {key: found[key] for key in recipe} == recipe
     else:
         script = runpy.run_path(str(recipe_script("corpus")))
-        kinds = (script["LoopSettings"], script["OutputArguments"])
+        kinds = script["ARGUMENTS"]
         args = ScriptParser(kinds).read_settings(["--config", str(file), *NEEDED.get(stage, [])])
         given = {key: value for key, value in recipe.items() if f"--{key}" not in NEEDED.get(stage, [])}
         assert {key: str(args[key]) for key in given} == {key: str(value) for key, value in given.items()}

@@ -248,3 +248,34 @@ def test_a_run_killed_while_it_saved_the_model_is_saved_again(stage: str, small:
     assert main(argv) == 0
     assert model.read_bytes() == whole
     assert state.exists()
+
+
+@pytest.mark.parametrize("stage", ["sft", "grpo"])
+def test_prompts_are_shown_and_others_do_not_go_on(
+    stage: str, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ["--max_length", "128"] if stage == "sft" else ["--num_generations", "4", "--max_completion_length", "4"]
+    flags = [stage, *small, *own, "--instruction", "Say it.", "--save_steps", "1", "--learning_rate", "0.5"]
+    assert main([*flags, "--system_prompt", "Be brief."]) == 0
+    shown = capsys.readouterr().out
+    question = "User: Tom has 1 apples and buys 1 more. How many apples does he have?"
+    lines = ["prompt      <bos>Be brief.", "", question, "Say it.", "", "Assistant:"]
+    assert "\n            ".join(lines) in shown and shown.count("prompt      ") == 1
+    assert "times the usual" in shown  # 0.5 is no learning rate
+    assert main([*flags, "--max_steps", "2"]) == 2
+    assert "made with other settings: system_prompt Be brief. (now template)" in capsys.readouterr().err
+    if stage == "grpo":  # 4 tokens hold no answer
+        assert "All completions were cut off" in shown
+
+
+def test_a_misspelt_model_is_not_made(
+    problems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "models" / "smollm2").mkdir(parents=True)
+    flags = ["sft", "--config", "cpu", "--dataset_name", str(problems), "--max_steps", "1", "--output_dir", "out"]
+    for name in ("./models/smolm2", "models/smolm2"):
+        assert main([*flags, "--model_name_or_path", name]) == 2
+        assert "did you mean models/smollm2?" in capsys.readouterr().err
+        assert not Path(name).exists()

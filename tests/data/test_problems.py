@@ -6,7 +6,7 @@ from datasets import Dataset
 from trl_dsmath.data.columns import find_columns, read_gold, read_question, split_gsm8k
 from trl_dsmath.data.problems import convert
 from trl_dsmath.data.solutions import read_worked
-from trl_dsmath.errors import DataError
+from trl_dsmath.errors import ConfigError, DataError
 
 NATALIA = {
     "question": "How many clips did Natalia sell?",
@@ -157,3 +157,15 @@ def test_options_stand_below_the_question(options: object, text: str) -> None:
 def test_question_in_messages() -> None:
     messages = [{"role": "user", "content": "珍妮特"}, {"role": "assistant", "content": ""}]
     assert read_question(messages) == "珍妮特"
+
+
+def test_an_instruction_of_ones_own() -> None:
+    data = Dataset.from_list([NATALIA])
+    for stage in ("sft", "grpo"):
+        row = convert(data, stage, instruction="none", system_prompt="Be brief.").dataset[0]
+        user = {"role": "user", "content": "How many clips did Natalia sell?"}
+        assert row["prompt"] == [{"role": "system", "content": "Be brief."}, user]
+    ready = Dataset.from_list([{"prompt": [{"role": "user", "content": "?"}], "solution": "1"}])
+    assert convert(ready, "grpo").dataset[0]["prompt"] == [{"role": "user", "content": "?"}]
+    with pytest.raises(ConfigError, match="brings its own prompts"):
+        convert(ready, "grpo", instruction="none")

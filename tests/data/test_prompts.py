@@ -1,10 +1,19 @@
 """The prompts are the paper's to the letter."""
 
+from typing import Any
+
 import jinja2
 import pytest
 
 from trl_dsmath.data.few_shot import EXAMPLES, Example
-from trl_dsmath.data.prompts import CHAT_TEMPLATE, PLAIN_PROMPT, BuiltPrompt, build_prompt, instruct
+from trl_dsmath.data.prompts import (
+    CHAT_TEMPLATE,
+    PLAIN_PROMPT,
+    BuiltPrompt,
+    PromptArguments,
+    build_prompt,
+    instruct,
+)
 from trl_dsmath.errors import ConfigError
 
 COT = "\nPlease reason step by step, and put your final answer within \\boxed{}."
@@ -88,3 +97,23 @@ def test_examples_that_cannot_be_shown() -> None:
         build_prompt("?", "tool", EXAMPLES["gsm8k"])
     with pytest.raises(ConfigError, match="gsm8k and math only"):
         build_prompt("?", "pot", EXAMPLES["sat"])
+
+
+def test_instruction_and_system_prompt_are_the_users() -> None:
+    def asked(**options: Any) -> Any:
+        return build_prompt(" 1+1?", **options).prompt
+
+    user = {"role": "user", "content": "1+1?"}
+    assert asked(instruction="none") == [user]
+    assert asked(instruction="Box it: \\boxed{}.") == [{"role": "user", "content": "1+1?\nBox it: \\boxed{}."}]
+    around = asked(instruction="Solve {question} in {steps}", mode="tool")
+    assert around == [{"role": "user", "content": "Solve 1+1? in {steps}"}]
+    assert asked(instruction="none", system_prompt="none") == [{"role": "system", "content": ""}, user]
+    assert asked(instruction="none", system_prompt="Be brief.") == [{"role": "system", "content": "Be brief."}, user]
+    plain = {"plain_prompts": True, "instruction": "none"}
+    assert asked(system_prompt="Be brief.", **plain) == "Be brief.\n\nUser: 1+1?\n\nAssistant:"
+    assert asked(system_prompt="none", **plain) == "User: 1+1?\n\nAssistant:"
+    assert asked(**PromptArguments().prompt_options()) == asked()
+    for options in ({"instruction": "none"}, {"system_prompt": "none"}):
+        with pytest.raises(ConfigError, match="leave out instruction and system_prompt, or few_shot"):
+            build_prompt("?", examples=EXAMPLES["gsm8k"], **options)

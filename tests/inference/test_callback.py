@@ -70,7 +70,8 @@ def test_sft_accuracy_rises_and_training_is_not_disturbed(tiny: str, tmp_path: P
 
     greedy = _logged(watched, "eval_held/greedy")
     assert greedy == {0: 0.0, 12: greedy[12], 24: 0.5}  # one of the two has the answer that was learned
-    for name in ("avg@2", "maj@2", "pass@2", "strict_greedy", "mean_length"):
+    assert _logged(watched, "eval_held/cut_off")[24] == 0.0  # by then it ends after the box
+    for name in ("avg@2", "maj@2", "pass@2", "strict_greedy", "mean_length", "cut_off"):
         assert set(_logged(watched, f"eval_held/{name}")) == {0, 12, 24}
     losses = [_logged(trainer, "loss") for trainer in (plain, watched)]
     assert losses[0] == losses[1] and len(losses[0]) == 24  # nor was an entry of the trainer's own split
@@ -189,3 +190,13 @@ def test_two_processes_share_the_problems_and_find_the_same(tiny: str, tmp_path:
         assert len((tmp_path / str(processes) / "eval_math/step-000012.jsonl").read_text().splitlines()) == 3 * 4
     assert found[1] == pytest.approx(found[2])
     assert found[1]["eval_math/greedy"] == pytest.approx(2 / 3)
+
+
+def test_metrics_that_can_show_nothing_are_told_once(tiny: str, tmp_path: Path, caplog: Any) -> None:
+    trainer = _sft(tiny, tmp_path, learning_rate=0.0, max_steps=2)
+    trainer.add_callback(MathEvaluationCallback(trainer, HELD_OUT, every=1, max_new_tokens=1))
+    with caplog.at_level("WARNING", "trl_dsmath.inference.callback"):
+        trainer.train()
+    assert _logged(trainer, "eval_math/cut_off") == {1: 1.0, 2: 1.0}
+    (said,) = [record.message for record in caplog.records if record.name == "trl_dsmath.inference.callback"]
+    assert said.startswith("eval_math, step 1: all samples were cut off: raise max_new_tokens (")

@@ -204,10 +204,10 @@ def test_colors_and_rows_of_a_solution() -> None:
     assert solution.to_dict() == {
         "question": "?", "answer": "1", "solution": "a\nb\nc", "share": round(1.23456789 / 6.23456789, 4),
         "votes": [{"answer": str(n + 1), "weight": 1.0 if n else 1.234568, "samples": 1} for n in range(6)],
-        "samples": 6, "n": 9, "unreadable": 2, "timeouts": 3, "tokens": 12,
+        "samples": 6, "n": 9, "cut_off": 0, "without_answer": 0, "unreadable": 2, "timeouts": 3, "tokens": 12,
     }  # fmt: skip
     none = Solution("?", None, None, Vote(None, (), 1), [SolvedSample(" no ", None, False, 1)], 1)
-    assert none.report() == "no\nanswer      (none could be read)" and not none.stopped_early
+    assert none.report() == "no\nanswer      (none could be read: 1 cut off)" and not none.stopped_early
     five = replace(solution, vote=Vote("1", tuple(classes[:5]), 0), n=6)
     assert five.report().endswith("5 x1 (5 of 6 samples give an answer)")
 
@@ -269,3 +269,35 @@ def test_settings_that_cannot_work(scripted) -> None:
             Solver(sampler, **options)
     with pytest.raises(ConfigError, match="not both"):
         Solver(sampler, SolveConfig(), n=3)
+
+
+def test_the_flexible_filter_and_why_nothing_was_read(scripted) -> None:
+    replies = ["17 + 5 = 22", "The answer is~", "17 + 5~", "I cannot.", "so \\boxed{22}"]
+    stated = Solver(scripted(lambda prompt, index: replies[index]), n=5, adaptive="off")("?")
+    assert [sample.answer for sample in stated.samples] == [None, None, None, None, "22"]
+    assert "(1 of 5 samples give an answer; 2 cut off, 2 without a box)" in stated.report()
+    flexible = Solver(scripted(lambda prompt, index: replies[index]), n=5, adaptive="off", answer_filter="flexible")(
+        "?"
+    )
+    assert [sample.answer for sample in flexible.samples] == ["22", None, None, None, "22"]
+    row = {**stated.to_dict(), "gold": None}
+    assert (row["cut_off"], row["without_answer"]) == (2, 2)
+    assert "answers     1 of 1 questions (samples without one: 2 cut off, 2 without a box)" in summary_of_answers(
+        [row]
+    )
+    nothing = Solver(scripted(lambda prompt, index: "?"), n=1)("?")
+    assert "answer      (none could be read: 1 without a box)" in nothing.report()
+    with pytest.raises(ConfigError, match="answer_filter must be one of stated, flexible"):
+        SolveConfig(answer_filter="strict")
+
+
+def test_another_instruction_does_not_go_on_from_the_old_file(scripted, tmp_path: Path) -> None:
+    rows, output = [{"question": "1+1?"}], tmp_path / "solved.jsonl"
+    sampler = scripted(lambda prompt, index: "\\boxed{2}")
+    Solver(sampler, n=1, instruction="none").solve_file(rows, output)
+    assert sampler.asked == [("1+1?", 0)]
+    for other, said in (({}, "instruction none"), ({"instruction": "none", "system_prompt": "none"}, "system_prompt")):
+        with pytest.raises(ConfigError, match=f"other settings: {said}"):
+            Solver(sampler, n=1, **other).solve_file(rows, output)
+    with pytest.raises(ConfigError, match="leave out instruction"):
+        SolveConfig(few_shot="gsm8k", instruction="none")

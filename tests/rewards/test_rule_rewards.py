@@ -11,6 +11,7 @@ from trl_dsmath.rewards import (
     boxed_accuracy_reward,
     boxed_format_reward,
     code_execution_reward,
+    flexible_accuracy_reward,
     get_shaped_reward,
     language_consistency_reward,
 )
@@ -116,3 +117,12 @@ def test_shaped_reward_skips_what_cannot_be_verified_and_can_be_pickled() -> Non
     reward = pickle.loads(pickle.dumps(get_shaped_reward(scores)))
     assert reward(completions=[r"\boxed{5}"], solution=[""]) == [None]
     assert reward.__name__ == "shaped_reward"
+
+
+def test_flexible_accuracy() -> None:
+    texts = ["17 + 5 = 22", "It is (B).", "so \\boxed{4}, not 22", "none"]
+    golds = ["#### 22", "B", "22", "22"]
+    seen: dict[str, list] = {}
+    assert flexible_accuracy_reward(texts, golds, log_extra=seen.__setitem__) == [1.0, 1.0, 0.0, 0.0]
+    assert seen["read_answer"] == ["22", "B", "4", ""]
+    assert boxed_accuracy_reward(texts, golds) == [0.0, 0.0, 0.0, 0.0]

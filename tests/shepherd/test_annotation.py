@@ -155,7 +155,8 @@ def test_the_defaults_are_math_shepherds() -> None:
     assert config.decoding == Decoding(max_new_tokens=1024, temperature=1.0, top_p=1.0, stop=(), seed=0) == Decoding()
     given = {name: parameter.default for name, parameter in inspect.signature(annotate).parameters.items()}
     assert {name: given[name] for name in config.arguments() if name != "decoding"} == {
-        "mode": "hard", "num_rollouts": 8, "num_solutions": 15, "step_separator": "\n", "rollout_batch_size": 2, "problems_at_once": 16,
+        "mode": "hard", "num_rollouts": 8, "num_solutions": 15, "step_separator": "\n", "answer_filter": "stated",
+        "rollout_batch_size": 2, "problems_at_once": 16,
     } == {name: getattr(config, name) for name in config.arguments() if name != "decoding"}  # fmt: skip
 
 
@@ -315,3 +316,19 @@ def test_problems_at_once_changes_nothing(at_once: int, scripted: Any, tmp_path:
         found = _run(scripted(script), rows, tmp_path, mode=mode, problems_at_once=at_once)
         assert sorted(found, key=lambda row: row["prompt"]) == sorted(expected, key=lambda row: row["prompt"])
     assert list(itertools.chain(*(row["labels"] for row in expected)))
+
+
+def test_flexible_filter_and_other_prompts(scripted: Any, tmp_path: Path) -> None:
+    """ "17 - 10 = 7" without a box is right only with the flexible filter; cut off, with neither."""
+    outcomes = {"Q:a\n": ["17 - 10 = 7~", "17 - 10 = 7"], "Q:a\nb\n": ["7~", "it is 8"]}
+    row = {**ROW, "completions": ["a\n", "b\n", "so 7"]}
+    sampler = scripted(lambda prefix, index: outcomes[prefix][index])
+    labels = {
+        name: _run(sampler, [row], tmp_path, mode="soft", num_rollouts=2, answer_filter=name)[0]["labels"]
+        for name in ("stated", "flexible")
+    }
+    assert labels == {"stated": [0.0, 0.0, 0.0], "flexible": [0.5, 0.0, 1.0]}
+    path = tmp_path / "labels.jsonl"
+    annotate([ROW], scripted(_by_outcomes(OUTCOMES)), path, prompts={"instruction": "none"}, progress=False)
+    with pytest.raises(ConfigError, match=r"other settings: instruction none \(now paper\)"):
+        annotate([ROW], scripted(_by_outcomes(OUTCOMES)), path, prompts={"instruction": "paper"}, progress=False)

@@ -53,7 +53,7 @@ def _help() -> str:
             *table({name: what for name, (_, what) in SMALL.items()}),
             "",
             "`dsmath COMMAND --help` lists the options of a command. `--config` takes a YAML file, or the name of a recipe",
-            "that comes with the package: cpu, gpu24, paper.",
+            "that comes with the package: cpu, cpu-real, gpu24, paper ...",
         ]
     )
 

@@ -90,7 +90,21 @@ def settings_of(stage: str, given: dict[str, Any], flags: list[str], file: Path)
     unknown = {key: value for key, value in given.items() if key not in defaults and key != "env"}
     refuse_unknown(rest, unknown, set(defaults), file)
     named = {action.dest for action in parser._actions if set(words) & set(action.option_strings)}
-    return {**defaults, **given, **{key: value for key, value in vars(namespace).items() if key in named}}
+    found = {**defaults, **given, **{key: value for key, value in vars(namespace).items() if key in named}}
+    for key in ("model_name_or_path", "step_scorer"):
+        if named_models := found.get(key):
+            several = isinstance(named_models, list)
+            found[key] = [*map(_origin, named_models)] if several else _origin(named_models)
+    return found
+
+
+def _origin(name: str) -> str:
+    """The model of which a recipe makes this folder, where no run has made it yet: they have one shape."""
+    for file in [] if Path(name).exists() else recipes_folder().glob("*/*.yaml"):
+        recipe = read_recipe(file)
+        if recipe.get("output_dir") == name.removesuffix("-merged") and "model_name_or_path" in recipe:
+            return _origin(recipe["model_name_or_path"])
+    return name
 
 
 def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[str, Any]]]:

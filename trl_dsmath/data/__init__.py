@@ -5,7 +5,7 @@ from .few_shot import Example
 from .files import load, load_split
 from .journal import Journal
 from .problems import Converted, convert
-from .prompts import CHAT_TEMPLATE, BuiltPrompt, build_prompt, instruct
+from .prompts import CHAT_TEMPLATE, BuiltPrompt, PromptArguments, build_prompt, instruct
 
 __all__ = [
     "CHAT_TEMPLATE",
@@ -14,6 +14,7 @@ __all__ = [
     "Converted",
     "Example",
     "Journal",
+    "PromptArguments",
     "build_prompt",
     "columns_of",
     "convert",

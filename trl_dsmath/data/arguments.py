@@ -5,11 +5,13 @@ from typing import Literal
 
 from trl import ScriptArguments
 
+from .prompts import PromptArguments
+
 
 @dataclass
-class MathScriptArguments(ScriptArguments):
+class MathScriptArguments(ScriptArguments, PromptArguments):
     """
-    [`~trl.ScriptArguments`], and how to read a data set of problems.
+    [`~trl.ScriptArguments`], [`PromptArguments`], and how to read a data set of problems.
 
     Args:
         question_column (`str`, *optional*):
@@ -19,8 +21,6 @@ class MathScriptArguments(ScriptArguments):
         prompt_mode (`str`, *optional*, defaults to `"cot"`):
             Which instruction ends a question, and for SFT the form of the solution: `"cot"`, `"pot"` (a program) or
             `"tool"` (words, a program and its output), all the paper's; `"think"` asks for reasoning in `<think>` tags.
-        plain_prompts (`bool`, *optional*, defaults to `False`):
-            Whether to write prompts as strings instead of messages, without the tokenizer's chat template.
         evaluate_every (`int`, *optional*):
             Updates between evaluations of greedy accuracy on the test split ([`MathEvaluationCallback`]). If `None`, none.
         evaluate_problems (`int`, *optional*, defaults to `200`):
@@ -41,9 +41,6 @@ class MathScriptArguments(ScriptArguments):
             "help": "Instruction after a question and form of the solution: in words, a program, both; or <think>."
         },
     )
-    plain_prompts: bool = field(
-        default=False, metadata={"help": "Write prompts as strings (`User: ...`) and leave out the chat template."}
-    )
     evaluate_every: int | None = field(
         default=None, metadata={"help": "Updates between evaluations of greedy accuracy on the test split."}
     )
@@ -54,14 +51,20 @@ class MathScriptArguments(ScriptArguments):
 @dataclass
 class SFTScriptArguments(MathScriptArguments):
     """
-    [`MathScriptArguments`], and a model made on the spot.
+    [`MathScriptArguments`], a model made on the spot, and a merged one at the end.
 
     Args:
         make_tiny_model (`bool`, *optional*, defaults to `False`):
             Whether to make a tiny model at `model_name_or_path` from the training text when nothing stands there.
+        merge_adapter (`bool`, *optional*, defaults to `False`):
+            Whether to merge a LoRA adapter into its base model at the end, in a folder beside it that ends in `-merged`, for
+            stages that train it further.
     """
 
     make_tiny_model: bool = field(
         default=False,
         metadata={"help": "Make a tiny model at model_name_or_path from the training text when nothing stands there."},
+    )
+    merge_adapter: bool = field(
+        default=False, metadata={"help": "Merge a LoRA adapter at the end, into OUTPUT_DIR-merged, for later stages."}
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import ConfigError, DataError
 from .columns import GOLD_COLUMNS, Columns, find_columns
 from .files import first_few
-from .prompts import Mode, build_prompt
+from .prompts import PAPER, TEMPLATE, Mode, build_prompt, refuse_for_ready_prompts
 from .solutions import read_solution
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def convert_row(
     stage: Literal["sft", "grpo"],
     prompt_mode: Mode = "cot",
     plain_prompts: bool = False,
+    instruction: str = PAPER,
+    system_prompt: str = TEMPLATE,
 ) -> tuple[dict[str, Any] | None, str | None]:
     """Converts one row. Returns TRL's columns and None, or None and the reason for which the row cannot be used."""
     question = columns.question_of(row)
@@ -54,7 +56,7 @@ def convert_row(
     gold = columns.gold_of(row)
     if not gold:
         return None, "no answer"
-    prompt = build_prompt(question, prompt_mode, plain_prompts=plain_prompts).prompt
+    prompt = build_prompt(question, prompt_mode, (), plain_prompts, instruction, system_prompt).prompt
     if stage == "grpo":
         return {"prompt": prompt, "solution": gold}, None
     worked = read_solution(
@@ -79,6 +81,8 @@ def convert(
     gold_column: str | None = None,
     prompt_mode: Mode = "cot",
     plain_prompts: bool = False,
+    instruction: str = PAPER,
+    system_prompt: str = TEMPLATE,
 ) -> Converted:
     """Converts a data set of problems into the columns that TRL reads.
 
@@ -102,15 +106,18 @@ def convert(
             column, from solutions that hold them, or from GSM8K's calculator marks. `"think"` is for GRPO only.
         plain_prompts (`bool`, *optional*, defaults to `False`):
             Whether to write strings (`User: ...`) instead of messages.
+        instruction (`str`, *optional*, defaults to `"paper"`), system_prompt (`str`, *optional*, defaults to `"template"`):
+            As in [`PromptArguments`].
 
     Returns:
         [`Converted`]: the data set, and the rows that were dropped with the reason.
 
     Raises:
-        ConfigError: there is no such form of a solution.
+        ConfigError: there is no such form of a solution, or an instruction for prompts that are already written.
         DataError: the columns cannot be found, or no row can be used.
     """
     if question_column is None and gold_column is None and _has_columns_of(dataset, stage):
+        refuse_for_ready_prompts(instruction, system_prompt)
         return Converted(dataset, {})
     if stage == "sft" and prompt_mode == "think":
         raise ConfigError("No solutions are written in <think> tags: prompt_mode='think' is for GRPO. Use 'cot'.")
@@ -118,7 +125,7 @@ def convert(
     out = ("prompt", "solution") if stage == "grpo" else ("prompt", "completion")
 
     def change(row: dict[str, Any]) -> dict[str, Any]:
-        converted, reason = convert_row(row, columns, stage, prompt_mode, plain_prompts)
+        converted, reason = convert_row(row, columns, stage, prompt_mode, plain_prompts, instruction, system_prompt)
         return {**(converted or dict.fromkeys(out)), "_dropped": reason}
 
     # A column that changes its type (`prompt`, `solution`) must leave before it is written again.

@@ -1,4 +1,4 @@
-r"""What a model reads: the paper's instruction after the question, or worked examples before it. No system prompt.
+r"""What a model reads: the paper's instruction after the question, one of your own, or worked examples before it.
 
 Source: the model cards of DeepSeekMath-Instruct and DeepSeekMath-RL ("Please use chain-of-thought prompt to test ...")
 and `evaluation/data_processing/process_utils.py` of github.com/deepseek-ai/DeepSeek-Math, which adds the same four
@@ -7,8 +7,8 @@ of the paper, base models) with examples of our own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..text.chinese import is_chinese
@@ -78,6 +78,41 @@ _OUTPUT = "```output"  # what a model that asks for the output of its program wr
 _FENCE = "```python\n"
 
 
+PAPER, NONE, TEMPLATE = "paper", "none", "template"  # settings that are no text
+
+
+@dataclass(kw_only=True)
+class PromptArguments:
+    """
+    What stands around a question: the settings of every command that writes prompts.
+
+    Args:
+        instruction (`str`, *optional*, defaults to `"paper"`):
+            `"paper"`: the paper's, after the question; `"none"`; or a text of your own. The question goes where the text
+            has `{question}`, else before it.
+        system_prompt (`str`, *optional*, defaults to `"template"`):
+            `"template"`: no system message, as in the paper; a chat template may then put in its own. `"none"`: an empty
+            one in its place. Or a text.
+        plain_prompts (`bool`, *optional*, defaults to `False`):
+            Whether prompts are strings (`User: ...`) instead of messages for the chat template.
+    """
+
+    instruction: str = field(
+        default=PAPER, metadata={"help": "paper, none, or a text; the question goes before it or at {question}."}
+    )
+    system_prompt: str = field(
+        default=TEMPLATE, metadata={"help": "template (its own, if it has one), none (an empty one), or a text."}
+    )
+    plain_prompts: bool = field(
+        default=False, metadata={"help": "Prompts as strings (`User: ...`), without the chat template."}
+    )
+
+    def prompt_options(self) -> dict[str, Any]:
+        """These settings as [`build_prompt`] and [`convert`] take them."""
+        names = ("instruction", "system_prompt", "plain_prompts")
+        return {name: getattr(self, name) for name in names}
+
+
 @dataclass(frozen=True)
 class BuiltPrompt:
     """
@@ -101,7 +136,12 @@ class BuiltPrompt:
 
 
 def build_prompt(
-    question: str, mode: Mode = "cot", examples: Sequence[Example] = (), plain_prompts: bool = False
+    question: str,
+    mode: Mode = "cot",
+    examples: Sequence[Example] = (),
+    plain_prompts: bool = False,
+    instruction: str = PAPER,
+    system_prompt: str = TEMPLATE,
 ) -> BuiltPrompt:
     r"""
     The prompt of a question, for `solve`, `evaluate`, training and annotation alike.
@@ -115,12 +155,15 @@ def build_prompt(
             Worked examples instead of an instruction, for base models; the prompt is in their language.
         plain_prompts (`bool`, *optional*, defaults to `False`):
             Without examples: a string (`User: ...\n\nAssistant:`) instead of a message for the chat template.
+        instruction (`str`, *optional*, defaults to `"paper"`), system_prompt (`str`, *optional*, defaults to `"template"`):
+            As in [`PromptArguments`].
 
     Returns:
         [`BuiltPrompt`]
 
     Raises:
-        ConfigError: examples for tools or thinking, or examples without programs for programs.
+        ConfigError: examples for tools or thinking, examples without programs for programs, or examples beside an
+            instruction or a system prompt.
 
     Source: Tables 2 and 3 (base models: few-shot), Table 5 (instruct and RL: zero-shot).
 
@@ -131,16 +174,24 @@ def build_prompt(
     ```
     """
     if examples:
+        if (instruction, system_prompt) != (PAPER, TEMPLATE):
+            raise ConfigError(
+                "Worked examples stand in the place of an instruction: leave out instruction and system_prompt, or few_shot."
+            )
         return _few_shot(question.strip(), mode, examples)
-    content = instruct(question, mode)
-    prompt: PromptText = (
-        PLAIN_PROMPT.format(question=content) if plain_prompts else [{"role": "user", "content": content}]
-    )
+    content = instruct(question, mode, instruction)
+    system = {TEMPLATE: None, NONE: ""}.get(system_prompt, system_prompt)
+    prompt: PromptText
+    if plain_prompts:
+        prompt = (f"{system}\n\n" if system else "") + PLAIN_PROMPT.format(question=content)
+    else:
+        first = [] if system is None else [{"role": "system", "content": system}]
+        prompt = [*first, {"role": "user", "content": content}]
     return BuiltPrompt(prompt, (_OUTPUT,), "program") if mode == "pot" else BuiltPrompt(prompt, (), "box")
 
 
-def instruct(question: str, mode: Mode = "cot") -> str:
-    """Adds the paper's instruction to a question, in Chinese when the question has a Chinese character in it.
+def instruct(question: str, mode: Mode = "cot", instruction: str = PAPER) -> str:
+    """Adds an instruction to a question: the paper's, in Chinese when the question has a Chinese character in it, or a given one.
 
     Args:
         question (`str`):
@@ -149,12 +200,32 @@ def instruct(question: str, mode: Mode = "cot") -> str:
             `"cot"` for chain of thought, `"tool"` for reasoning mixed with programs, `"pot"` for a program alone (the
             instruction of `"tool"`: DeepSeekMath publishes one for both), `"think"` for reasoning between `<think>` and
             `</think>`, as DeepSeek-R1-Zero writes it (not the paper's; words of our own).
+        instruction (`str`, *optional*, defaults to `"paper"`):
+            As in [`PromptArguments`].
 
     Returns:
         `str`: the content of the user's message.
     """
     question = question.strip()
-    return question + _INSTRUCTIONS[mode, is_chinese(question)]
+    if instruction == PAPER:
+        return question + _INSTRUCTIONS[mode, is_chinese(question)]
+    if instruction == NONE:
+        return question
+    if "{question}" in instruction:
+        return instruction.replace("{question}", question)
+    return f"{question}\n{instruction.strip()}"
+
+
+def refuse_for_ready_prompts(instruction: str, system_prompt: str) -> None:
+    """
+    Raises:
+        ConfigError: an instruction or a system prompt is given for a data set whose prompts are written.
+    """
+    if (instruction, system_prompt) != (PAPER, TEMPLATE):
+        raise ConfigError(
+            "The data set brings its own prompts: leave out instruction and system_prompt, or name the columns of question and "
+            "answer (question_column, gold_column), and prompts are written."
+        )
 
 
 def _few_shot(question: str, mode: Mode, examples: Sequence[Example]) -> BuiltPrompt:

@@ -14,6 +14,7 @@ from .config import SamplerConfig
 from .loading import load_policy, load_sampler, load_tokenizer
 from .programs import run_completions
 from .protocol import Decoding, Program, Prompt, Sample, Sampler
+from .rendering import describe_prompt
 from .tools import ToolSampler
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "Sampler",
     "SamplerConfig",
     "ToolSampler",
+    "describe_prompt",
     "load_policy",
     "load_sampler",
     "load_tokenizer",

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -290,4 +291,15 @@ def model_errors(model: str) -> Iterator[None]:
         no_hub_name = model.count("/") > 1 or model.startswith((".", "/", "~"))
         if no_hub_name and not Path(model).exists():
             reason = "there is no such folder" + ("; an earlier stage makes it" if "runs/" in model else "")
+        if not Path(model).exists() and (close := near_folders(model)):
+            reason += f" (did you mean {' or '.join(close)}?)"
         raise ConfigError(f"The model {model} cannot be loaded: {reason}") from error
+
+
+def near_folders(name: str) -> list[str]:
+    """Folders with a name like that of a path that does not exist, or of the first part of it that does not."""
+    missing = Path(name)
+    while not missing.parent.exists():
+        missing = missing.parent
+    folders = [folder.name for folder in missing.parent.iterdir() if folder.is_dir()]
+    return [str(missing.parent / one) for one in get_close_matches(missing.name, folders, n=2)]

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..data.benchmarks import BENCHMARKS, Benchmark, Problem, choose, load_benchmark
+from ..data.reading import flexible_answer, strict_answer
 from .config import EvaluateConfig, SolveConfig
-from .reading import flexible_answer, strict_answer
 from .recordings import load_recordings, write_agreement
 from .rejection import RFTConfig
 from .report import metrics_text

@@ -12,11 +12,11 @@ from ..data import convert
 from ..data.benchmarks import Problem
 from ..data.files import to_dataset
 from ..data.journal import write_whole
+from ..data.reading import kind_of
 from ..errors import ConfigError
 from ..generation import TransformersSampler
 from .config import EvaluateConfig
 from .draw import draw
-from .recorded_rows import kind_of
 from .run import Task
 from .score import Graded, Scores, score
 
@@ -31,20 +31,21 @@ class MathEvaluationCallback(TrainerCallback):
     Solves held-out problems every few steps of any transformers or TRL trainer, and logs how many are right.
 
     Logged, under `eval_<name>/`: `greedy`; with `num_samples` also `avg@k`, `maj@k` and `pass@k`; `strict_greedy` (the
-    answer in the box) and `mean_length` (tokens of a greedy sample). Every sample goes to
+    answer in the box), `mean_length` (tokens of a greedy sample) and `cut_off` (the share of them that ran into
+    `max_new_tokens`). Every sample goes to
     `<output_dir>/eval_<name>/step-<step>.jsonl`, the first two are logged at level INFO.
 
     Samples come from the trained model itself, with their own random streams: training continues exactly as without
     the callback, and its mode (training or not) is restored. Problems are divided over the processes; the main one
-    judges and writes. Works with LoRA, `DistributedDataParallel` and, as TRL's own generation does, DeepSpeed ZeRO-3 (not
-    tried here). FSDP is refused.
+    judges and writes. Works with LoRA, `DistributedDataParallel` and DeepSpeed ZeRO-3. FSDP is refused.
 
     Args:
         trainer ([`~transformers.Trainer`]):
             The trainer that the callback is added to.
         problems ([`~datasets.Dataset`] or `list[dict]`):
             Held-out problems: `prompt` (string or messages) and `solution`, as GRPO reads them, or a question and an
-            answer as data sets of problems have them; these get the paper's instruction.
+            answer as data sets of problems have them; these get the paper's instruction (for another one, call
+            [`~trl_dsmath.data.convert`] first).
         name (`str`, *optional*, defaults to `"math"`):
             Name in the logs.
         every (`int`, *optional*):
@@ -114,6 +115,7 @@ class MathEvaluationCallback(TrainerCallback):
         self.metric = metric
         self.at_start = at_start
         self._batch_size = batch_size
+        self._warned = False
         config = EvaluateConfig(num_samples=num_samples, temperature=temperature, max_new_tokens=max_new_tokens)
         self._decodings = config.decodings(stop)
         self._tasks = list(self._make_tasks(problems))
@@ -208,8 +210,25 @@ class MathEvaluationCallback(TrainerCallback):
             for metric in scores.metrics
             if metric.name in wanted and (metric.filter == "flexible" or metric.name == "greedy")
         }
-        lengths = [row["tokens"] for row in rows if row["key"].startswith("greedy/")]
-        return {**found, f"eval_{self.name}/mean_length": sum(lengths) / max(1, len(lengths))}
+        greedy = [row for row in rows if row["key"].startswith("greedy/")]
+        found[f"eval_{self.name}/mean_length"] = sum(row["tokens"] for row in greedy) / max(1, len(greedy))
+        found[f"eval_{self.name}/cut_off"] = sum(not row["finished"] for row in greedy) / max(1, len(greedy))
+        self._warn(found[f"eval_{self.name}/cut_off"], scores)
+        return found
+
+    def _warn(self, cut_off: float, scores: Scores) -> None:
+        """Says once that the metrics cannot show anything, with the fix."""
+        if self._warned or not scores.graded:
+            return
+        if cut_off == 1.0:
+            said = "all samples were cut off: raise max_new_tokens"
+        elif all(one.answers["flexible"] is None for one in scores.graded):
+            said = "no sample has an answer: look at them, and ask for one (instruction)"
+        else:
+            return
+        self._warned = True
+        folder = Path(self.trainer.args.output_dir or ".") / f"eval_{self.name}"
+        logger.warning("eval_%s, step %d: %s (%s).", self.name, self.trainer.state.global_step, said, folder)
 
     def _save(self, scores: Scores, rows: list[dict[str, Any]]) -> None:
         """Writes all samples of this evaluation, and shows the first of them."""

@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 from ..data.benchmarks import BENCHMARKS, canonical, find
 from ..data.few_shot import EXAMPLES, Example
 from ..data.files import read_jsonl
+from ..data.prompts import PromptArguments, build_prompt
+from ..data.reading import AnswerFilter
 from ..errors import ConfigError, DataError
 from ..generation import Decoding
 from ..grading.batch import TIME_LIMIT
@@ -26,9 +28,9 @@ PAPERS_TEN = tuple(name for name in BENCHMARKS if not name.startswith("aime"))
 
 
 @dataclass
-class SolveConfig:
+class SolveConfig(PromptArguments):
     r"""
-    Configuration of a [`Solver`].
+    Configuration of a [`Solver`]: [`PromptArguments`], and how samples are drawn, read and counted.
 
     Args:
         mode (`str`, *optional*, defaults to `"cot"`):
@@ -55,8 +57,9 @@ class SolveConfig:
         few_shot (`str` or `Sequence[tuple[str, str]]`, *optional*):
             Worked examples for a base model: `"gsm8k"`, `"math"` or `"cmath"`, a .jsonl file of `question` and
             `solution`, or pairs of them.
-        plain_prompts (`bool`, *optional*, defaults to `False`):
-            Whether prompts are text (`User: ...`) instead of messages.
+        answer_filter (`str`, *optional*, defaults to `"stated"`):
+            `"stated"`: the answer that a sample names (a box, `####`, "the answer is"). `"flexible"`: also its last formula or
+            number, as the flexible metric of an evaluation. A sample that was cut off has an answer only in a box.
         step_separator (`str`, *optional*, defaults to `"\n"`):
             What ends a step, for the step scorer; see [`~text.steps.step_spans`].
         problems_at_once (`int`, *optional*, defaults to `16`):
@@ -87,7 +90,9 @@ class SolveConfig:
             "help": "Worked examples for a base model: gsm8k, math, cmath, or a .jsonl of question and solution."
         },
     )
-    plain_prompts: bool = field(default=False, metadata={"help": "Prompts as text, without the chat template."})
+    answer_filter: AnswerFilter = field(
+        default="stated", metadata={"help": "An answer that is named, or (flexible) the last formula or number too."}
+    )
     step_separator: str = field(default="\n", metadata={"help": "What ends a step, for the step scorer."})
     problems_at_once: int = field(default=16, metadata={"help": "Questions worked on together; changes only speed."})
 
@@ -95,7 +100,13 @@ class SolveConfig:
         if self.adaptive is False:  # YAML reads `off` as false
             self.adaptive = "off"
         self.step_separator = self.step_separator.replace("\\n", "\n")
-        choices = {"mode": Mode, "vote": VoteRule, "aggregation": Aggregation, "adaptive": Adaptive}
+        choices = {
+            "mode": Mode,
+            "vote": VoteRule,
+            "aggregation": Aggregation,
+            "adaptive": Adaptive,
+            "answer_filter": AnswerFilter,
+        }
         for name, kind in choices.items():
             if getattr(self, name) not in get_args(kind):
                 raise ConfigError(f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}.")
@@ -109,6 +120,7 @@ class SolveConfig:
                 "The Beta rule counts votes and knows no weights: use adaptive='exact', or vote='majority'."
             )
         self.examples = few_shot_examples(self.few_shot, self.mode)
+        build_prompt("1+1?", self.mode, self.examples, **self.prompt_options())  # refuses what excludes each other
         self.decoding()  # refuses other values that cannot work
 
     def decoding(self, stop: tuple[str, ...] = ()) -> Decoding:
@@ -127,9 +139,9 @@ class SolveConfig:
 
 
 @dataclass
-class EvaluateConfig:
+class EvaluateConfig(PromptArguments):
     """
-    Configuration of an evaluation.
+    Configuration of an evaluation: [`PromptArguments`], and what is asked and how samples are drawn.
 
     Args:
         benchmarks (`list[str]`, *optional*):
@@ -144,8 +156,6 @@ class EvaluateConfig:
             `"cot"`, `"tool"` or `"pot"`, as in [`SolveConfig`].
         few_shot (`bool`, *optional*, defaults to `False`):
             Worked examples (base models) instead of the instruction.
-        plain_prompts (`bool`, *optional*, defaults to `False`):
-            Prompts as strings instead of messages for the chat template.
         greedy (`bool`, *optional*, defaults to `True`):
             Whether to draw one greedy sample per problem.
         num_samples (`int`, *optional*, defaults to `0`):
@@ -181,7 +191,6 @@ class EvaluateConfig:
         default="cot", metadata={"help": "Reasoning, with programs whose output the model sees, or one program."}
     )
     few_shot: bool = field(default=False, metadata={"help": "Worked examples instead of the instruction."})
-    plain_prompts: bool = field(default=False, metadata={"help": "Prompts as text, without the chat template."})
     greedy: bool = field(default=True, metadata={"help": "One greedy sample per problem."})
     num_samples: int = field(default=0, metadata={"help": "Samples per problem for avg@k, maj@k, pass@k."})
     temperature: float = field(default=EVALUATION.temperature, metadata={"help": "Temperature of these."})

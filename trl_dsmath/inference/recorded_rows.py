@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.benchmarks import BENCHMARKS, Kind, Problem, canonical, split_options
+from ..data.benchmarks import BENCHMARKS, Problem, canonical, split_options
 from ..data.columns import (
     BENCHMARK_COLUMNS,
     COMPLETION_COLUMNS,
@@ -16,8 +16,8 @@ from ..data.columns import (
     columns_of,
     first_filled,
 )
+from ..data.reading import kind_of
 from ..errors import DataError
-from ..text import read_choice
 
 _WORDS = re.compile(r"\w+")
 _WORDS_OF_LABELS = {"true": True, "correct": True, "right": True, "false": False, "incorrect": False, "wrong": False}
@@ -74,13 +74,6 @@ def question_of(row: Mapping[str, Any]) -> str:
     """The question of a row; its number where it has none; empty without either."""
     question, number = columns_of(row).question_of(row), first_filled(row, NUMBER_COLUMNS)
     return question or ("" if number is None else f"problem {number}")
-
-
-def kind_of(gold: str) -> Kind:
-    """What an answer is, by its gold: a letter, a number, or a formula."""
-    if len(gold) <= 8 and gold == gold.upper() and read_choice(gold) == "".join(sorted(re.findall("[A-J]", gold))):
-        return "choice"
-    return "number" if re.fullmatch(r"[$\s]*-?\d[\d,]*(?:\.\d+)?[$\s]*", gold) else "formula"
 
 
 class Finder:

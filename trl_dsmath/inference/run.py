@@ -135,7 +135,7 @@ def plan(
 
 def _ask(problem: Problem, config: EvaluateConfig) -> BuiltPrompt:
     examples = EXAMPLES[find(problem.benchmark).examples] if config.few_shot else ()
-    return build_prompt(problem.question, config.mode, examples, config.plain_prompts)
+    return build_prompt(problem.question, config.mode, examples, **config.prompt_options())
 
 
 def run(

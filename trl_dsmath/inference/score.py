@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..data.reading import flexible_answer, strict_answer
 from ..grading import Verdict
 from ..grading.batch import TIME_LIMIT, judge
 from ..grading.metrics import maj_at_k, pass_at_k, wilson
 from ..grading.votes import equivalence_classes
-from .reading import flexible_answer, strict_answer
 from .run import Task
 
 FILTERS = ("flexible", "strict")

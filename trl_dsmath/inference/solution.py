@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any
 
+from ..data.prompts import Form
+from ..data.reading import why_unread
 from ..generation import Prompt
 from ..grading.votes import AnswerClass, Vote
 from ..text.steps import split_steps
@@ -71,6 +73,8 @@ class Solution:
             The samples, in order.
         n (`int`):
             How many samples were allowed.
+        form (`str`):
+            Where the prompt asked for the answer: `"box"`, `"sentence"` or `"program"`.
     """
 
     question: str
@@ -79,6 +83,7 @@ class Solution:
     vote: Vote
     samples: list[SolvedSample]
     n: int
+    form: Form = "box"
 
     @property
     def text(self) -> str:
@@ -95,6 +100,13 @@ class Solution:
         """Tokens of all samples together."""
         return sum(sample.tokens for sample in self.samples)
 
+    def why_unread(self) -> str:
+        """Why samples have no answer: `"5 cut off, 1 without a box"`; empty when all have one."""
+        return why_unread(self._unread(finished=False), self._unread(finished=True), self.form)
+
+    def _unread(self, finished: bool) -> int:
+        return sum(sample.answer is None and sample.finished is finished for sample in self.samples)
+
     def to_dict(self) -> dict[str, Any]:
         """One row of JSON, without the samples."""
         return {
@@ -108,6 +120,8 @@ class Solution:
             ],
             "samples": len(self.samples),
             "n": self.n,
+            "cut_off": self._unread(finished=False),  # and without an answer
+            "without_answer": self._unread(finished=True),
             "unreadable": self.vote.unreadable,
             "timeouts": self.vote.timeouts,
             "tokens": self.tokens,
@@ -136,13 +150,17 @@ class Solution:
                 lines.append(" ".join(_colored(part, value) if color else part for part in line))
         else:
             lines = [chosen.text.strip()]
-        lines.append(f"answer      {self.answer if self.answer is not None else '(none could be read)'}")
+        none = f"(none could be read: {self.why_unread()})"
+        lines.append(f"answer      {self.answer if self.answer is not None else none}")
         if self.n > 1:
             counted = sum(len(group.members) for group in self.vote.classes)
             early = f", {self.n} allowed" if self.stopped_early else ""
             votes = ", ".join(map(_vote_of, self.vote.classes[:5])) or "none"
             more = ", ..." if len(self.vote.classes) > 5 else ""
-            lines.append(f"votes       {votes}{more} ({counted} of {len(self.samples)} samples give an answer{early})")
+            reasons = f"; {why}" if (why := self.why_unread()) else ""
+            lines.append(
+                f"votes       {votes}{more} ({counted} of {len(self.samples)} samples give an answer{reasons}{early})"
+            )
         return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.journal import Journal, keep_settings, settings_path
+from ..data.reading import why_unread
 from ..errors import ConfigError, DataError
 from .solution import Solution, SolvedSample
 
@@ -143,9 +144,12 @@ def summary_of_answers(rows: Sequence[Mapping[str, Any]]) -> str:
 
     drawn, allowed = sum(row["samples"] for row in rows), sum(row["n"] for row in rows)
     tokens = sum(row["tokens"] for row in rows)
+    cut_off, finished = (sum(row.get(name, 0) for row in rows) for name in ("cut_off", "without_answer"))
+    why = why_unread(cut_off, finished)
     lines = [
         f"samples     {drawn:,} of {allowed:,} ({1 - drawn / allowed:.0%} saved), {tokens:,} tokens",
-        f"answers     {sum(row['answer'] is not None for row in rows):,} of {len(rows):,} questions",
+        f"answers     {sum(row['answer'] is not None for row in rows):,} of {len(rows):,} questions"
+        + (f" (samples without one: {why})" if why else ""),
     ]
     with_gold = [row for row in rows if row["gold"] is not None]
     if with_gold:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, overload
 
 from ..data.prompts import build_prompt
+from ..data.reading import final_answer
 from ..errors import ConfigError, DataError
 from ..generation import Prompt, Sampler, SamplerConfig, load_sampler
 from ..generation.config import Engine
 from ..grading.votes import AnswerClasses, Vote, best_of_n
 from .config import SolveConfig
 from .draw import Completion, draw
-from .reading import stated_answer
 from .solution import Solution, SolvedSample, StepScores, score_steps
 from .solve_file import solve_file
 from .stopping import next_round
@@ -135,6 +135,12 @@ class Solver:
         found = dict(self.solve(questions))
         return [found[i] for i in range(len(questions))]
 
+    def prompt(self, question: str) -> Prompt:
+        """What the model reads for a question."""
+        return build_prompt(
+            question, self.settings.mode, self.settings.examples, **self.settings.prompt_options()
+        ).prompt
+
     def solve_file(
         self,
         questions: str | Path | Sequence[Mapping[str, Any]],
@@ -235,19 +241,25 @@ class _Work:
     def __init__(self, number: int, question: str, settings: SolveConfig, known: Sequence[SolvedSample]) -> None:
         self.number = number
         self.question = question
-        self.built = build_prompt(question, settings.mode, settings.examples, settings.plain_prompts)
+        self.built = build_prompt(question, settings.mode, settings.examples, **settings.prompt_options())
         # Without the worked examples.
-        self.scored_prompt: Prompt = build_prompt(question, settings.mode, (), settings.plain_prompts).prompt
+        self.scored_prompt: Prompt = build_prompt(question, settings.mode, (), **settings.prompt_options()).prompt
         self.samples: list[SolvedSample] = []
         self._settings = settings
         self._classes = AnswerClasses()
         self.add(list(known)[: settings.samples])
 
     def read(self, completion: Completion) -> SolvedSample:
-        answer = stated_answer(completion, self.built.form)
+        program = completion.program
+        if self.built.form == "program":
+            answer = program.answer if program is not None else None
+        else:
+            answer = final_answer(
+                completion.text, self._settings.answer_filter, completion.finished, printed=program and program.answer
+            )
         sample = SolvedSample(completion.text, answer, completion.finished, completion.tokens)
-        if self.built.form == "program" and completion.program is not None:
-            sample.output = f"{completion.program.stdout}{completion.program.error or ''}"
+        if self.built.form == "program" and program is not None:
+            sample.output = f"{program.stdout}{program.error or ''}"
         return sample
 
     def add(self, samples: list[SolvedSample]) -> None:
@@ -271,7 +283,7 @@ class _Work:
             answer = vote.answer
             members = vote.classes[0].members if vote.classes else ()
             chosen = max(members, key=lambda i: self.samples[i].score or 0.0, default=None)
-        return Solution(self.question, answer, chosen, vote, self.samples, self._settings.samples)
+        return Solution(self.question, answer, chosen, vote, self.samples, self._settings.samples, self.built.form)
 
 
 def _settings_of(options: dict[str, Any]) -> SolveConfig:

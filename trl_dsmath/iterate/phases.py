@@ -18,6 +18,7 @@ import yaml
 
 from ..data.journal import write_whole
 from ..errors import DsMathError
+from ..scripts.adapters import merge_adapter
 from ..scripts.recipes import recipe_script
 from ..scripts.run import PROGRAM
 
@@ -62,7 +63,7 @@ def grpo_phase(section: dict[str, Any], folder: Path, seed: int, policy: str, pr
     """M steps from the last policy, which TRL loads as the reference too. Returns the path of the new policy."""
     own = {"model_name_or_path": policy, "step_scorer": [prm], "output_dir": str(folder), "seed": seed}
     train_stage("grpo", {**section, **own}, folder, lock)
-    return str(_merged(folder, policy) if (folder / "adapter_config.json").exists() else folder)
+    return str(merge_adapter(folder, policy))
 
 
 def annotate_phase(section: dict[str, Any], folder: Path, seed: int, policy: str, lock: int) -> None:
@@ -112,20 +113,3 @@ def prm_phase(section: dict[str, Any], folder: Path, seed: int, labels: Path, pr
     own = {"model_name_or_path": prm, "dataset_name": str(labels), "output_dir": str(folder), "seed": seed}
     train_stage("prm", {**section, **own}, folder, lock)
     return str(folder)
-
-
-def _merged(adapter: Path, base: str) -> Path:
-    """The adapter merged into the model that it was trained on: the next adapter's reference must hold this one."""
-    output = adapter.with_name(adapter.name + "-merged")
-    if output.exists():
-        return output
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    part = output.with_name(output.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="auto"), str(adapter))
-    model.merge_and_unload().save_pretrained(part)
-    AutoTokenizer.from_pretrained(str(adapter)).save_pretrained(part)
-    os.replace(part, output)
-    return output

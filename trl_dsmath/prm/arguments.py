@@ -50,5 +50,20 @@ def hold_out(rows: "Dataset", share: float, seed: int) -> tuple["Dataset", "Data
 
 def describe_labels(rows: "Dataset") -> str:
     """How many steps have a label, and how many of them are right: what always saying "right" would get."""
-    labels = [label for row in rows["labels"] for label in row if label is not None]
+    labels = _labels(rows)
     return f"{len(labels):,} labelled steps, {sum(label >= 0.5 for label in labels) / len(labels):.1%} right"
+
+
+def one_sided(rows: "Dataset") -> str | None:
+    """Why a reward model cannot learn from these labels, with the fix: all are wrong, or all are right. `None` for others."""
+    labels = _labels(rows)
+    if all(label < 0.5 for label in labels):
+        fix = "easier problems, more roll-outs (num_rollouts), a better model, or answer_filter flexible where it writes no box"
+        return f"No step is right, so a reward model learns to say so: annotate again with {fix}."
+    if all(label >= 0.5 for label in labels):
+        return "Every step is right, so a reward model learns to say so: annotate harder problems."
+    return None
+
+
+def _labels(rows: "Dataset") -> list[float]:
+    return [label for row in rows["labels"] for label in row if label is not None]

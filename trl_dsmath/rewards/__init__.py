@@ -4,7 +4,7 @@ TRL's own `think_format_reward`, `get_soft_overlong_punishment` and `get_repetit
 and are not repeated here.
 """
 
-from .accuracy import boxed_accuracy_reward
+from .accuracy import boxed_accuracy_reward, flexible_accuracy_reward
 from .execution import code_execution_reward
 from .language import language_consistency_reward
 from .shaped import get_shaped_reward
@@ -14,6 +14,7 @@ __all__ = [
     "boxed_accuracy_reward",
     "boxed_format_reward",
     "code_execution_reward",
+    "flexible_accuracy_reward",
     "get_shaped_reward",
     "language_consistency_reward",
 ]

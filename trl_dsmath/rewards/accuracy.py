@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ..data.columns import columns_of
+from ..data.columns import columns_of, read_gold
+from ..data.reading import AnswerFilter, final_answer, kind_of
 from ..errors import DataError
 from ..grading import Verdict, judge
-from ..text import read_answer
 from .completions import Completion, completion_text
 
 # What TRL passes besides the columns of the data set.
@@ -57,10 +57,56 @@ def boxed_accuracy_reward(
     [1.0, 0.0]
     ```
     """
+    return _accuracy("stated", completions, solution, log_extra, log_metric, columns)
+
+
+def flexible_accuracy_reward(
+    completions: Sequence[Completion],
+    solution: Sequence[object] | None = None,
+    log_extra: Callable[[str, list], None] | None = None,
+    log_metric: Callable[[str, float], None] | None = None,
+    **columns: object,
+) -> list[float | None]:
+    r"""
+    [`boxed_accuracy_reward`] for models that do not write a box: without one the last formula, number or letter counts, as in
+    the flexible metric of an evaluation. A policy is not taught the box by it, and a number that stands last by chance counts.
+
+    Args:
+        completions, solution, log_extra, log_metric, **columns:
+            As in [`boxed_accuracy_reward`].
+
+    Returns:
+        `list[float | None]`: as [`boxed_accuracy_reward`].
+
+    Raises:
+        DataError: no column holds the gold.
+
+    Example:
+    ```python
+    >>> from trl_dsmath.rewards import boxed_accuracy_reward, flexible_accuracy_reward
+
+    >>> boxed_accuracy_reward(["17 + 5 = 22"], solution=["22"]), flexible_accuracy_reward(["17 + 5 = 22"], solution=["22"])
+    ([0.0], [1.0])
+    ```
+    """
+    return _accuracy("flexible", completions, solution, log_extra, log_metric, columns)
+
+
+def _accuracy(
+    answer_filter: AnswerFilter,
+    completions: Sequence[Completion],
+    solution: Sequence[object] | None,
+    log_extra: Callable[[str, list], None] | None,
+    log_metric: Callable[[str, float], None] | None,
+    columns: dict,
+) -> list[float | None]:
     golds = solution if solution is not None else golds_of(columns)
     if len(golds) != len(completions):
         raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold per completion")
-    answers = [read_answer(completion_text(completion)) for completion in completions]
+    answers = [
+        final_answer(completion_text(completion), answer_filter, kind=kind_of(read_gold(gold)))
+        for completion, gold in zip(completions, golds, strict=True)
+    ]
     verdicts = judge(answers, golds)
     if log_extra is not None:
         log_extra("gold", [str(gold) for gold in golds])

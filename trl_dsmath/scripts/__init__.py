@@ -7,9 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adapters import merge_adapter as merge_adapter
     from .checkpoints import Resume as Resume
     from .checkpoints import find_resume as find_resume
     from .hub import make_repository as make_repository
+    from .learning import LearningCheck as LearningCheck
+    from .learning import usual_rate as usual_rate
     from .parser import ScriptParser as ScriptParser
     from .parser import script_parser as script_parser
     from .recipes import copy_recipe as copy_recipe
@@ -28,10 +31,12 @@ if TYPE_CHECKING:
     from .training import make_missing_model as make_missing_model
     from .training import pick_split as pick_split
     from .training import set_model_init as set_model_init
+    from .training import show_prompt as show_prompt
     from .training import start_or_resume as start_or_resume
     from .training import train_and_save as train_and_save
 
 _HOME = {
+    "LearningCheck": "learning",
     "Resume": "checkpoints",
     "ScriptParser": "parser",
     "copy_recipe": "recipes",
@@ -45,6 +50,7 @@ _HOME = {
     "make_missing_model": "training",
     "make_repository": "hub",
     "make_tiny_model": "tiny_model",
+    "merge_adapter": "adapters",
     "pick_split": "training",
     "recipe_infos": "recipes",
     "recipe_script": "recipes",
@@ -53,8 +59,10 @@ _HOME = {
     "say": "run",
     "script_parser": "parser",
     "set_model_init": "training",
+    "show_prompt": "training",
     "start_or_resume": "training",
     "train_and_save": "training",
+    "usual_rate": "learning",
 }
 __all__ = list(_HOME)
 

@@ -1,5 +1,6 @@
 """What the training scripts share: reading the data, saying what will happen, and saving what came out."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..data import convert
 from ..data.files import load
+from ..data.journal import keep_settings, write_settings
 from ..errors import ConfigError, DataError, need
 from ..generation.loading import load_tokenizer as _load_tokenizer
+from ..generation.rendering import describe_prompt
 from .card import add_run_to_card
 from .checkpoints import Resume, find_resume
 from .hub import check_hub, push, push_saved
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 Stage = Literal["sft", "grpo"]
 
 
-def start_or_resume(args: "TrainingArguments") -> Resume:
+def start_or_resume(args: "TrainingArguments", script_args: "MathScriptArguments | None" = None) -> Resume:
     """
     Finds where a run goes on, says so, and checks what would otherwise fail after training: the hub and the output folder.
 
@@ -34,13 +37,16 @@ def start_or_resume(args: "TrainingArguments") -> Resume:
     Args:
         args ([`~transformers.TrainingArguments`]):
             Configuration of the run.
+        script_args ([`MathScriptArguments`], *optional*):
+            How its prompts are written. They are kept in `prompts.yaml` of the output folder; a run with other ones does not go
+            on from its checkpoints.
 
     Returns:
         [`Resume`]: with `finished` there is nothing left to do.
 
     Raises:
-        ConfigError: the checkpoint that was asked for is not there or not complete, nobody is logged in to the hub, or the
-            folder cannot be written.
+        ConfigError: the checkpoint that was asked for is not there or not complete, it was trained on other prompts, nobody
+            is logged in to the hub, or the folder cannot be written.
         HubError: a finished model could not be pushed.
     """
     resume = find_resume(args)
@@ -49,6 +55,8 @@ def start_or_resume(args: "TrainingArguments") -> Resume:
     check_hub(args)
     if not resume.finished:
         _check_writable(Path(str(args.output_dir)))
+        if script_args is not None:
+            _keep_prompts(script_args, args, resume)
         return resume
     say(
         "finished",
@@ -57,6 +65,15 @@ def start_or_resume(args: "TrainingArguments") -> Resume:
     if args.push_to_hub and not args.process_index:
         say("pushed", push_saved(args))
     return resume
+
+
+def _keep_prompts(script_args: "MathScriptArguments", args: "TrainingArguments", resume: Resume) -> None:
+    file = Path(str(args.output_dir)) / "prompts.yaml"
+    settings = {"prompt_mode": script_args.prompt_mode, **script_args.prompt_options()}
+    if resume.checkpoint and file.exists():
+        keep_settings(file, settings, fresh=False, holds=f"{args.output_dir} holds checkpoints of prompts")
+    elif not args.process_index:
+        write_settings(file, settings)
 
 
 def _check_writable(folder: Path) -> None:
@@ -170,9 +187,8 @@ def load_held_out(script_args: "MathScriptArguments") -> "Dataset":
 
 
 def _convert(splits: dict[str, "Dataset"], split: str, stage: Stage, args: "MathScriptArguments") -> "Dataset":
-    found = convert(
-        pick_split(splits, split), stage, args.question_column, args.gold_column, args.prompt_mode, args.plain_prompts
-    )
+    columns = (args.question_column, args.gold_column)
+    found = convert(pick_split(splits, split), stage, *columns, args.prompt_mode, **args.prompt_options())
     say("data", f"{args.dataset_name or 'mixture'}, {split}: {found.report()}")
     return found.dataset
 
@@ -180,6 +196,9 @@ def _convert(splits: dict[str, "Dataset"], split: str, stage: Stage, args: "Math
 def make_missing_model(name: str | None, texts: "Dataset | Iterable[str]", max_length: int | None) -> None:
     """
     Makes a tiny model with random weights where there is none, for runs on a laptop.
+
+    A model that a flag names is one that the user has: a misspelt name must not become random weights. It is made only with
+    `--make_tiny_model` as a flag too.
 
     Args:
         name (`str`):
@@ -189,7 +208,9 @@ def make_missing_model(name: str | None, texts: "Dataset | Iterable[str]", max_l
         max_length (`int`, *optional*):
             Longest sequence. If `None`, 1,024.
     """
-    if name and not Path(name).exists():
+    flags = {word.split("=")[0].lstrip("-").replace("-", "_") for word in sys.argv[1:] if word.startswith("--")}
+    named = "model_name_or_path" in flags and "make_tiny_model" not in flags
+    if name and not named and not Path(name).exists():
         found = texts_of(texts) if hasattr(texts, "column_names") else texts
         made = make_tiny_model(found, name, max_length or 1024)
         say("tiny model", made.removeprefix("tiny model").strip())
@@ -254,7 +275,28 @@ def set_model_init(args: Any, model_args: "ModelConfig") -> None:
     }
 
 
-def describe_run(trainer: "Trainer", unit: str, rows: int) -> None:
+def show_prompt(rows: "Dataset", tokenizer: "PreTrainedTokenizerBase") -> None:
+    """
+    Prints the first prompt as the model reads it, and the system prompt that the chat template puts in, if it does.
+
+    Args:
+        rows (`Dataset`):
+            Rows with `prompt`, `messages` or `text`.
+        tokenizer ([`~transformers.PreTrainedTokenizerBase`]):
+            The model's tokenizer.
+
+    Raises:
+        ConfigError: the chat template refuses the messages.
+    """
+    row = rows[0]
+    prompt = row.get("prompt") or row.get("messages") or row.get("text") or ""
+    if not isinstance(prompt, str) and prompt[-1].get("role") == "assistant":
+        prompt = prompt[:-1]
+    for what, line in describe_prompt(prompt, tokenizer):
+        say(what, line)
+
+
+def describe_run(trainer: "Trainer", unit: str, rows: int, stage: Stage | None = None) -> None:
     """
     Prints in a few lines what is about to be trained, in what batches, and for how long.
 
@@ -265,6 +307,8 @@ def describe_run(trainer: "Trainer", unit: str, rows: int) -> None:
             What a batch is made of, in the plural.
         rows (`int`):
             How many of them the data give in one epoch.
+        stage (`str`, *optional*):
+            `"sft"` or `"grpo"`, to warn of a learning rate far from what is usual for the size of the model.
     """
     args: Any = trainer.args
     model: Any = trainer.model
@@ -285,6 +329,10 @@ def describe_run(trainer: "Trainer", unit: str, rows: int) -> None:
         "training",
         f"{length}, learning rate {args.learning_rate:g} ({args.lr_scheduler_type.value}), seed {args.seed}",
     )
+    from .learning import rate_warning
+
+    if stage and (far := rate_warning(stage, args.learning_rate, total, lora=hasattr(model, "peft_config"))):
+        say("warning", far)
     say("output", f"{args.output_dir}")
 
 
@@ -346,6 +394,9 @@ def train_and_save(
         HubError: the model is saved and cannot be pushed.
     """
     args: Any = trainer.args
+    from .learning import LearningCheck
+
+    trainer.add_callback(LearningCheck())
     add_run_to_card(trainer)
     trainer.train(resume_from_checkpoint=resume.checkpoint)
     if evaluation is not None:

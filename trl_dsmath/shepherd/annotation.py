@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ..data.files import read_jsonl
 from ..data.journal import Journal
+from ..data.reading import AnswerFilter
 from ..errors import DataError
 from ..generation import Decoding, Sampler
 from ..text.steps import NEWLINE
@@ -28,8 +29,10 @@ def annotate(
     num_solutions: int = 15,
     decoding: Decoding | None = None,
     step_separator: str = NEWLINE,
+    answer_filter: AnswerFilter = "stated",
     rollout_batch_size: int = 2,
     problems_at_once: int = 16,
+    prompts: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Summary:
     r"""
@@ -59,12 +62,17 @@ def annotate(
             How solutions and roll-outs are sampled.
         step_separator (`str`, *optional*, defaults to `"\n"`):
             What ends a step, as in GRPO and PRM training; see [`~text.steps.step_spans`].
+        answer_filter (`str`, *optional*, defaults to `"stated"`):
+            How answers are read: `"stated"`, or `"flexible"` where a model writes no box ([`~trl_dsmath.data.reading`]).
         rollout_batch_size (`int`, *optional*, defaults to `2`):
             Roll-outs of a prefix that are drawn together before it is looked at again. It changes the cost, not the
             labels.
         problems_at_once (`int`, *optional*, defaults to `16`):
             Problems that are worked on together, to fill batches; a kill loses the roll-outs of those under way. It
             changes neither labels nor cost.
+        prompts (`Mapping`, *optional*):
+            How the prompts were written (instruction, system prompt ...), kept beside the labels: a run with other ones does
+            not go on from them.
         progress (`bool`, *optional*, defaults to `True`):
             Whether to show a progress bar.
 
@@ -84,6 +92,7 @@ def annotate(
         num_rollouts=num_rollouts,
         num_solutions=num_solutions,
         step_separator=step_separator,
+        answer_filter=answer_filter,
         temperature=how.temperature,
         top_p=how.top_p,
         max_new_tokens=how.max_new_tokens,
@@ -94,7 +103,8 @@ def annotate(
     )
     read = read_problems(read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data, step_separator)
     sampled = any(problem.given is None for problem in read.problems)
-    journal = Journal(output, ("problem_id", "index"), config.record(sampler.name, sampled), holds="labels")
+    settings = {**config.record(sampler.name, sampled), **(prompts or {})}
+    journal = Journal(output, ("problem_id", "index"), settings, holds="labels")
     try:
         missing = {problem.id: _missing(problem, num_solutions, journal) for problem in read.problems}
         left = deque(problem for problem in read.problems if missing[problem.id])
@@ -140,7 +150,7 @@ def _run(left: deque[Problem], sampler: Sampler, journal: Journal, config: Annot
                 bar.update(len(work.solutions))
             requests += [(work, request) for request in asked]
         if requests:
-            draw(requests, sampler, config.decoding)
+            draw(requests, sampler, config.decoding, config.answer_filter)
             spent += sum(request.count for _, request in requests)
             bar.set_postfix_str(f"{spent:,} roll-outs")
     return blank
@@ -163,10 +173,14 @@ def _begin(
     for i, problem in enumerate(problems):
         indices = _missing(problem, number, journal)
         if problem.given is not None:
-            solutions = [given_solution(index, problem.given[index], prompts[i], sampler) for index in indices]
+            solutions = [
+                given_solution(problem, index, prompts[i], sampler, config.answer_filter) for index in indices
+            ]
         else:
             solutions = [
-                sampled_solution(index, samples[i][index], prompts[i], sampler, config.step_separator)
+                sampled_solution(
+                    problem, index, samples[i][index], prompts[i], sampler, config.step_separator, config.answer_filter
+                )
                 for index in indices
             ]
         with_steps = [solution for solution in solutions if solution.steps]

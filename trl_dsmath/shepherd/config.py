@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from ..data.reading import AnswerFilter
 from ..errors import ConfigError
 from ..generation import Decoding
 from ..text.steps import NEWLINE
@@ -26,6 +27,8 @@ class AnnotateConfig:
             Solutions to sample per problem, where none are given.
         step_separator (`str`, *optional*, defaults to `"\n"`):
             What ends a step, as in GRPO and PRM training; see [`~text.steps.step_spans`].
+        answer_filter (`str`, *optional*, defaults to `"stated"`):
+            How answers are read, as in [`~inference.SolveConfig`]: `"stated"` or `"flexible"`.
         temperature (`float`, *optional*, defaults to `1.0`):
             Temperature of solutions and roll-outs.
         top_p (`float`, *optional*, defaults to `1.0`):
@@ -57,6 +60,9 @@ class AnnotateConfig:
     step_separator: str = field(
         default=NEWLINE, metadata={"help": "What ends a step: a newline, a blank line, 'Step N:' or any string."}
     )
+    answer_filter: AnswerFilter = field(
+        default="stated", metadata={"help": "An answer that is named, or (flexible) the last formula or number too."}
+    )
     temperature: float = field(default=1.0, metadata={"help": "Temperature of solutions and roll-outs."})
     top_p: float = field(default=1.0, metadata={"help": "Share of the probability that is sampled from."})
     max_new_tokens: int = field(default=1024, metadata={"help": "Longest solution, and longest roll-out."})
@@ -70,6 +76,8 @@ class AnnotateConfig:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise ConfigError(f"mode must be one of {', '.join(get_args(Mode))}, not {self.mode!r}.")
+        if self.answer_filter not in get_args(AnswerFilter):
+            raise ConfigError(f"answer_filter must be stated or flexible, not {self.answer_filter!r}.")
         for name in ("num_rollouts", "num_solutions", "rollout_batch_size", "problems_at_once"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
@@ -85,7 +93,10 @@ class AnnotateConfig:
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of [`annotate`]."""
-        names = ("mode", "num_rollouts", "num_solutions", "step_separator", "rollout_batch_size", "problems_at_once")
+        names = (
+            *("mode", "num_rollouts", "num_solutions", "step_separator", "answer_filter"),
+            *("rollout_batch_size", "problems_at_once"),
+        )
         return {**{name: getattr(self, name) for name in names}, "decoding": self.decoding}
 
     def record(self, sampler: str, sampled: bool) -> dict[str, Any]:
@@ -95,6 +106,7 @@ class AnnotateConfig:
             "num_rollouts": self.num_rollouts,
             **({"num_solutions": self.num_solutions} if sampled else {}),
             **({"step_separator": self.step_separator} if self.step_separator != NEWLINE else {}),
+            **({"answer_filter": self.answer_filter} if self.answer_filter != "stated" else {}),
             "max_new_tokens": self.max_new_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..data.columns import columns_of
 from ..data.files import first_few
+from ..data.reading import AnswerFilter, final_answer, kind_of
 from ..errors import DataError
 from ..generation import Sample, Sampler
 from ..grading import check_golds
-from ..text import read_answer
 from ..text.steps import NEWLINE, end_step, split_steps
 
 STEP_COLUMNS = ("completions", "completion")  # the steps, the text
@@ -26,6 +26,10 @@ class Problem:
     prompt: Any
     gold: str
     given: dict[int, list[str]] | None = None  # steps, by the number of the solution
+
+    def answer_in(self, text: str, answer_filter: AnswerFilter = "stated", finished: bool = True) -> str | None:
+        """The final answer of a solution."""
+        return final_answer(text, answer_filter, finished, kind_of(self.gold))
 
 
 @dataclass
@@ -144,26 +148,37 @@ def _steps(row: Mapping[str, Any], separator: str) -> list[str]:
     return [end_step(step, separator) for step in steps[:-1]] + steps[-1:]
 
 
-def given_solution(index: int, steps: list[str], prompt_ids: list[int], sampler: Sampler) -> Solution:
+def given_solution(
+    problem: Problem, index: int, prompt_ids: list[int], sampler: Sampler, answer_filter: AnswerFilter = "stated"
+) -> Solution:
     """A solution of which only the text is known: it is tokenised once, by itself, and cut at the steps.
 
     Where the tokenizer does not give the text back (it normalises), the steps are tokenised one by one.
     """
+    steps = (problem.given or {})[index]
     text = "".join(steps)
+    answer = problem.answer_in(text, answer_filter)
     ids = sampler.encode(text)
     if sampler.decode(ids).lstrip() == text.lstrip():
-        return _cut(index, steps, prompt_ids, ids, read_answer(text), sampler)
+        return _cut(index, steps, prompt_ids, ids, answer, sampler)
     pieces = [sampler.encode(step) for step in steps]
     prefixes = [(*prompt_ids, *chain(*pieces[:end])) for end in range(1, len(steps))]
-    return Solution(index, steps, prefixes, read_answer(text))
+    return Solution(index, steps, prefixes, answer)
 
 
 def sampled_solution(
-    index: int, sample: Sample, prompt_ids: list[int], sampler: Sampler, step_separator: str = NEWLINE
+    problem: Problem,
+    index: int,
+    sample: Sample,
+    prompt_ids: list[int],
+    sampler: Sampler,
+    step_separator: str = NEWLINE,
+    answer_filter: AnswerFilter = "stated",
 ) -> Solution:
     """A solution as it was sampled: its prefixes are the sampled ids, whatever the tokenizer would make of the text."""
     steps = split_steps(sample.text, step_separator)
-    solution = _cut(index, steps, prompt_ids, list(sample.ids), read_answer(sample.text, sample.finished), sampler)
+    answer = problem.answer_in(sample.text, answer_filter, sample.finished)
+    solution = _cut(index, steps, prompt_ids, list(sample.ids), answer, sampler)
     if not sample.finished and solution.answer is None:
         solution.steps, solution.finished = steps[:-1], False
     return solution

@@ -7,10 +7,10 @@ A solution of K steps has K - 1 prefixes that are rolled out; the last step is l
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..data.reading import AnswerFilter
 from ..generation import Decoding, Sampler
 from ..grading import Verdict
 from ..grading.batch import judge
-from ..text import read_answer
 from .config import Mode
 from .problems import Problem, Solution
 
@@ -210,7 +210,12 @@ def _judge(answers: list[str | None], gold: str) -> list[Verdict]:
     return judge(answers, [gold] * len(answers))
 
 
-def draw(requests: list[tuple[Work, Request]], sampler: Sampler, decoding: Decoding) -> None:
+def draw(
+    requests: list[tuple[Work, Request]],
+    sampler: Sampler,
+    decoding: Decoding,
+    answer_filter: AnswerFilter = "stated",
+) -> None:
     """
     Draws roll-outs of many problems together, grades them, and hands each back to its problem.
 
@@ -221,13 +226,19 @@ def draw(requests: list[tuple[Work, Request]], sampler: Sampler, decoding: Decod
             The completer.
         decoding ([`Decoding`]):
             How it samples.
+        answer_filter (`str`, *optional*, defaults to `"stated"`):
+            How answers are read.
     """
     for count in sorted({request.count for _, request in requests}, reverse=True):
         group = [(work, request) for work, request in requests if request.count == count]
         firsts = [request.first for _, request in group]
         drawn = sampler.sample([request.prefix for _, request in group], decoding, n=count, first=firsts)
         answers = [
-            read_answer(_text(work.solution_ids(request.prefix), sample.ids, sample.stop, sampler), sample.finished)
+            work.problem.answer_in(
+                _text(work.solution_ids(request.prefix), sample.ids, sample.stop, sampler),
+                answer_filter,
+                sample.finished,
+            )
             for (work, request), samples in zip(group, drawn, strict=True)
             for sample in samples
         ]

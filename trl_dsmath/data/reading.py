@@ -1,15 +1,18 @@
 r"""Extraction of the answer from a completion, by one of three filters.
 
-*Stated* ([`Solver`]'s votes): where the completion names it. *Strict*: only where the prompt asked for it. *Flexible*: wherever
-a careful reader finds it.
+*Stated* (votes, rewards, step labels): where the completion names it. *Strict* (a metric): only where the prompt asked for it.
+*Flexible* (a metric; votes, rewards and labels on request): wherever a careful reader finds it.
 """
 
 import re
+from typing import Literal
 
-from ..data.benchmarks import Kind
-from ..data.prompts import Form
 from ..text import last_boxed, read_answer, read_choice, visible_text
-from .draw import Completion
+from .benchmarks import Kind
+from .prompts import Form
+
+AnswerFilter = Literal["stated", "flexible"]
+_WITHOUT = {"box": "without a box", "sentence": "without an answer", "program": "whose program printed nothing"}
 
 _SENTENCE = re.compile(
     r"(?:\bthe\s+(?:final\s+)?answer\s+is|答案(?:是|为))[:：]?\s*(.+?)"
@@ -31,23 +34,51 @@ _LIST_NUMBER = re.compile(r"^[^\w\n]*\d+[.)][ \t]+(?=\S)", re.MULTILINE)  # "5. 
 _ALONE = re.compile(r"(?<![A-Za-z\\\d_^{$])([B-J]|A(?!\s+[a-z]))(?![A-Za-z\d_^'}$=])")
 
 
-def stated_answer(completion: Completion, form: Form) -> str | None:
+def final_answer(
+    text: str,
+    answer_filter: AnswerFilter = "stated",
+    finished: bool = True,
+    kind: Kind = "formula",
+    printed: str | None = None,
+) -> str | None:
     r"""
-    The answer that a completion names, for a vote.
+    The answer of a completion, for a vote, a reward or a label.
 
     Args:
-        completion ([`Completion`]):
+        text (`str`):
             The completion.
-        form (`str`):
-            Where the prompt asked for it. For `"program"`, the last line that its program printed, whatever the text says.
-
-    Returns:
-        `str` or `None`: else the last `\boxed{}`, `####` or "the answer is ..." ([`read_answer`]). A completion that was cut
-        off has an answer only if its box is complete: "the answer is 1|2" is half of one.
+        answer_filter (`str`, *optional*, defaults to `"stated"`):
+            `"stated"`: the last `\boxed{}`, `####` or "the answer is ..." ([`read_answer`]). `"flexible"`: as
+            [`flexible_answer`].
+        finished (`bool`, *optional*, defaults to `True`):
+            Whether the completion came to its end. One that was cut off has an answer only if its box is complete: "the answer
+            is 1|2" is half of one, and a number in the middle none.
+        kind (`str`, *optional*, defaults to `"formula"`), printed (`str`, *optional*):
+            As in [`flexible_answer`].
     """
-    if form == "program":
-        return completion.program.answer if completion.program is not None else None
-    return read_answer(completion.text) if completion.finished else last_boxed(visible_text(completion.text))
+    if answer_filter == "flexible" and finished:
+        return flexible_answer(text, kind, printed)
+    return read_answer(text, finished)
+
+
+def why_unread(cut_off: int, finished: int, form: Form = "box") -> str:
+    """Why samples have no answer: `"5 cut off, 1 without a box"`; empty when all have one.
+
+    Args:
+        cut_off (`int`), finished (`int`):
+            How many without an answer were cut off, and how many came to their end.
+        form (`str`, *optional*, defaults to `"box"`):
+            Where the prompt asked for the answer.
+    """
+    told = (f"{cut_off:,} cut off" if cut_off else "", f"{finished:,} {_WITHOUT[form]}" if finished else "")
+    return ", ".join(filter(None, told))
+
+
+def kind_of(gold: str) -> Kind:
+    """What an answer is, by its gold: a letter, a number, or a formula."""
+    if len(gold) <= 8 and gold == gold.upper() and read_choice(gold) == "".join(sorted(re.findall("[A-J]", gold))):
+        return "choice"
+    return "number" if re.fullmatch(r"[$\s]*-?\d[\d,]*(?:\.\d+)?[$\s]*", gold) else "formula"
 
 
 def program_output(text: str) -> str | None:
