@@ -30,7 +30,7 @@ def test_every_stage_of_training_has_a_script_and_a_recipe_for_each_scale() -> N
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_is_short_and_uses_the_public_api_only(script: Path) -> None:
     text = script.read_text()
-    assert len(text.splitlines()) <= 115
+    assert len(text.splitlines()) <= 140
     assert text.rstrip().endswith('if __name__ == "__main__":\n    run_script(main)')
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):

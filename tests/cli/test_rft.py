@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tool_model import make_model, make_tokenizer
 
 from trl_dsmath.cli import main
+from trl_dsmath.cli.recipes import recipe_path
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,8 @@ def test_solutions_are_drawn_kept_and_taken_by_sft(
     boxer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "rft"
-    argv = ["rft", "--model", str(boxer), "--dataset_name", str(problems(tmp_path, "1234")), "--output_dir", str(out)]
+    argv = ["rft", "--config", str(recipe_path("rft", "cpu")), "--model", str(boxer), "--output_dir", str(out)]
+    argv += ["--dataset_name", str(problems(tmp_path, "1234"))]
     argv += [
         "--num_samples",
         "200",
@@ -75,7 +77,7 @@ def test_solutions_are_drawn_kept_and_taken_by_sft(
     assert main(["sft", *sft]) == 0
 
     output = tmp_path / "grpo.jsonl"
-    assert main(["pass-rate", str(out), "--min", "0.01", "--max", "0.99", "--output", str(output)]) == 0
+    assert main(["pass-rate", str(out), "--min", "0.001", "--max", "0.99", "--output", str(output)]) == 0
     kept = [json.loads(line) for line in output.read_text().splitlines()]
     assert f"{len(kept)} of 4 problems" in capsys.readouterr().out
     assert all(0 < row["pass_rate"] < 1 and row["samples"] == 200 for row in kept)

@@ -11,6 +11,7 @@ from ..data.benchmarks import Problem
 from ..data.columns import find_columns
 from ..data.files import read_jsonl
 from ..data.journal import Journal, write_whole
+from ..data.prompts import PromptArguments
 from ..data.rejection import Candidate, PassRate, keep_ways, pass_rates
 from ..errors import ConfigError, DataError
 from ..generation import Sampler
@@ -29,7 +30,7 @@ SET = "train"  # what the problems of a training set are called where a benchmar
 
 
 @dataclass
-class RFTConfig:
+class RFTConfig(PromptArguments):
     """
     Configuration of rejection sampling.
 
@@ -50,8 +51,8 @@ class RFTConfig:
             Solutions of one problem that are kept. If `None`, all that differ.
         min_pass_rate (`float`, *optional*, defaults to `0.0`), max_pass_rate (`float`, *optional*, defaults to `1.0`):
             Problems of which a smaller or a larger share of the samples is right are left out.
-        plain_prompts (`bool`, *optional*, defaults to `False`):
-            Whether prompts are strings (`User: ...`) instead of messages.
+        instruction, system_prompt, plain_prompts:
+            See [`~trl_dsmath.data.prompts.PromptArguments`].
         time_limit (`float`, *optional*, defaults to `5.0`):
             Seconds of CPU time for judging one answer.
         samples_at_once (`int`, *optional*):
@@ -74,7 +75,6 @@ class RFTConfig:
     )
     min_pass_rate: float = field(default=0.0, metadata={"help": "Problems that are solved more rarely are left out."})
     max_pass_rate: float = field(default=1.0, metadata={"help": "Problems that are solved more often are left out."})
-    plain_prompts: bool = field(default=False, metadata={"help": "Prompts as text, without the chat template."})
     time_limit: float = field(default=TIME_LIMIT, metadata={"help": "Seconds of CPU time for judging one answer."})
     samples_at_once: int | None = field(
         default=None, metadata={"help": "Samples between two writes; 64, or 4096 with vLLM, when left out."}
@@ -88,17 +88,8 @@ class RFTConfig:
 
     def evaluation(self) -> EvaluateConfig:
         """What is drawn, as an evaluation."""
-        names = (
-            "num_samples",
-            "temperature",
-            "top_p",
-            "max_new_tokens",
-            "seed",
-            "mode",
-            "plain_prompts",
-            "samples_at_once",
-        )
-        return EvaluateConfig(greedy=False, **{name: getattr(self, name) for name in names})
+        names = ("num_samples", "temperature", "top_p", "max_new_tokens", "seed", "mode", "samples_at_once")
+        return EvaluateConfig(greedy=False, **{name: getattr(self, name) for name in names}, **self.prompt_options())
 
 
 class Draw(NamedTuple):
