@@ -16,8 +16,8 @@ from pathlib import Path
 
 from trl_dsmath.data.files import load_split
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.generation import SamplerConfig, load_sampler
-from trl_dsmath.inference import RFTConfig, rejection
+from trl_dsmath.generation import SamplerConfig, describe_prompt, load_sampler
+from trl_dsmath.inference import RFTConfig, plan, rejection
 from trl_dsmath.scripts import ScriptParser, recipe_script, run_script, say
 
 
@@ -75,6 +75,8 @@ def collect(args: RFTArguments, config: RFTConfig, model: SamplerConfig, folder:
     problems = rejection.training_problems(dataset, args.question_column, args.gold_column)
     say("problems", f"{len(problems):,} of {args.dataset_name}, {config.num_samples} samples each")
     sampler = load_sampler(model, tools=config.mode == "tool")
+    for name, line in describe_prompt(plan(problems[:1], config.evaluation(), "")[0].prompt, sampler):
+        say(name, line)
     identity = model.identity(config.mode == "tool")
     drawn = rejection.draw_solutions(problems, sampler, folder, config, identity, {"model": model.model})
     say("drawn", f"{drawn:,} samples that were missing")
