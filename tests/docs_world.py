@@ -1,6 +1,7 @@
 """What stands in the folder of a reader of the documentation: tiny models and data under the names that the pages use."""
 
 import gzip
+import importlib.util
 import json
 import shutil
 import sys
@@ -25,6 +26,7 @@ GSM8K = ["gsm8k", "data/gsm8k", "path/to/gsm8k", "openai/gsm8k"]
 # What earlier commands of other pages have made.
 MADE_BEFORE = {
     "annotation": {"runs/cpu/sft": "model"},
+    "corpus-first-hour": {"lid.176.ftz": "languages.bin"},
     "grpo": {"runs/cpu/sft": "model", "my.yaml": "grpo.yaml", "mymodule.py": "mymodule.py"},
     "recipes": {"my.yaml": "sft.yaml"},
     "evaluation": {"runs/cpu/sft": "model"},
@@ -67,6 +69,17 @@ def _model(folder: Path, texts: list[str]) -> None:
     model.save_pretrained(folder)
 
 
+def _languages(path: Path) -> None:
+    """A model of two languages, in the format of fastText's."""
+    if importlib.util.find_spec("fasttext") is None:
+        return
+    from trl_dsmath.corpus.classifier import Hyperparameters, train
+
+    lines = path.with_suffix(".txt")
+    lines.write_text("__label__en the number is a prime\n__label__fr le nombre est premier\n" * 50)
+    train(lines, path, Hyperparameters(0.5, 5, 64, 2, 1, 40_000, 1, 0, True))
+
+
 def _prm(folder: Path, model: Path) -> None:
     """A judge that has learned nothing, as `PRMTrainer` saves one."""
     from datasets import Dataset
@@ -97,6 +110,7 @@ def make(folder: Path) -> None:
     texts = [f"{row['question']}\n{row['answer']}" for row in rows]
     _model(parts / "model", texts)
     _prm(parts / "prm", parts / "model")
+    _languages(parts / "languages.bin")
     for name, text in _FILES.items():
         (parts / name).write_text(text)
     _lines(parts / "pages" / "0.jsonl.gz", [{"url": f"a.test/{i}", "text": text} for i, text in enumerate(texts)])

@@ -82,7 +82,7 @@ ELSEWHERE = [
 CODES = {
     "dsmath corpus": {0, 3},  # 3: it waits for decisions
 }
-SLOW = {"README", "corpus", "quickstart"}
+SLOW = {"README", "corpus", "corpus-first-hour", "quickstart"}
 # Optional packages that the code of a page needs; "sandbox" needs an isolation backend.
 NEEDS = {
     "README": ["fasttext"],
@@ -90,6 +90,7 @@ NEEDS = {
     "quickstart": ["fasttext"],
     "corpus": ["fasttext", "datatrove", "gradio"],
     "corpus-extraction": ["datatrove"],
+    "corpus-first-hour": ["fasttext", "datatrove", "gradio"],
     "recipes": ["peft"],
     "solve": ["bitsandbytes"],
     "sandbox": ["sandbox"],

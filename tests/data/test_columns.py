@@ -122,6 +122,14 @@ def test_a_named_column_is_the_only_one() -> None:
     assert (columns.question_of(row), columns.gold_of(row)) == ("p", "204")
 
 
+def test_which_columns_hold_a_solution_and_a_program() -> None:
+    columns = columns_of(["code", "Response", "Program", "solution", "n"])
+    assert (columns.worked, columns.program, columns.question, columns.options) == ("solution", "Program", (), ())
+    assert (columns_of(["code"]).worked, columns_of(["code"]).program) == (None, "code")
+    assert (columns_of(["n"], gold_column="n").worked, columns_of(["n"], gold_column="n").program) == ("n", None)
+    assert columns_of(["Answer", "answer"]).gold == ("Answer",)  # the first of two that differ in capitals
+
+
 def test_questions_and_their_options() -> None:
     for row, question in (
         ({"Question": "q", "options": ["1", "2"]}, "q\n(A) 1\n(B) 2"),

@@ -89,6 +89,8 @@ def test_programs_that_a_data_set_has() -> None:
     integrated = "First\n```python\nprint(5)\n```\n```output\n5\n```\nSo \\boxed{5}."
     assert read_solution(integrated, None, "?", "5", "tool") == integrated
     assert read_solution(integrated, None, "?", "5", "pot") == "```python\nprint(5)\n```"
+    two = "First\n```python\nx = 1\n```\nthen\n```python\n\nprint(5)\n\n```\n"
+    assert read_solution(two, None, "?", "5", "pot") == "```python\nprint(5)\n```"  # the last one
     assert read_solution("text", "print(5)", "?", "5", "tool") == ""  # what it prints is not known
 
 

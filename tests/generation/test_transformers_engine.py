@@ -2,13 +2,17 @@
 
 import collections
 import copy
+import weakref
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig
+from transformers.integrations import deepspeed
 
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.generation import Decoding, TransformersSampler
@@ -67,6 +71,32 @@ def test_scores_with_padding_and_cache_equal_plain_ones(sampler: Any, model: Any
         for row, prompt in enumerate(prompts):
             alone = model(torch.tensor([prompt])).logits[0, -1]
             torch.testing.assert_close(padded[row], alone, atol=1e-5, rtol=1e-5)
+
+
+class ZeRO3:
+    """As `HfDeepSpeedConfig` of stage 3 while a policy is trained."""
+
+    config: dict = {}  # noqa: RUF012
+
+    def is_zero3(self) -> bool:
+        return True
+
+
+def test_zero3_makes_no_process_wait_for_another_in_each_token(
+    sampler: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes sample different numbers of batches (tool rounds, a shared evaluation), from whole weights."""
+    expected = _ids(sampler.sample(PROMPTS, LONG))
+    active = ZeRO3()
+    monkeypatch.setattr(deepspeed, "_hf_deepspeed_config_weak_ref", weakref.ref(active))
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        monkeypatch.setattr(dist, "get_world_size", lambda *_: 2)
+        monkeypatch.setattr(dist, "all_reduce", lambda *_, **__: pytest.fail("waits for the other process"))
+        assert _ids(sampler.sample(PROMPTS, LONG)) == expected
+    finally:
+        monkeypatch.undo()
+        dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 64])

@@ -16,6 +16,7 @@ FILES = {  # share of the right answers that may be rejected
     "cases.jsonl": 0.0,
     "cases_used_up.jsonl": 0.01,
     "cases_calculus_and_labels.jsonl": 0.005,
+    "cases_units_and_forms.jsonl": 0.0,
 }
 MAX_FALSE_POSITIVES = 0.0
 

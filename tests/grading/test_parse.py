@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trl_dsmath.grading.equality import equal, proportional, solves
+from trl_dsmath.grading.equality import equal, linear, proportional, solves
 from trl_dsmath.grading.expressions import TooLarge, Undefined, Unsupported, symbols, value
 from trl_dsmath.grading.latex import parse_expression
 from trl_dsmath.grading.shapes import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
@@ -230,6 +230,27 @@ def test_units() -> None:
     assert resolve("km/h") == resolve("km per hour")
     assert resolve("m s^-1") == resolve("m/s") == resolve("米/秒")
     assert resolve("apples") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "times"),
+    [
+        ("MW", "mW", 10**9), (r"\mu m", "nm", 1000), (r"\text{µm}", "m", Fraction(1, 10**6)), ("GHz", "MHz", 1000), ("MeV", "keV", 1000),
+        ("KG", "g", 1000), ("kWh", "J", 3_600_000), (r"k\Omega", "ohms", 1000), ("milliamperes", "A", Fraction(1, 1000)),
+        (r"N\cdot m", "J", 1), ("J/s", "W", 1), ("V/m", "N/C", 1), ("mL", "cm^3", 1), ("J/(kg K)", "J/kg/K", 1), ("bytes", "bits", 8),
+        ("A s", "C", 1), ("C/V", "F", 1), ("V/A", "Ω", 1), ("V s", "Wb", 1), ("Wb/m^2", "T", 1), ("Wb/A", "H", 1), ("N/m^2", "Pa", 1), ("s^{-1}", "Hz", 1),
+    ],
+)  # fmt: skip
+def test_units_of_one_dimension(one: str, other: str, times: int) -> None:
+    left, right = resolve(one), resolve(other)
+    assert left is not None and right is not None and left[0] == right[0]
+    assert left[1] == times * right[1]
+
+
+def test_linear() -> None:
+    assert linear(tree("3 - 2x")) == (-2, 3)
+    assert linear(tree("x/4")) == (Fraction(1, 4), 0)
+    assert all(linear(tree(text)) is None for text in ("5", "x^2", "x(x-1)(x-2)+x", "x+y", r"\sqrt{2}x", "1/x"))
 
 
 @settings(max_examples=400, deadline=None)

@@ -9,12 +9,13 @@ import pytest
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoModelForTokenClassification
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, Trainer
 
 from trl_dsmath import PRMConfig, PRMTrainer, load_step_scorer
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.paper import REWARD_MODEL
 from trl_dsmath.prm.encoding import NO_LABEL
+from trl_dsmath.prm.models import load_model
 
 FORMS = ["token_classification", "causal", "likelihood"]
 
@@ -34,6 +35,26 @@ def test_the_papers_learning_rate(tmp_path: Path) -> None:
     assert args.layout == "newline"
     with pytest.raises(ConfigError, match="prm_type 'orm' is not one of"):
         PRMConfig(str(tmp_path), prm_type="orm")
+
+
+def test_no_weight_is_a_scalar(causal: Path) -> None:
+    """DeepSpeed's ZeRO-3 ends with an error where one is."""
+    assert load_model(str(causal), "likelihood").step_bias.weight.shape == (1,)
+
+
+def test_fsdp_is_refused_for_the_likelihood_form_alone(
+    causal: Path, toy: Dataset, small: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Trainer.create_accelerator_and_postprocess
+
+    def with_fsdp(trainer: Trainer) -> None:
+        create(trainer)
+        trainer.is_fsdp_enabled = True
+
+    monkeypatch.setattr(Trainer, "create_accelerator_and_postprocess", with_fsdp)
+    PRMTrainer(str(causal), PRMConfig(prm_type="causal", **small), train_dataset=toy.select(range(4)))
+    with pytest.raises(ConfigError, match="FSDP does not gather it: train with DDP or DeepSpeed"):
+        PRMTrainer(str(causal), PRMConfig(prm_type="likelihood", **small), train_dataset=toy.select(range(4)))
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def test_push_to_hub(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
         def upload_folder(self, folder_path: str, **options: Any) -> str:
             calls["upload"] = options
-            shutil.copytree(folder_path, tmp_path / "hub")
+            shutil.copytree(folder_path, tmp_path / "hub", dirs_exist_ok=True)
             return "https://hub/commit"
 
     monkeypatch.setattr("huggingface_hub.HfApi", StubApi)
@@ -121,6 +121,9 @@ def test_push_to_hub(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert calls["token"] == "t"
     assert calls["create"] == ("me/steps", {"repo_type": "dataset", "private": True, "exist_ok": True})
     assert calls["upload"]["repo_id"] == "me/steps" and calls["upload"]["repo_type"] == "dataset"
+
+    push_to_hub(labelled, "me/steps")  # open, as whoever is logged in
+    assert calls["token"] is None and calls["create"][1]["private"] is False
 
     published = load_dataset(str(tmp_path / "hub"), split="train", cache_dir=str(tmp_path / "cache"))
     assert published.features == to_dataset(labelled).features

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trl_dsmath.text import chinese_number, normalize, read_choice
+from trl_dsmath.text import chinese_number, english_number, normalize, read_choice
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,42 @@ from trl_dsmath.text import chinese_number, normalize, read_choice
         (r"{n \choose k}", r"\binom{n}{k}"),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
         ("\x0crac{1}{2}", r"\frac{1}{2}"),
+        ("x₁₂", "x_{12}"), ("x⁻²ⁿ", "x^{-2n}"), ("√12", r"\sqrt{12}"), ("∛8.5x", r"\sqrt[3]{8.5}x"), ("5又1/2", "5 1/2"), ("负5", "-5"),
+        ("$2.50", r"\$2.50"), ("$5$ m", r"5 \text{m}"), (r"5\quad m", "5 m"), (r"\left.x\right|", "x|"), (r"\mathbb{R}", r"\R"),
+        (r"\mathrm{cm}", r"\text{cm}"), (r"\pounds 5", "5"), (r"\hspace{1cm}5", "5"), (r"\mathbf{i}", r"\hat{i}"), (r"\vec{\hat{i}}", r"\hat{i}"),
+        (r"\vec{a}", "a"), (r"\triangle{ABC}", r"\triangle ABC"), (r"50\%", "50%"), (r"A\&B", "A and B"), (r"{a \over b}", r"\frac{a}{b}"),
+        ("3比4", "3:4"), ("6.02 x 10^23", r"6.02\times 10^23"), ("x^{}", "x"), (r"\approx 5", "5"), ("答案是5", "5"), ("'5'", "5"), ("=5", "5"),
+        (".x", "x"), ("5!!", "5!!"), ("5!.", "5!"), (r"\{1\}", r"\{1\}"), ("a...b", r"a\dots b"), ("30°", r"30^\circ"), (r"f^{\prime}", "f'"),
+        ("（１，２）", "(1,2)"), ("a—b", "a-b"), ("【5】", "[5]"), ("``5``", "5"), ("5 .", "5"), ("5 !", "5"), (r"\dfrac{1}{2}\\ ", r"\frac{1}{2}"),
     ],
-)
+)  # fmt: skip
 def test_normalize(text: str, canonical: str) -> None:
     assert " ".join(normalize(text).split()) == canonical
+
+
+@pytest.mark.parametrize(
+    ("characters", "canonical"),
+    [
+        (["\t", "\x1f", "\x7f", "\xa0", "\u2000", "\u200a", "\u202f", "\u3000"], "5 m"),
+        (["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff"], "5m"),
+        (["−", "–", "—", "﹣", "‐", "‑", "‒", "―"], "5-m"),
+    ],
+)
+def test_every_blank_and_every_minus_is_one(characters: list[str], canonical: str) -> None:
+    assert {normalize(f"5{character}m") for character in characters} == {canonical}
+
+
+def test_signs_for_numbers() -> None:
+    assert [normalize(sign) for sign in "①⑳⅖⅙⅞"] == [
+        r"\textcircled{1}", r"\textcircled{20}", r"\frac{2}{5}", r"\frac{1}{6}", r"\frac{7}{8}",
+    ]  # fmt: skip
+    assert [normalize(text) for text in (r"\mathbf i", r"\hat j", "！", "～", "Ａ")] == [
+        r"\hat{i}",
+        r"\hat{j}",
+        "",
+        "",
+        "A",
+    ]
 
 
 @given(st.text(max_size=200))
@@ -68,4 +100,18 @@ def test_read_choice(text: str, letter: str | None) -> None:
 )
 def test_chinese_number(text: str, value: str | None) -> None:
     found = chinese_number(text)
+    assert (None if found is None else str(found)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("three fourths", "3/4"), ("One-half", "1/2"), ("a quarter", "1/4"), ("minus two thirds", "-2/3"), ("twenty-five", "25"),
+        ("one hundred twenty", "120"), ("two thousand three hundred four", "2304"), ("zero", "0"), ("negative seven", "-7"),
+        ("third", None), ("seven eight", None), ("twenty zero", None), ("hundred", None), ("twenty-fifth", None), ("", None), ("minus", None),
+        ("two thousand million", None), ("three dogs", None),
+    ],
+)  # fmt: skip
+def test_english_number(text: str, value: str | None) -> None:
+    found = english_number(text)
     assert (None if found is None else str(found)) == value

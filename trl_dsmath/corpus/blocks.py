@@ -202,8 +202,9 @@ class FilterPages(_Filter):
     type, name = "FILTER", "datatrove's filter"
 
     def __init__(self, removed: str, chosen: BaseFilter) -> None:
+        self.name = type(chosen).__name__  # the name in the statistics
         super().__init__(removed)
-        self.chosen, self.name = chosen, type(chosen).__name__
+        self.chosen = chosen
 
     def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         output = _Output(self.removed)

@@ -120,7 +120,10 @@ def _scripts(name: str, parts: list[tuple[str, Any]], inner: list[str]) -> str:
     of = {part: "".join(text for at, text in zip(where, inner, strict=True) if at == part) for part in where}
     scripts = [f"<mrow>{of[part]}</mrow>" for part in ("under", "over") if part in of]
     limits = name.startswith("mu") or name == "mover"
-    kinds = {("under",): "munder" if limits else "msub", ("over",): "mover" if limits else "msup"}
+    kinds: dict[tuple[str, ...], str] = {
+        ("under",): "munder" if limits else "msub",
+        ("over",): "mover" if limits else "msup",
+    }
     both = "munderover" if limits else "msubsup"
     tag = kinds.get(tuple(part for part in ("under", "over") if part in of), both if len(scripts) == 2 else "mrow")
     return f"<{tag}><mrow>{of.get('base', '')}</mrow>{''.join(scripts)}</{tag}>"

@@ -22,7 +22,7 @@ _FORMULA = re.compile(
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _LONGEST = 500
 # What latex2mathml 3.78 to 3.81 raises on TeX that it cannot read.
-_UNREADABLE = (
+_UNREADABLE: tuple[type[Exception], ...] = (
     *(kind for kind in vars(latex2mathml.exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)),
     AttributeError, IndexError, KeyError, RecursionError, StopIteration, TypeError, ValueError,
 )  # fmt: skip

@@ -180,6 +180,7 @@ class TransformersSampler(TokenizerMixin):
             generation_config=config,
             logits_processor=choose,
             stopping_criteria=StoppingCriteriaList([stop] if stop else []),
+            synced_gpus=False,  # under ZeRO-3 the default waits for the other processes in each token; the model is whole
             **given,
         )
         stop_ends = stop.ends if stop else [None] * len(keys)

@@ -12,7 +12,7 @@ from .expressions import too_large
 from .gold import INTEGER, Gold, computable, gold_text, parse_gold, squeeze
 from .pool import WorkerPool
 from .rewrite import rewrite
-from .shapes import Answer, parse_answer
+from .shapes import Answer, Group, parse_answer
 from .values import same_text
 
 TIME_LIMIT = 5.0  # seconds of CPU time for one hard pair
@@ -156,8 +156,8 @@ def _judge(gold: str | None, answer: str | None) -> Verdict | tuple[str, str]:
 
 
 def _second_reading(gold: Gold, text: str, parsed: Answer) -> bool | None:
-    """`100,200` may be a list: equal under one reading of both sides is equal."""
+    """`100,200` may be a list: equal under one reading of both sides is equal; it is no pair `(100, 200)`."""
     other = parse_answer(rewrite(text), thousands=False)
-    if other != parsed and same_answer(gold.answer, other):
+    if other != parsed and not isinstance(gold.answer, Group) and same_answer(gold.answer, other):
         return True
-    return gold.other is not None and same_answer(gold.other, parsed)
+    return gold.other is not None and not isinstance(parsed, Group) and same_answer(gold.other, parsed)

@@ -1,15 +1,31 @@
 """Compares two answers shape by shape. `True`, `False`, or `None` where this package cannot tell and math-verify may."""
 
+import operator
 from collections import Counter
 from fractions import Fraction
 
-from .equality import proportional, solves
-from .expressions import Node, TooLarge, Undefined, Unsupported, rename, symbols, value
+from .equality import linear, proportional, solves
+from .expressions import (
+    Evaluator,
+    Node,
+    TooLarge,
+    Undefined,
+    Unsupported,
+    as_float,
+    close,
+    contains,
+    rename,
+    symbols,
+    value,
+)
 from .ranges import as_ranges, same_ranges
 from .shapes import Answer, Group, Items, Matrix, Relation, Union, Value, Words
-from .values import ratio_as_fraction, same_ratio, same_value, same_words
-from .wrapping import bare, compatible_labels, definition, is_label, unwrap
+from .values import expand, ratio_as_fraction, same_ratio, same_value, same_words
+from .wrapping import alike_definitions, bare, compatible_labels, constant, definition, is_label, unwrap
 
+_ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
+_AROUND = (-20, -7, -3, -1, 0, 1, 3, 7, 20)  # thirds
+_BRANCH_LIMIT = 12  # of a function by cases
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
 
 
@@ -19,7 +35,12 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
     Returns:
         `True` or `False`, or `None` where one side holds mathematics that is not evaluated here.
     """
+    gold, answer = _as_residues(gold, answer), _as_residues(answer, gold)
     gold, answer = unwrap(gold), unwrap(answer)
+    for cases, formula in ((gold, answer), (answer, gold)):
+        branches = [x.items for x in getattr(cases, "items", ()) if isinstance(x, Group) and x.opening == "if"]
+        if branches and isinstance(formula, Value) and contains(formula.node, "abs"):
+            return _same_by_cases(branches, formula.node)
     if isinstance(answer, Items) and not isinstance(gold, Items | Group | Union | Relation):
         answer = _one_of_equals(answer)
     if isinstance(gold, Items) and not isinstance(answer, Items | Group | Union | Relation):
@@ -32,6 +53,8 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         if related is not False:
             return related
     if _range_like(gold) or _range_like(answer):
+        if isinstance(gold, Relation) and isinstance(answer, Relation) and _other_variables(gold, answer):
+            return False
         left, right = as_ranges(gold), as_ranges(answer)
         if left and right:
             return same_ranges(left, right)
@@ -49,6 +72,68 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
     if isinstance(gold, Union) and isinstance(answer, Union):
         return _unordered(gold.parts, answer.parts)
     return _collections(gold, answer)
+
+
+def _as_residues(answer: Answer, other: Answer) -> Answer:
+    r"""`n = 4k + 1, k \in \Z` as `1 \pmod 4` where the other side is written so."""
+    if not isinstance(other, Group) or other.opening != "mod" or isinstance(answer, Group):
+        return answer
+    first, *conditions = answer.items if isinstance(answer, Items) else (answer,)
+    if isinstance(answer, Items) and any(
+        not isinstance(one, Relation) or one.parts[1:] != (Words("\\Z"),) for one in conditions
+    ):
+        return Group("{|", "}", tuple(answer.items))  # k \in \N: not all of them
+    formula = first.parts[-1] if isinstance(first, Relation) and first.signs == ("=",) else first
+    found = expand(formula) if isinstance(formula, Value) else formula
+    lines = [
+        linear(one.node)
+        for one in (found.items if isinstance(found, Items) else (found,))
+        if isinstance(one, Value) and not one.unit
+    ]
+    slopes = {line[0] for line in lines if line}
+    if (
+        not lines
+        or None in lines
+        or len(slopes) != 1
+        or any(x.denominator > 1 for line in lines if line for x in line)
+    ):
+        return answer
+    residues = tuple(Value(("num", line[1])) for line in lines if line)
+    return Group("mod", "", (Items(residues), Value(("num", abs(slopes.pop())))))
+
+
+def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | None:
+    """A function by cases against one formula with absolute values: equal at the edges and on both sides of them."""
+    names = symbols(formula)
+    if len(names) != 1 or len(branches) > _BRANCH_LIMIT:
+        return False
+    [name] = names
+
+    def at(node: Node, point: Fraction):
+        return Evaluator(50, 0, {name: point})(node)
+
+    def holds(condition: Relation, point: Fraction) -> bool:
+        sides = [at(part.node, point) for part in condition.parts if isinstance(part, Value)]
+        return all(_ORDER[sign](a, b) for sign, a, b in zip(condition.signs, sides, sides[1:], strict=False))
+
+    edges: set[Node] = set()
+    pieces: list[tuple[Node, Relation]] = []
+    for branch, condition in branches:
+        if not isinstance(branch, Value) or not isinstance(condition, Relation):
+            return None
+        if not set(condition.signs) <= set(_ORDER) or not all(isinstance(part, Value) for part in condition.parts):
+            return None
+        pieces.append((branch.node, condition))
+        edges |= {part.node for part in condition.parts if isinstance(part, Value) and constant(part)}
+    try:
+        points = [value(edge) + Fraction(step, 3) for edge in edges for step in _AROUND]
+        for point in points:
+            here = [node for node, condition in pieces if holds(condition, point)]
+            if not here or not all(close(as_float(at(n, point)), as_float(at(formula, point)), 40) for n in here):
+                return False
+    except (TooLarge, Undefined, Unsupported, TypeError):
+        return None
+    return bool(points)
 
 
 def _one_of_equals(answer: Items) -> Answer:
@@ -84,6 +169,14 @@ def _has_words(*answers: Answer) -> bool:
         for answer in answers
         for part in ([answer] if isinstance(answer, Words) else getattr(answer, "parts", ()))
     )
+
+
+def _other_variables(gold: Relation, answer: Relation) -> bool:
+    """`y > 3` and `x > 3`."""
+    names = [
+        set().union(*(symbols(part.node) for part in side.parts if isinstance(part, Value))) for side in (gold, answer)
+    ]
+    return all(names) and not names[0] & names[1]
 
 
 def _range_like(answer: Answer) -> bool:
@@ -126,7 +219,7 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
 def _same_definition(gold: Relation, answer: Relation) -> bool | None:
     """`f(x) = x^2` and `g(t) = t^2` define one function; `y` takes whatever variable there is."""
     names, others = definition(gold.parts[0]), definition(answer.parts[0])
-    if not names or not others:
+    if not names or not others or not alike_definitions(gold.parts[0], answer.parts[0]):
         return False
     formula = answer.parts[1]
     if names != others and "y" not in (getattr(side.parts[0], "text", "") for side in (gold, answer)):

@@ -118,6 +118,22 @@ def solves(variable: Node, formula: Node, equation: Node) -> bool:
     return True
 
 
+def linear(node: Node) -> tuple[Fraction, Fraction] | None:
+    """`(a, b)` of `a x + b` in one variable, both rational and a not 0; `None` for anything else."""
+    names = symbols(node)
+    if len(names) != 1:
+        return None
+    [name] = names
+    try:
+        at = [Evaluator(DIGITS[0], 0, {name: Fraction(x)})(node) for x in (0, 1, 2, -7)]
+    except (TooLarge, Undefined, Unsupported, ArithmeticError, ValueError):
+        return None
+    if not all(isinstance(one, Fraction) for one in at) or at[1] == at[0]:
+        return None
+    slope = at[1] - at[0]
+    return (slope, at[0]) if at[2:] == [at[0] + 2 * slope, at[0] - 7 * slope] else None
+
+
 def proportional(a: Node, b: Node, positive: bool = False) -> bool:
     """Whether `a = c b` with one constant `c != 0` (`c > 0` if `positive`): the same equation, or inequality, `= 0`."""
     ratio = None

@@ -392,6 +392,7 @@ def _repeating(text: str) -> Fraction:
 
 
 MAX_LENGTH = 2000
+_HEXADECIMAL = re.compile(r"(?=.*\d.*_)(?=.*[A-F])([0-9A-F]+)_\{?(\d\d)\}?$")  # digits and letters with a base
 _RATE = re.compile(
     r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}(\^\d|\^\{\d\})?\s*\}"
 )  # \frac{\text{miles}}{\text{hour}}
@@ -418,6 +419,8 @@ def parse_expression(text: str) -> tuple[Node, str]:
     """
     if len(text) > MAX_LENGTH and not text.isdigit():
         raise Unsupported("too long")
+    if (found := _HEXADECIMAL.match(text)) and all(int(digit, 36) < int(found[2]) for digit in found[1]):
+        return ("based", found[1].lstrip("0"), ("num", Fraction(int(found[2])))), ""
     text = _PARENTHESISED_UNIT.sub(r" \1", text)
     tokens = tokenize(_RATE.sub(r"\\text{\1/\2}\3", text))
     prefix = ""

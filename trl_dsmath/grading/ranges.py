@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import pairwise
 
-from .equality import equal
-from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, close, symbols, value
+from .equality import equal, linear
+from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, close, contains, symbols, value
 from .shapes import Answer, Group, Items, Relation, Union, Value, Words, parse_answer
 
 _INFINITY: Node = ("inf",)
@@ -130,6 +130,8 @@ def _from_relation(answer: Relation) -> list[Range] | None:
     if not all(sign in ("<", "<=") for sign in signs):
         return None
     closed = [sign == "<=" for sign in signs]
+    if len(nodes) == 2 and contains(nodes[0], "abs") != contains(nodes[1], "abs"):
+        return _absolute(nodes[0], nodes[1], closed[0])
     if len(nodes) == 3 and lone == [False, True, False]:
         return [Range(nodes[0], nodes[2], closed[0], closed[1])]
     if len(nodes) == 2 and lone == [True, False]:
@@ -137,6 +139,30 @@ def _from_relation(answer: Relation) -> list[Range] | None:
     if len(nodes) == 2 and lone == [False, True]:
         return [Range(nodes[0], _INFINITY, closed[0], False)]
     return None
+
+
+def _absolute(low: Node, high: Node, closed: bool) -> list[Range] | None:
+    """`|x - 1| < 2` as one interval, `2 < |x - 1|` as two."""
+    inside = low[:2] == ("fn", "abs")
+    distance, bound = (low, high) if inside else (high, low)
+    line = linear(distance[2]) if distance[:2] == ("fn", "abs") else None
+    if line is None or symbols(bound) or not _positive(bound):
+        return None
+    slope, start = line
+    left, right = (
+        ("div", ("add", end, ("num", -start if slope > 0 else start)), ("num", abs(slope)))
+        for end in (("neg", bound), bound)
+    )
+    if inside:
+        return [Range(left, right, closed, closed)]
+    return [Range(_MINUS_INFINITY, left, False, closed), Range(right, _INFINITY, closed, False)]
+
+
+def _positive(node: Node) -> bool:
+    try:
+        return bool(as_float(value(node)) > 0)
+    except (TooLarge, Undefined, Unsupported, TypeError):
+        return False
 
 
 def _order(a: Node, b: Node) -> int:

@@ -20,6 +20,9 @@ _INTEGER = re.compile(r",\s*([a-z])\s*(?:\\text\s*\{\s*)?(?:is\s+)?an(?:y)?\s+in
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*,[^\[\](){}=<>]*)([\[\]])")
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?")
 _BASE_BRACKETS = re.compile(r"^\(\s*(\w+)\s*\)\s*_")
+_HEXADECIMAL = re.compile(
+    r"^\(?((?:\s*(?:[0-9A-Fa-f]|\\text\s*\{\s*[0-9A-Fa-f]+\s*\}))+)\s*\)?\s*_\s*\{?\s*(\d\d)\s*\}?$"
+)  # "(\text{A}3)_{16}"
 _BASE_TEXT = re.compile(r"^(\w+)\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base[ -]?(\w+)\s*\)?\s*\}?$")
 _WORD_NUMBERS = {
     word: str(number)
@@ -38,6 +41,11 @@ _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*
 _VALUE_IS = re.compile(
     r"^\\text\s*\{\s*(?:the\s+)?[A-Za-z]+(?:\s+of\s+[A-Za-z]+)?\s*(?:\bis|:|=)\s*\}\s*(?=[-\d\\$(.])", re.IGNORECASE
 )
+_NAMED = re.compile(  # "\text{the year } 2024"
+    r"^\\text\s*\{\s*(?:the\s+)?(?:year|number|integer|fraction|value|point|prime|ratio|interval|set|function)\s*\}?\s*(?=[-\d\\$(])"
+)
+_MICRO = re.compile(r"(?<=[\d}])\s*\\mu\s*\\text\s*\{\s*(?=[A-Za-z])")
+_OHM = re.compile(r"(?<=[\d}])\s*(?:\\text\s*\{\s*([kMGm])\s*\}\s*|([kM])\s*)?\\Omega$")
 _DOLLAR_SIGN = re.compile(r"\\text\s*\{\s*\\?\$\s*\}")
 _CHINESE_ROOT = re.compile(r"根号\s*(?:\{([^{}]*)\}|(\d+))")
 _HYPHENATED_UNIT = re.compile(
@@ -76,6 +84,11 @@ def rewrite(text: str) -> str:
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
         return rewrite(said[1].strip())
     text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
+    if named := _NAMED.match(text):
+        return rewrite(text[named.end() :].strip().removesuffix("}") if "}" not in named[0] else text[named.end() :])
+    if "\\mu" in text or "\\Omega" in text:
+        text = _MICRO.sub(r" \\text{µ", text)
+        text = _OHM.sub(lambda m: rf" \text{{{m[1] or m[2] or ''}Ω}}", text)
     if "/" in text:
         text = _BARE_RATE.sub(r"\1 \\text{ \2}", text)
     if "根号" in text:
@@ -92,6 +105,7 @@ def rewrite(text: str) -> str:
     if "_" in text:
         text = _BASE_WORD.sub(lambda m: f"_{{{_WORD_NUMBERS.get(m[1], m[1])}}}", text)
         text = _BASE_BRACKETS.sub(r"\1_", text)
+        text = _HEXADECIMAL.sub(lambda m: re.sub(r"\\text|[{}\s]", "", m[1]).upper() + f"_{{{m[2]}}}", text)
         text = _CHOOSE.sub(_as_binomial, text)
     if found := _REMAINDER.match(text):
         return rf"{found[1]}; \text{{remainder}}; {found[2]}"

@@ -3,36 +3,35 @@
 import re
 from fractions import Fraction
 
-# dimension -> unit names -> size in the first unit of the dimension
+# dimension -> unit names -> size in the first unit of the dimension; symbols in capitals are found as they are written
 _TABLE: dict[str, dict[str, Fraction | int]] = {
     "length": {
-        "m meter meters metre metres 米": 1, "km kilometer kilometers kilometre kilometres 千米 公里": 1000,
-        "dm decimeter decimeters 分米": Fraction(1, 10), "cm centimeter centimeters centimetre centimetres 厘米": Fraction(1, 100),
-        "mm millimeter millimeters millimetre 毫米": Fraction(1, 1000), "nm nanometers": Fraction(1, 10**9),
-        "in inch inches": Fraction(254, 10_000), "ft foot feet": Fraction(3048, 10_000), "yd yard yards": Fraction(9144, 10_000),
-        "mi mile miles": Fraction(1_609_344, 1000),
+        "m meter meters metre metres 米": 1, "千米 公里": 1000, "分米": Fraction(1, 10), "厘米": Fraction(1, 100),
+        "毫米": Fraction(1, 1000), "in inch inches": Fraction(254, 10_000), "ft foot feet": Fraction(3048, 10_000),
+        "yd yard yards": Fraction(9144, 10_000), "mi mile miles": Fraction(1_609_344, 1000),
     },
     "mass": {
-        "g gram grams 克": 1, "kg kilogram kilograms 千克 公斤": 1000, "mg milligram milligrams 毫克": Fraction(1, 1000),
+        "g gram grams 克": 1, "千克 公斤": 1000, "毫克": Fraction(1, 1000),
         "t ton tons tonne tonnes 吨": 10**6, "lb lbs pound pounds": Fraction(45_359_237, 100_000), "oz ounce ounces": Fraction(45_359_237, 1_600_000),
     },
     "time": {
         "s sec secs second seconds 秒": 1, "min mins minute minutes 分钟 分": 60, "h hr hrs hour hours 小时 时": 3600,
-        "day days 天": 86400, "week weeks 周 星期": 604800, "ms millisecond milliseconds": Fraction(1, 1000),
+        "day days 天": 86400, "week weeks 周 星期": 604800,
     },
     "month": {"month months 个月": 1, "year years yr yrs 年": 12},
-    "volume": {
-        "l liter liters litre litres 升": 1, "ml milliliter milliliters 毫升": Fraction(1, 1000),
-    },
-    "angle": {"degree degrees circ deg 度": 1},
-    "temperature c": {"°c celsius 摄氏度": 1}, "temperature f": {"°f fahrenheit": 1}, "temperature k": {"k kelvin kelvins": 1},
+    "volume": {"L l liter liters litre litres 升": Fraction(1, 1000), "毫升 cc": Fraction(1, 10**6)},
+    "angle": {"degree degrees circ deg 度": 1}, "radian": {"rad rads radian radians": 1},
+    "temperature c": {"°c celsius 摄氏度": 1}, "temperature f": {"°f fahrenheit": 1}, "temperature k": {"K k kelvin kelvins": 1},
     "dollar": {"dollar dollars usd": 1, "cent cents": Fraction(1, 100)},
     "yuan": {"元 yuan rmb": 1, "角": Fraction(1, 10)},
     "euro": {"euro euros eur": 1},
     "clock a.m.": {"am a.m": 1}, "clock p.m.": {"pm p.m": 1},
-    "force": {"n newton newtons": 1}, "energy": {"j joule joules": 1, "kj kilojoule kilojoules": 1000, "ev": Fraction(1602176634, 10**28)},
-    "power": {"w watt watts": 1, "kw kilowatt kilowatts": 1000}, "voltage": {"v volt volts": 1}, "frequency": {"hz hertz": 1},
-    "pressure": {"pa pascal pascals": 1, "kpa": 1000}, "amount": {"mol mole moles": 1},
+    "force": {"N n newton newtons": 1000},
+    "energy": {"J j joule joules Nm": 1000, "eV ev electronvolt electronvolts": Fraction(1602176634, 10**25), "cal calorie calories": 4184, "Wh": 3_600_000},
+    "power": {"W w watt watts": 1000}, "frequency": {"Hz hz hertz": 1}, "pressure": {"Pa pa pascal pascals": 1000, "bar": 10**8},
+    "current": {"A amp amps ampere amperes": 1}, "voltage": {"V v volt volts": 1000}, "resistance": {"Ω ohm ohms": 1000},
+    "charge": {"C coulomb coulombs": 1}, "capacitance": {"F farad farads": Fraction(1, 1000)}, "inductance": {"H henry henries": 1000},
+    "magnetic field": {"T tesla teslas": 1000}, "flux": {"Wb weber webers": 1000}, "amount": {"mol mole moles": 1}, "byte": {"B byte bytes": 1, "bit bits": Fraction(1, 8)},
 }  # fmt: skip
 UNITS: dict[str, tuple[str, Fraction]] = {
     name: (dimension, Fraction(size))
@@ -40,7 +39,43 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     for names, size in rows.items()
     for name in names.split()
 }
+_MADE_OF = {  # powers of metre, gram, second and ampere: a joule is a newton times a metre
+    name: dict(zip(("length", "mass", "time", "current"), powers, strict=True))
+    for name, powers in {
+        "volume": (3, 0, 0, 0), "frequency": (0, 0, -1, 0), "force": (1, 1, -2, 0), "pressure": (-1, 1, -2, 0),
+        "energy": (2, 1, -2, 0), "power": (2, 1, -3, 0), "charge": (0, 0, 1, 1), "voltage": (2, 1, -3, -1),
+        "resistance": (2, 1, -3, -2), "capacitance": (-2, -1, 4, 2), "inductance": (2, 1, -2, -2),
+        "magnetic field": (0, 1, -2, -1), "flux": (2, 1, -2, -1),
+    }.items()
+}  # fmt: skip
+_PREFIXES = {
+    "f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "c": -2, "d": -1, "k": 3, "M": 6, "G": 9, "T": 12,
+    "femto": -15, "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "kilo": 3, "mega": 6, "giga": 9, "tera": 12,
+}  # fmt: skip
+_NAMES = (
+    "m meter metre g gram s sec second l L liter litre N newton J joule eV electronvolt cal calorie W watt Wh Hz hertz Pa pascal bar "
+    "A amp ampere V volt Ω ohm C coulomb F farad H henry T tesla Wb weber mol mole K kelvin B byte"
+)
+_PREFIXED = set(_NAMES.split())
+_PREFIXED |= {name + "s" for name in _PREFIXED if len(name) > 3 and name + "s" in UNITS}
+_WITH_PREFIX = {
+    prefix + name: (UNITS[name][0], UNITS[name][1] * Fraction(10) ** power)
+    for name in _PREFIXED
+    for prefix, power in _PREFIXES.items()
+    if (len(prefix) > 1) == (len(name) > 3)
+}
+UNITS = _WITH_PREFIX | UNITS  # "min" is a minute, "pm" no length
+# however it is capitalized, unless that tells mega from milli
+UNITS |= {name.lower(): unit for name, unit in UNITS.items() if name.lower() not in UNITS and name[0] not in "Mm"}
+# without \\text these are units behind a number and no product of variables; longer words are no product anyway
+_BARE_NAMES = (
+    "in ft yd mi km dm cm mm nm kg mg lb lbs oz sec min mins hr hrs day ms ml deg rad usd am pm kj ev kw hz khz mhz ghz pa kpa mpa "
+    "mol yr yrs kev mev gev kwh"
+)
+_BARE_UNITS = set(_BARE_NAMES.split())
 SHORT = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "fps": "ft/s", "mps": "m/s"}
+_TIMES = re.compile(r"\\cdot|\\times|[*·]")
+_MICRO = re.compile(r"\\mu\s*|[µμ]")
 _POWER = re.compile(r"\^?\{?(-?\d)\}?$")
 _SQUARE = re.compile(r"(?:\bsq(?:uare)?\b\.?|平方)\s*(\S+)")
 _CUBIC = re.compile(r"(?:\bcu(?:bic)?\b\.?|立方)\s*(\S+)")
@@ -49,24 +84,27 @@ _CUBIC = re.compile(r"(?:\bcu(?:bic)?\b\.?|立方)\s*(\S+)")
 def resolve(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
     """Dimension (as sorted `(name, power)` pairs) and size of a unit such as `cm^2`, `m/s`, `square feet`, `平方米`.
 
+    Capitals count where they tell `MW` from `mW`; `Km` and `KG` are read as meant.
+
     Returns:
         The pair, or `None` for words that are no unit of measure (`apples`, `个`).
     """
     total: dict[str, int] = {}
     size = Fraction(1)
-    name = unit.lower().strip(" .{}\\")
-    for index, factors in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", SHORT.get(name, name))):
+    name = _MICRO.sub("µ", _TIMES.sub(" ", unit)).replace("\\Omega", "Ω").replace("\\text", "").strip(" .{}\\")
+    for index, factors in enumerate(re.split(r"\s*/\s*|\s+per\s+|(?<=[元米克])每", SHORT.get(name.lower(), name))):
         for part in _SQUARE.sub(r"\1^2", _CUBIC.sub(r"\1^3", factors)).split():
-            part = part.strip(" .{}\\")
+            part = part.strip(" .{}()\\")
             power = -1 if index else 1
             if found := _POWER.search(part):
                 part, power = part[: found.start()], power * int(found[1])
-            if part not in UNITS:
+            one = UNITS.get(part) or UNITS.get(part.lower())
+            if one is None:
                 return None
-            dimension, one = UNITS[part]
-            total[dimension] = total.get(dimension, 0) + power
-            size *= one**power
-    return (tuple(sorted(total.items())), size) if total else None
+            for dimension, times in _MADE_OF.get(one[0], {one[0]: 1}).items():
+                total[dimension] = total.get(dimension, 0) + times * power
+            size *= one[1] ** power
+    return (tuple(sorted((name, power) for name, power in total.items() if power)), size) if total else None
 
 
 Token = tuple[str, str]
@@ -164,7 +202,15 @@ def _word(word: str, before: list[Token], quoted: bool) -> list[Token]:
     if len(word) == 1:
         return [("sym", word)]
     if (
-        (after_value and (word.lower() in UNITS or word.lower() in SHORT or word.lower() in ("sq", "cu", "per", "a")))
+        (
+            after_value
+            and (
+                word.lower() in _BARE_UNITS
+                or (len(word) > 3 and word.lower() in UNITS)
+                or word.lower() in SHORT
+                or word.lower() in ("sq", "cu", "per", "a")
+            )
+        )
         or word.lower() in STOP_WORDS
         or word.lower() in PREFIXES
     ):

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from itertools import permutations
 
-from ..text import chinese_number
+from ..text import chinese_number, english_number
 from .equality import equal
 from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
 from .latex import parse_expression
@@ -12,9 +12,12 @@ from .shapes import Answer, Group, Items, Value, Words
 from .tokens import resolve
 
 _DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
-_BARE_UNIT = re.compile(r"-?[\d.,]+(?:\\times 10\^\{?-?\d+\}?)?\s*(?=[A-Za-z])")
+_BARE_UNIT = re.compile(r"-?[\d.,]+(?:\s*\\times 10\s*\^\{?-?\d+\}?)?\s*(?=[A-Za-z]|\\(?:mu|Omega|text))")
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
+_DEGREE, _RADIAN = ((("angle", 1),), (("radian", 1),))
+_ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))
 _PARAMETER = re.compile(r"[kmn]$")
+_FREE = (("sym", "C"), ("sym", "c"), ("sym", "C_1"))
 _DIRECTIONS = {
     "north", "south", "east", "west", "left", "right", "up", "down", "above", "below", "profit", "loss", "gain",
 }  # fmt: skip
@@ -55,7 +58,13 @@ def same_value(gold: Value, answer: Value) -> bool | None:
             return False  # dollars are no percentage
         return _same_percent(left, right)
     try:
-        return equal(left, right) or _renamed(left, right) or _rounded(gold, answer) or _in_degrees(gold, answer)
+        return (
+            equal(left, right)
+            or _renamed(left, right)
+            or _rounded(gold, answer)
+            or _in_degrees(gold, answer)
+            or _same_integral(left, right)
+        )
     except TooLarge:
         return left == right
     except Undefined:
@@ -80,6 +89,8 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
     """Both trees in one unit; None when the units contradict each other."""
     if not gold.unit or not answer.unit:
         return gold.node, answer.node
+    if {gold.unit, answer.unit} in ({"C", "°C"}, {"F", "°F"}):
+        return gold.node, answer.node  # a temperature, not coulombs or farads
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
         words = [set(re.findall(r"[a-z]+", side.unit.lower())) & _DIRECTIONS for side in (gold, answer)]
@@ -87,11 +98,21 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
             return None
         powers = [re.findall(r"\^\{?(\d)", side.unit) for side in (gold, answer)]
         return None if all(powers) and powers[0] != powers[1] else (gold.node, answer.node)
+    if set(one[0]) ^ set(other[0]) == set(_RADIAN) and not re.search(r"hz|hertz", f"{gold.unit} {answer.unit}", re.I):
+        one, other = (_RADIAN, one[1]), (_RADIAN, other[1])  # 4 rad/s is 4 s^{-1}
     if one[0] != other[0]:
-        return None
+        return _in_radians(gold, answer) if {one[0], other[0]} == {_DEGREE, _RADIAN} else None
     if one[1] == other[1]:
         return gold.node, answer.node
     return ("mul", ("num", one[1]), gold.node), ("mul", ("num", other[1]), answer.node)
+
+
+def _in_radians(gold: Value, answer: Value) -> tuple[Node, Node]:
+    one, other = (
+        side.node if resolve(side.unit)[0] == _RADIAN else ("mul", side.node, _ONE_DEGREE)  # type: ignore[index]
+        for side in (gold, answer)
+    )
+    return one, other
 
 
 def _percentages(gold: Node, answer: Node) -> bool:
@@ -99,12 +120,13 @@ def _percentages(gold: Node, answer: Node) -> bool:
 
 
 def _same_percent(gold: Node, answer: Node) -> bool | None:
-    """One side says percent: `28%` answers 28 and 0.28, but `2800%` does not answer 28."""
+    """One side says percent: `28%` answers 28 and 0.28, but `2800%` does not answer 28, nor 0.35 `0.35%`."""
     percent, plain = (gold[1], answer) if gold[0] == "pct" else (answer[1], gold)
     try:
         number = value(plain)
-        if equal(percent, plain):  # "0.35%" does not answer 0.35, though 0.35 may answer "0.35%"
-            return gold[0] == "pct" or symbols(plain) != set() or abs(as_float(number)) > 1
+        if equal(percent, plain):  # a plain number below one is a fraction, so 0.5 is 50 % and not 0.5 %
+            size = abs(as_float(number))
+            return symbols(plain) != set() or size > 1 or size == 0 or (gold[0] == "pct" and size == 1)
         if (
             not isinstance(number, Fraction)
             or symbols(plain)
@@ -154,7 +176,7 @@ def _in_degrees(gold: Value, answer: Value) -> bool:
     if (gold.unit == "degree") == (answer.unit == "degree") or (gold.unit and answer.unit):
         return False
     degrees, radians = (gold.node, answer.node) if gold.unit else (answer.node, gold.node)
-    return "pi" in repr(radians) and equal(("mul", degrees, ("div", ("sym", "pi"), ("num", Fraction(180)))), radians)
+    return "pi" in repr(radians) and equal(("mul", degrees, _ONE_DEGREE), radians)
 
 
 def _renamed(gold: Node, answer: Node) -> bool:
@@ -178,6 +200,23 @@ def _renamed(gold: Node, answer: Node) -> bool:
     return False
 
 
+def _same_integral(gold: Node, answer: Node) -> bool:
+    r"""`\sin^2 x + C` and `-\cos^2 x + C`: where each side has its constant, one of them takes up the difference."""
+    if gold[0] != "add" or answer[0] != "add":
+        return False
+    sides = [tuple(term for term in node[1:] if term not in _FREE) for node in (gold, answer)]
+    if len(sides[0]) != len(gold) - 2 or len(sides[1]) != len(answer) - 2:
+        return False
+    difference = ("add", *sides[0], ("neg", ("add", *sides[1])))
+    names = symbols(difference)
+    if len(names) != 1 or names & {name for _, name in _FREE}:
+        return False
+    constant = value(difference)
+    if not isinstance(constant, Fraction) and constant.imag != 0:
+        return False
+    return equal(difference, rename(difference, {name: name + "'" for name in names}))
+
+
 _SYNONYMS = {
     "dne": "doesnotexist", "noexist": "doesnotexist", "nosolutions": "nosolution", "norealsolutions": "nosolution",
     "norealsolution": "nosolution", "emptyset": "nosolution", "infinity": "infty", "infinite": "infty",
@@ -185,13 +224,6 @@ _SYNONYMS = {
     "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
 }  # fmt: skip
 _SPOKEN = re.compile(r"(?<!\\)\b[A-Za-z]{3,}|[\u4e00-\u9fff]{2}")
-_NUMBER_WORDS = dict(
-    zip(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"],
-        map(str, range(13)),
-        strict=True,
-    )
-)
 _COUNTERS = re.compile(r"[个元只人本支条张次岁年天块米克度]+$")
 
 
@@ -206,10 +238,20 @@ def plain_words(text: str) -> str:
 
 
 def same_text(gold: str, answer: str) -> bool:
-    r"""Whether two answers are the same words and numbers, up to case, blanks and `\text{}`; no formulas."""
-    if re.search(r"\\(?!text|\$)|[\^_+*/=<>|]", gold + answer) or not all(map(_SPOKEN.search, (gold, answer))):
+    r"""Whether two answers are the same words and numbers, up to case, blanks and `\text{}`; no formulas, no `mHz` for `MHz`."""
+    if re.search(r"\\(?!text|\$)|[\^_+*/=<>|]|\b[Mm](?:[A-Z]|eV)", gold + answer) or not all(
+        map(_SPOKEN.search, (gold, answer))
+    ):
         return False
     return plain_words(gold) == plain_words(answer) != ""
+
+
+def _spoken(side: Answer) -> Fraction | None:
+    """The number that words name, in Chinese or English."""
+    if not isinstance(side, Words):
+        return None
+    number = chinese_number(_COUNTERS.sub("", plain_words(side.text)))
+    return english_number(re.sub(r"\\text|[{}$]", " ", side.text)) if number is None else number
 
 
 def same_words(gold: Answer, answer: Answer) -> bool | None:
@@ -218,12 +260,12 @@ def same_words(gold: Answer, answer: Answer) -> bool | None:
     if one is not None and other is not None:
         if one and one == other and not (formula and re.search(r"\d", one)):
             return True
-        numbers = chinese_number(_COUNTERS.sub("", one)), chinese_number(_COUNTERS.sub("", other))
+        numbers = [_spoken(side) for side in (gold, answer)]
         for number, side in zip(numbers, (answer, gold), strict=True):
             if number is not None and isinstance(side, Value):
                 return same_value(side, Value(("num", number)))
-        if (one in _NUMBER_WORDS) != (other in _NUMBER_WORDS):
-            return _NUMBER_WORDS.get(one, one) == _NUMBER_WORDS.get(other, other) or None
+        if None not in numbers:
+            return numbers[0] == numbers[1]
     return None
 
 

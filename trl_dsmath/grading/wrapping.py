@@ -15,6 +15,8 @@ def unwrap(answer: Answer) -> Answer:
         return expand(answer)
     if isinstance(answer, Matrix) and len(answer.rows) == len(answer.rows[0]) == 1:
         return unwrap(answer.rows[0][0])
+    if isinstance(answer, Group) and answer.opening + answer.closing == "()" and (both := _by_sign(answer.items)):
+        return Items(tuple(Group("(", ")", items) for items in both))  # (\pm 4, 0) is two points
     if isinstance(answer, Group) and len(answer.items) == 1 and answer.opening in "{(":
         inner = unwrap(answer.items[0])
         return answer if inner == Words("\\emptyset") else inner  # the set that holds the empty set is not empty
@@ -44,9 +46,23 @@ def unwrap(answer: Answer) -> Answer:
         return answer.parts[1]
     if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(answer.parts[1], Relation):
         return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"
+    if isinstance(answer, Relation) and answer.signs == ("=",) and (both := _by_sign(answer.parts)):
+        names = {name for part in answer.parts if isinstance(part, Value) for name in symbols(part.node)}
+        if len(names) > 1:
+            return Items(tuple(Relation(("=",), parts, "") for parts in both))  # y = \pm 2x is two lines
     if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) <= {">", ">="}:
         return Relation(tuple(sign.replace(">", "<") for sign in answer.signs[::-1]), answer.parts[::-1], answer.text)
     return answer
+
+
+def _by_sign(parts: tuple[Answer, ...]) -> list[tuple[Answer, ...]]:
+    """The two choices of a plus-minus sign that one of the parts holds; none where no part or more than one holds it."""
+    signed = [isinstance(part, Value) and contains(part.node, "pm") for part in parts]
+    if sum(signed) != 1:
+        return []
+    at = signed.index(True)
+    both = unwrap(parts[at])
+    return [(*parts[:at], one, *parts[at + 1 :]) for one in both.items] if isinstance(both, Items) else []
 
 
 def _without_conditions(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
@@ -80,6 +96,7 @@ def _domain(answer: Answer) -> bool:
 
 
 _DERIVATIVE = re.compile(r"^\\frac\s*\{\s*(?:d|\\partial)")
+_LEIBNIZ = re.compile(r"\\frac\{d(?:\^\{?(\d)\}?)?\\?[a-z]+\}\{d([a-z])(?:\^\{?\d\}?)?\}")  # \frac{dy}{dx}
 _DEFINITION = re.compile(r"\\?([A-Za-z]+)(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\(((?:\\?[a-z]+)(?:,\\?[a-z]+)*)\)")
 FUNCTION_CALL = re.compile(r"^\{?(?:\\vec\s*\{?)?\\?[A-Za-z]+\}?(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
 
@@ -156,21 +173,34 @@ def compatible_labels(one: Answer, other: Answer) -> bool:
     """
     if isinstance(one, Value) and isinstance(other, Value) and one.node == other.node:
         return True
-    if isinstance(one, Value) and isinstance(other, Value) and one.node[0] == other.node[0] == "sym":
-        return bool(definition(one) and definition(other))
     names = [_squeezed(side) for side in (one, other)]
+    both = alike_definitions(one, other)
+    if isinstance(one, Value) and isinstance(other, Value) and one.node[0] == other.node[0] == "sym":
+        return both
     if not any(map(_names_a_value, (one, other))):
         return True
-    return names[0] == names[1] or bool(definition(one) and definition(other))
+    return names[0] == names[1] or both
 
 
 def definition(side: Answer) -> str | None:
     """The variables of a function under definition: `x` of `f(x)` and of `y`, `x,y` of `f(x, y)`; `None` for other things."""
     text = _squeezed(side)
-    if text == "y":
+    if text.rstrip("'") == "y":
         return "x"
+    if found := _LEIBNIZ.fullmatch(text):
+        return found[2]
     found = _DEFINITION.fullmatch(text)
     return found[2] if found and found[1] not in FUNCTIONS else None
+
+
+def alike_definitions(one: Answer, other: Answer) -> bool:
+    """Whether both define a function, or both its n-th derivative, or both its inverse (which may be called `y`)."""
+    if not definition(one) or not definition(other):
+        return False
+    names = [_squeezed(side).split("(")[0] for side in (one, other)]
+    leibniz = [_LEIBNIZ.match(name) for name in names]
+    orders = [int(found[1] or 1) if found else name.count("'") for found, name in zip(leibniz, names, strict=True)]
+    return orders[0] == orders[1] and ("y" in names or ("-1" in names[0]) == ("-1" in names[1]))
 
 
 def _names_a_value(side: Answer) -> bool:

@@ -37,8 +37,7 @@ class MathEvaluationCallback(TrainerCallback):
 
     Samples come from the trained model itself, with their own random streams: training continues exactly as without
     the callback, and its mode (training or not) is restored. Problems are divided over the processes; the main one
-    judges and writes. Works with LoRA, `DistributedDataParallel` and, as TRL's own generation does, DeepSpeed ZeRO-3 (not
-    tried here). FSDP is refused.
+    judges and writes. Works with LoRA, `DistributedDataParallel` and DeepSpeed ZeRO-3. FSDP is refused.
 
     Args:
         trainer ([`~transformers.Trainer`]):

@@ -144,7 +144,8 @@ def summary_of_answers(rows: Sequence[Mapping[str, Any]]) -> str:
 
     drawn, allowed = sum(row["samples"] for row in rows), sum(row["n"] for row in rows)
     tokens = sum(row["tokens"] for row in rows)
-    why = why_unread(*(sum(row.get(name, 0) for row in rows) for name in ("cut_off", "without_answer")))
+    cut_off, finished = (sum(row.get(name, 0) for row in rows) for name in ("cut_off", "without_answer"))
+    why = why_unread(cut_off, finished)
     lines = [
         f"samples     {drawn:,} of {allowed:,} ({1 - drawn / allowed:.0%} saved), {tokens:,} tokens",
         f"answers     {sum(row['answer'] is not None for row in rows):,} of {len(rows):,} questions"

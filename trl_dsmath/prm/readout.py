@@ -31,7 +31,9 @@ class StepBias(nn.Module):
 
     def __init__(self, value: float) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.tensor(value / self.scale, dtype=torch.float32))
+        self.weight = nn.Parameter(
+            torch.tensor([value / self.scale], dtype=torch.float32)
+        )  # DeepSpeed takes no scalar
 
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
         return logits + self.scale * self.weight.float()

@@ -2,6 +2,7 @@
 
 from .answers import last_boxed, read_answer, read_choice, visible_text
 from .chinese import chinese_number
+from .english import english_number
 from .normalize import normalize
 
-__all__ = ["chinese_number", "last_boxed", "normalize", "read_answer", "read_choice", "visible_text"]
+__all__ = ["chinese_number", "english_number", "last_boxed", "normalize", "read_answer", "read_choice", "visible_text"]
