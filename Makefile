@@ -6,10 +6,16 @@ STAMP := $(VENV)/.installed
 
 OLDEST := .venv-oldest
 
-.PHONY: quickstart test test-oldest check docs bench clean
+.PHONY: quickstart real test test-oldest check docs bench clean
 
 quickstart: $(STAMP)
 	$(BIN)/dsmath quickstart
+
+# A real model of 135M weights through the stages; hours on a CPU. Without the hub: make real MODEL=folder GSM8K=folder.
+MODEL ?= HuggingFaceTB/SmolLM2-135M-Instruct
+GSM8K ?= openai/gsm8k
+real: $(STAMP)
+	$(BIN)/dsmath smollm2 --model $(MODEL) --gsm8k $(GSM8K)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads the flags of a command by the command's own parser, or checks that what it names is there."""
     root = Path(__file__).parents[1]
     match words:
-        case ["dsmath", ("corpus" | "solve" | "evaluate") as stage, *argv]:
+        case ["dsmath", ("corpus" | "solve" | "evaluate" | "rft") as stage, *argv]:
             from trl_dsmath.scripts import ScriptParser, recipe_script
 
             script = recipe_script(stage)
@@ -144,11 +145,10 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
             assert argv[0] == "--config"
             runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])
-        case ["dsmath", "recipes", *argv]:
-            from trl_dsmath.cli.recipes import make_parser
+        case ["dsmath", ("recipes" | "pass-rate") as name, *argv]:
             from trl_dsmath.scripts.options import parse_light
 
-            parse_light(make_parser(), argv)
+            parse_light(import_module(f"trl_dsmath.cli.{name.replace('-', '_')}").make_parser(), argv)
         case ["dsmath", stage, *argv]:
             from trl_dsmath.scripts import script_parser
 
@@ -159,6 +159,10 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             from trl.scripts.grpo import make_parser
 
             make_parser().parse_args_and_config([*argv, "--use_cpu", "--output_dir", "out"])
+        case ["trl", "dpo", *argv]:
+            from trl.scripts.dpo import make_parser as dpo_parser
+
+            dpo_parser().parse_args_and_config([*argv, "--use_cpu"])
         case ["trl", "vllm-serve", *argv]:
             from trl.scripts.vllm_serve import make_parser as serve_parser
 

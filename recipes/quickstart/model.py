@@ -82,14 +82,14 @@ def complete(
     Neither the model's mode nor the random state of a training that is under way changes.
     """
     prompts = [problem.prompt for problem in problems]
-    inputs = tokenizer(prompts, padding=True, return_tensors="pt", return_token_type_ids=False)
+    inputs = tokenizer(prompts, padding=True, return_tensors="pt", return_token_type_ids=False).to(model.device)
     was_training = model.training
     model.eval()
     if sample_seed is None:
         decoding: dict[str, Any] = {"do_sample": False}
     else:  # spelled out, because transformers' own default keeps only the 50 likeliest tokens
         decoding = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng():
         if sample_seed is not None:
             torch.manual_seed(sample_seed)
         tokens = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, **decoding)

@@ -400,7 +400,7 @@ def solve(run: Run) -> Result:
             solver = Solver.from_pretrained(
                 run.model(policy),
                 step_scorer=load_scorer(run),
-                use_cpu=True,
+                use_cpu=run.settings.use_cpu,
                 n=K,
                 vote="weighted",
                 adaptive="off",  # all samples are wanted, not only the winner
@@ -469,7 +469,7 @@ def quantize(run: Run) -> Result:
     total = len(run.held_out)
     metrics: dict[str, Any] = {"problems": total}
     for number, (bits, form) in enumerate(forms.items(), start=1):
-        model, tokenizer = load_policy(SamplerConfig(run.model("step_grpo"), use_cpu=True, **form))
+        model, tokenizer = load_policy(SamplerConfig(run.model("step_grpo"), use_cpu=run.settings.use_cpu, **form))
         began = time.monotonic()
         right = sum(judge(run.held_out, complete(model, tokenizer, run.held_out)))
         took = time.monotonic() - began
@@ -497,12 +497,12 @@ def quantize(run: Run) -> Result:
 def load(run: Run, stage: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """Model and tokenizer that a stage has left."""
     path = run.model(stage)
-    return LlamaForCausalLM.from_pretrained(path), PreTrainedTokenizerFast.from_pretrained(path)
+    return LlamaForCausalLM.from_pretrained(path).to(run.device), PreTrainedTokenizerFast.from_pretrained(path)
 
 
 def load_scorer(run: Run) -> Any:
     """The trained reward model as a step reward function."""
-    return load_step_scorer(run.model("prm"), device="cpu", batch_size=64)
+    return load_step_scorer(run.model("prm"), device=run.device, batch_size=64)
 
 
 def shared_arguments(run: Run, stage: str, save_steps: int) -> dict[str, Any]:
@@ -510,7 +510,7 @@ def shared_arguments(run: Run, stage: str, save_steps: int) -> dict[str, Any]:
     return {
         "output_dir": str(run.folder(stage)),
         "seed": run.settings.seed,
-        "use_cpu": True,  # also where there is a GPU: at this size it would be no faster, and metrics would differ
+        "use_cpu": run.settings.use_cpu,
         "bf16": False,
         "gradient_checkpointing": False,  # would save memory that this model does not need, and cost time
         "weight_decay": 0.01,

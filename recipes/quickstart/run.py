@@ -68,10 +68,13 @@ class Settings:
     grpo_steps: int = _setting(40, "Updates in grpo, and in step_grpo.")
     problems: int = _setting(500, "Held-out problems.")
     vote_problems: int = _setting(150, "Held-out problems to vote on.")
+    use_cpu: bool = field(
+        default=True, metadata={"help": "Stay on the CPU where there is a GPU: as fast at this size."}
+    )
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            lowest = {"seed": 0, "pages": 100}.get(name, 1)
+            lowest = {"seed": 0, "pages": 100, "use_cpu": 0}.get(name, 1)
             if value < lowest:
                 raise ConfigError(f"--{name} must be at least {lowest}, not {value}.")
         if self.vote_problems > self.problems:
@@ -111,6 +114,11 @@ class Run:
             raise ConfigError(f"{path} is not empty and holds no quickstart. Name a new folder with --output_dir.")
         else:
             write_whole(kept, json.dumps(asdict(settings), indent=1))
+
+    @property
+    def device(self) -> str:
+        """Where models are put."""
+        return "cpu" if self.settings.use_cpu else "cuda"
 
     @cached_property
     def held_out(self) -> list[Problem]:

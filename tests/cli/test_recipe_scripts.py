@@ -14,8 +14,10 @@ from trl_dsmath.cli import main
 from trl_dsmath.scripts import recipe_script
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-# quickstart is a chapter of its own: its script runs every stage of the paper.
-SCRIPTS = sorted(file for file in RECIPES.glob("*/*.py") if file.stem == file.parent.name != "quickstart")
+# Two are chapters of their own: their scripts run every stage.
+SCRIPTS = sorted(
+    file for file in RECIPES.glob("*/*.py") if file.stem == file.parent.name not in {"quickstart", "smollm2"}
+)
 TRAINING = ["pretrain", "sft", "prm", "grpo", "iterate"]
 
 
@@ -28,7 +30,7 @@ def test_every_stage_of_training_has_a_script_and_a_recipe_for_each_scale() -> N
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_is_short_and_uses_the_public_api_only(script: Path) -> None:
     text = script.read_text()
-    assert len(text.splitlines()) <= 115
+    assert len(text.splitlines()) <= 140
     assert text.rstrip().endswith('if __name__ == "__main__":\n    run_script(main)')
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):

@@ -26,7 +26,8 @@ RECIPES = {
     f"{file.parent.name}/{file.stem}": file for file in (Path(__file__).parents[2] / "recipes").glob("*/*.yaml")
 }
 CPU = sorted(name for name in RECIPES if "cpu" in name)
-ELSEWHERE = {"iterate/cpu": "tests/test_iterate.py"}  # its phases are processes of their own: run once, there
+# Run there: phases that are processes of their own; a model that is right sometimes.
+ELSEWHERE = {"iterate/cpu": "tests/test_iterate.py", "rft/cpu": "tests/cli/test_rft.py"}
 TRAINED = ("logging_steps=1", "disable_tqdm=true")
 # What shortens a recipe, and what it goes on from. Paths of models are left to the recipes, so that each finds what the
 # one before it made. A recipe without an entry here fails.
@@ -197,7 +198,7 @@ def test_every_recipe_is_read_by_its_command(
             _parse_training(section, tmp_path / f"{section}.yaml", tmp_path)
     elif stage in TRAINING:
         _parse_training(stage, file, tmp_path)
-    elif stage in {"solve", "evaluate"}:
+    elif stage in {"solve", "evaluate", "rft"}:
         script = recipe_script(stage)
         monkeypatch.setattr(sys, "argv", [str(script)])
         parser = ScriptParser(runpy.run_path(str(script))["ARGUMENTS"])

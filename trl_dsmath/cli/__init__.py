@@ -14,9 +14,11 @@ from ..scripts.run import PROGRAM
 
 RECIPES = {
     "quickstart": "every stage of the paper on a toy task, in minutes on a CPU",
+    "smollm2": "a real model of 135M weights through the stages, in some hours on a CPU",
     "corpus": "find mathematical text in a crawl: the fastText loop and its annotation (§2.1)",
     "pretrain": "go on training a base model on a mixture of texts (paper §2.3)",
     "sft": "fine-tune a model on worked solutions (paper §3)",
+    "rft": "a model's own right solutions as training data: rejection sampling (§5.2.1)",
     "annotate": "label the steps of solutions by roll-outs, for a reward model (§4.1.3)",
     "prm": "train a process reward model on step labels (§4.1.3)",
     "grpo": "reinforcement learning with a verified reward (paper §4)",
@@ -27,6 +29,7 @@ RECIPES = {
 SMALL = {
     "grade": ("grade", "judge the answers in a file of completions"),
     "check-data": ("check_data", "list the answers of a data set that cannot be verified"),
+    "pass-rate": ("pass_rate", "keep the problems that a model solves sometimes, from samples that are there"),
     "plan": ("plan", "forecast the memory of a run, and what to change where it does not fit"),
     "recipes": ("recipes", "list the recipes; copy a script and its YAML files for editing"),
 }

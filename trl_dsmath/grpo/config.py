@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from trl import GRPOConfig
 
@@ -47,6 +48,10 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
             Rewards divided by the group's standard deviation. Source: §4.1.2.
         temperature (`float`, *optional*, defaults to `1.0`):
             Sampling from the policy itself, as the objective assumes; the paper names no other.
+        advantage (`str`, *optional*, defaults to `"group"`):
+            What multiplies the gradient of a completion: `"group"`, its reward relative to its group (GRPO); `"correct"`, 1 where
+            its reward is above 0 and 0 otherwise, i.e. fine-tuning on the policy's own right samples (online RFT; set `beta` to
+            0 for the paper's). Source: Table 10. See docs/unified.md.
         use_bias_correction_kl (`bool`, *optional*, defaults to `False`):
             `True`, TRL's default, multiplies the KL term by the ratio, which changes its gradient even where the ratio
             is 1. Source: equation 4, which has no such factor.
@@ -100,6 +105,12 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
         metadata={"help": "What rewards are divided by (DeepSeekMath §4.1.2: `group`). See `GRPOConfig`."},
     )
     temperature: float = field(default=1.0, metadata={"help": "Temperature of sampling (the paper names none)."})
+    advantage: Literal["group", "correct"] = field(
+        default="group",
+        metadata={
+            "help": "Reward relative to its group (GRPO), or 1 for right samples and 0 for wrong ones (online RFT)."
+        },
+    )
     use_bias_correction_kl: bool = field(
         default=False,
         metadata={"help": "Whether to multiply the KL term by the ratio (DeepSeekMath equation 4 does not)."},
@@ -114,6 +125,12 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
 
     def __post_init__(self) -> None:
         check_tool_settings(self)
+        if self.advantage not in ("group", "correct"):
+            raise ConfigError(f'advantage must be "group" or "correct", not {self.advantage!r}.')
+        if self.advantage == "correct" and liger_loss(self):
+            raise ConfigError(
+                'Liger\'s loss computes its own advantages: set use_liger_kernel=False for advantage="correct".'
+            )
         processes = processes_at_start()
         if self.num_generations is None:
             self.num_generations = self._group(self.per_device_train_batch_size * processes)
@@ -190,6 +207,10 @@ class StepGRPOConfig(DeepSeekMathGRPOConfig):
             raise ConfigError(
                 f"process_weight ({self.process_weight}) and outcome_weight ({self.outcome_weight}) must not be "
                 "negative, nor both 0. Set process_weight=1.0."
+            )
+        if self.advantage != "group":
+            raise ConfigError(
+                'advantage="correct" knows no steps: train with DeepSeekMathGRPOTrainer (leave step scorers out), or set "group".'
             )
         if self.drift_window < 0 or 0 < self.drift_window < 4:
             raise ConfigError(f"drift_window ({self.drift_window}) must be 0, for none, or at least 4. Set it to 40.")

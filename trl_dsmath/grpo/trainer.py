@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from trl import GRPOTrainer
 
 from .._upstream import EpochOrder, given
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..rewards import boxed_accuracy_reward
 from .config import DeepSeekMathGRPOConfig
 from .tools import check_trainer, with_tools
@@ -49,7 +50,7 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
             Arguments that a later release of TRL adds.
 
     Raises:
-        ConfigError: `tool_rounds` with something that excludes it.
+        ConfigError: `tool_rounds` with something that excludes it, or `advantage="correct"` with several rewards.
         DataError: `train_dataset` has no column `prompt`.
     """
 
@@ -98,9 +99,34 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
             environment_factory=environment_factory,
         )
         arguments = with_tools(args, arguments | kwargs)
+        self.advantage = getattr(args, "advantage", "group")
         super().__init__(model, reward_funcs=reward_funcs, args=args, optimizers=optimizers, **arguments)
+        if self.advantage == "correct" and len(self.reward_funcs) > 1:
+            raise ConfigError(
+                f'advantage="correct" needs one reward that tells right from wrong, not {len(self.reward_funcs)}: pass one.'
+            )
         if getattr(args, "tool_rounds", 0):
             check_trainer(self)
+
+    def _calculate_rewards(
+        self, inputs: list[dict], prompts: list, completions: list, completion_ids_list: list[list[int]]
+    ) -> torch.Tensor:
+        """TRL's rewards, kept for [`_generate_and_score_completions`]: those of all processes, one column per function."""
+        self._rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        return self._rewards
+
+    def _generate_and_score_completions(self, inputs: list[dict]) -> dict:
+        """TRL's batch; with `advantage="correct"` its advantages are 1 for right and 0 for other completions, shape (B,)."""
+        output = super()._generate_and_score_completions(inputs)
+        if self.advantage == "correct":
+            right = (self._rewards[:, 0] > 0).to(output["advantages"])  # NaN, which is not judged, is not right
+            logged = self._logs["advantages"]  # TRL's column of the completions table
+            for _ in range(min(len(right), len(logged))):
+                logged.pop()
+            logged.extend(right.tolist())
+            size = len(output["advantages"])
+            output["advantages"] = right[self.accelerator.process_index * size :][:size]
+        return output
 
     def _get_train_sampler(self, dataset: "Dataset | None" = None) -> "Sampler":
         """TRL's sampler, in an order that a resumed run finds again."""

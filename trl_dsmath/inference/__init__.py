@@ -10,6 +10,7 @@ from ..data.benchmarks import BENCHMARKS, Benchmark, Problem, choose, load_bench
 from ..data.reading import flexible_answer, strict_answer
 from .config import EvaluateConfig, SolveConfig
 from .recordings import load_recordings, write_agreement
+from .rejection import RFTConfig
 from .report import metrics_text
 from .report import write as write_report
 from .run import load_plan, load_problems, plan, read_samples, run
@@ -29,6 +30,7 @@ __all__ = [
     "Metric",
     "Problem",
     "QuestionArguments",
+    "RFTConfig",
     "Scores",
     "Solution",
     "SolveConfig",

@@ -19,7 +19,20 @@ def recipes_folder() -> Path:
 
 def stages() -> list[str]:
     """The stages that have a recipe script, in the order of the paper."""
-    order = ["quickstart", "corpus", "pretrain", "sft", "annotate", "prm", "grpo", "iterate", "solve", "evaluate"]
+    order = [
+        "quickstart",
+        "smollm2",
+        "corpus",
+        "pretrain",
+        "sft",
+        "rft",
+        "annotate",
+        "prm",
+        "grpo",
+        "iterate",
+        "solve",
+        "evaluate",
+    ]
     found = {script.stem for script in recipes_folder().glob("*/*.py") if script.stem == script.parent.name}
     return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
