@@ -21,6 +21,7 @@ class _LocalModel(FT176LID):
     def __init__(self, path: str, languages: list[str] | None) -> None:
         super().__init__(languages)
         self.path = path
+        self._model: Any = None
 
     @property
     def model(self) -> Any:

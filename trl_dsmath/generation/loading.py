@@ -69,7 +69,10 @@ def load_sampler(
             raise ConfigError(
                 "Which server? Give base_url (--base_url http://localhost:8080), or set OPENAI_BASE_URL."
             )
-        requests = {"concurrency": config.concurrency or 16, "generation_kwargs": config.generation_kwargs}
+        requests: dict[str, Any] = {
+            "concurrency": config.concurrency or 16,
+            "generation_kwargs": config.generation_kwargs,
+        }
         sampler = OpenAISampler(base_url, config.model, **requests)
     else:
         sampler = _load_vllm(config)
@@ -87,7 +90,10 @@ def _load_vllm(config: SamplerConfig) -> Sampler:
     if config.engine == "server":
         from .server_engine import ServerSampler
 
-        requests = {"concurrency": config.concurrency or 64, "generation_kwargs": config.generation_kwargs}
+        requests: dict[str, Any] = {
+            "concurrency": config.concurrency or 64,
+            "generation_kwargs": config.generation_kwargs,
+        }
         server = ServerSampler(config.vllm_server_base_url, tokenizer, model=config.model, **requests)
         server.context_length = server.context_length or _context_length(shape)
         return server

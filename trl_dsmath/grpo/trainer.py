@@ -120,7 +120,7 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
         output = super()._generate_and_score_completions(inputs)
         if self.advantage == "correct":
             right = (self._rewards[:, 0] > 0).to(output["advantages"])  # NaN, which is not judged, is not right
-            logged = self._logs["advantages"]  # TRL's column of the completions table
+            logged: Any = self._logs["advantages"]  # TRL's column of the completions table
             for _ in range(min(len(right), len(logged))):
                 logged.pop()
             logged.extend(right.tolist())

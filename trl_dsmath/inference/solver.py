@@ -234,7 +234,7 @@ class Solver:
             new: list[list[SolvedSample]] = [[] for _ in works]
             early: list[dict[int, Completion]] = [{} for _ in works]
 
-            def keep(i: int, place: int, one: Completion, works=works, firsts=firsts, new=new, early=early) -> None:  # type: ignore[no-untyped-def]
+            def keep(i: int, place: int, one: Completion, works=works, firsts=firsts, new=new, early=early) -> None:
                 """Samples of a question are handed out in the order of their numbers, which those that end early await."""
                 early[i][place] = one
                 while len(new[i]) in early[i]:
@@ -272,9 +272,8 @@ class _Work:
         if self.built.form == "program":
             answer = program.answer if program is not None else None
         else:
-            answer = final_answer(
-                completion.text, self._settings.answer_filter, completion.finished, printed=program and program.answer
-            )
+            printed = program.answer if program is not None else None
+            answer = final_answer(completion.text, self._settings.answer_filter, completion.finished, printed=printed)
         sample = SolvedSample(completion.text, answer, completion.finished, completion.tokens)
         if self.built.form == "program" and program is not None:
             sample.output = f"{program.stdout}{program.error or ''}"
