@@ -167,7 +167,7 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             from trl.scripts.vllm_serve import make_parser as serve_parser
 
             serve_parser().parse_args(argv)
-        case ["make", target]:
+        case ["make", target, *_]:
             assert f"\n{target}:" in (root / "Makefile").read_text()
         case ["pip", "install", name]:
             import tomllib
