@@ -85,7 +85,7 @@ def stages(folder: Path, settings: Settings, seed: int) -> Iterator[tuple[str, s
     trained = f"--seed {seed} --use_cpu --gradient_checkpointing false --logging_steps 1 --save_steps 4 --save_total_limit 1 "
     trained += "--report_to none"
     policy = f"{trained} --dtype float32 --lr_scheduler_type constant_with_warmup --warmup_steps 3"
-    drawn = f"--use_cpu --dtype float32 --seed {seed} {tokens}"
+    drawn = f"--use_cpu --seed {seed} {tokens}"
 
     def evaluate(name: str, model: str | Path, more: str = "") -> tuple[str, str]:
         where = f"--benchmarks gsm8k --benchmarks_dir {data / 'test.jsonl'} --output_dir {folder / name}"
