@@ -36,7 +36,7 @@ _PEFT_DEFAULT = ("q_proj", "v_proj")  # peft's target modules for Llama and Qwen
 _TILE_TOKENS, _TILE_WORDS = 4096, 32768  # trl 1.16, kernels/chunked_logprob.py and trainer/utils.py
 _STATES = {"adamw": 8, "adamw_bnb_8bit": 2, "adamw_8bit": 2, "paged_adamw_8bit": 2, "sgd": 0}  # bytes, float32 weights
 _TRAINING = ("pretrain", "sft", "prm", "grpo")
-_INFERENCE = ("annotate", "solve", "evaluate")
+_INFERENCE = ("annotate", "solve", "evaluate", "rft")
 
 
 # --- The shape of a model ---

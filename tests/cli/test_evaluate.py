@@ -88,6 +88,7 @@ def test_few_shot_and_again_without_a_model(model: str, benchmarks_dir: Path, tm
     assert "worked examples are of our own wording" in text and "Few-shot prompts are how the paper tests Base" in text
 
     rows = [json.loads(line) for line in first.splitlines()]
+    rows.sort(key=lambda row: (row["benchmark"] != "gsm8k", row["problem"]))  # samples are written as they end
     rows[0]["completion"] = "3*6 = 18. The final answer is 18."
     (tmp_path / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert evaluate(["--rescore", str(tmp_path)]) == 0

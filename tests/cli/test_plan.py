@@ -23,6 +23,7 @@ HARDWARE = {
     "annotate/paper": (1, 80),
     "solve/paper": (1, 80),
     "evaluate/paper": (1, 80),
+    "rft/paper": (1, 80),
     "pretrain/paper": (64, 80),
     "corpus/one-machine": (1, 32),
     "corpus/paper": (1, 4),

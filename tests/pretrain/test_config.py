@@ -6,6 +6,7 @@ import pytest
 from trl import TrlParser
 
 from trl_dsmath.data.batch import _say_once
+from trl_dsmath.data.precision import fast_bf16
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.paper import PRETRAIN
 from trl_dsmath.pretrain import PretrainConfig
@@ -82,7 +83,11 @@ def test_through_a_yaml_file(tmp_path: Path) -> None:
 
 def test_what_trl_settles_is_settled(tmp_path: Path) -> None:
     config = PretrainConfig(str(tmp_path), use_cpu=True, max_steps=1)
-    assert (config.bf16, config.optim, config.lr_scheduler_type) == (True, "adamw_torch_fused", "constant_with_warmup")
+    assert (config.bf16, config.optim, config.lr_scheduler_type) == (
+        fast_bf16(),
+        "adamw_torch_fused",
+        "constant_with_warmup",
+    )
     assert PretrainConfig(str(tmp_path), use_cpu=True, max_steps=1, fp16=True).bf16 is False
 
 

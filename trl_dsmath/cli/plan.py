@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..scripts.recipes import read_recipe, recipe_script, recipes_folder
 from . import run
 
-_STAGES = ("pretrain", "sft", "prm", "grpo", "annotate", "solve", "evaluate", "iterate", "corpus")
+_STAGES = ("pretrain", "sft", "prm", "grpo", "annotate", "solve", "evaluate", "rft", "iterate", "corpus")
 _SECTIONS = ("grpo", "annotate", "prm")  # the stages of `iterate`
 _GIB = 2**30
 
