@@ -240,8 +240,11 @@ def real_model(part: Part) -> None:
         """Ends the training in time for the last evaluation."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if part.left < 30:  # never set to False: the trainer sets it at the last step
+                control.should_training_stop = True
+
+        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             part.keep("grpo_log", [row for row in state.log_history if "reward" in row])
-            control.should_training_stop = part.left < 30
 
     batch = 16 if part.dry else 256
     grpo = DeepSeekMathGRPOTrainer(
