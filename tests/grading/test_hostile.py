@@ -24,7 +24,7 @@ assert _SPEC.loader
 hostile = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(hostile)
 
-LIMIT = 0.4  # seconds; what hangs gets three times that at the second try
+LIMIT = 0.25  # seconds; what hangs gets six times that at the second try
 PATIENCE = 60.0  # for pairs that must be judged right however busy the machine is
 HANGING = hostile.HANGING
 INTEGRAL = (r"\boxed{\int_0^1 2x\,dx}", r"\int_0^1 2t\,dt")  # left to a worker, and right

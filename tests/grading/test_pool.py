@@ -58,7 +58,7 @@ def test_time_in_which_a_worker_does_not_run_is_not_counted(pool: WorkerPool, at
 
 def test_a_pair_beyond_its_cpu_time_is_not_judged_and_that_is_logged(pool: WorkerPool, caplog) -> None:
     with caplog.at_level("WARNING"):
-        assert pool.run([HANGING, RIGHT], 0.5) == [None, True]
+        assert pool.run([HANGING, RIGHT], 0.25) == [None, True]
     assert "1 of 2 answers" in caplog.text
 
 

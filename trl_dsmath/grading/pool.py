@@ -24,7 +24,7 @@ PAIR_WALL, BATCH_WALL = 60, 240  # far backstops: seconds of the clock for a sec
 MAX_WORKERS = 16
 # A pair that fails is tried once more, alone, with this many times the limit: one that needs about the limit would otherwise
 # fail or not by chance. After two pairs that fail again the others are not tried.
-SECOND_LIMIT, _FAILURES_ALONE = 3, 2
+SECOND_LIMIT, _FAILURES_ALONE = 6, 2
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class WorkerPool:
     def run(self, pairs: Sequence[tuple[str, str]], limit: float) -> list[bool | None]:
         """Judges pairs of formulas with math-verify.
 
-        A pair that could not be judged is tried once more, alone, with three times the limit: its worker may have died of
+        A pair that could not be judged is tried once more, alone, with six times the limit: its worker may have died of
         something else, and a pair that needs about the limit gets the same verdict every time.
 
         Args:
