@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -30,13 +31,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BOX = {"a": 100, "b": 210, "c": 100, "d": 60, "e": 60}  # seconds; 530 in all
-SHAPE = {
-    "hidden_size": 4096,
-    "intermediate_size": 11008,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 32,
-    "vocab_size": 102400,
-}
 SMALL_SHAPE = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -152,9 +146,11 @@ class Part:
         import torch
         from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+        from trl_dsmath.paper import MODEL
+
         end = AutoTokenizer.from_pretrained(self.model).eos_token_id
         config = LlamaConfig(
-            **(SMALL_SHAPE if self.dry else SHAPE), eos_token_id=end, pad_token_id=end, bos_token_id=None
+            **(SMALL_SHAPE if self.dry else asdict(MODEL)), eos_token_id=end, pad_token_id=end, bos_token_id=None
         )
         with torch.device("cuda" if self.cuda else "cpu"):
             torch.set_default_dtype(torch.bfloat16 if self.cuda else torch.float32)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trl_dsmath.data.journal import write_whole
+from trl_dsmath.data.journal import write_rows, write_whole
 from trl_dsmath.data.prompts import instruct
 
 TURNS = 3
@@ -237,8 +237,3 @@ def labels_of(folder: Path) -> dict[str, bool]:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Reads JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes JSON lines, whole or not at all."""
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trl_dsmath.data.files import load_split
+from trl_dsmath.data.journal import write_rows
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.generation import SamplerConfig, describe_prompt, load_sampler
 from trl_dsmath.inference import RFTConfig, plan, rejection
 from trl_dsmath.scripts import ScriptParser, recipe_script, run_script, say
+from trl_dsmath.scripts.run import PROGRAM
 
 
 @dataclass
@@ -97,10 +99,10 @@ def collect(args: RFTArguments, config: RFTConfig, model: SamplerConfig, folder:
         raise ConfigError(
             "No solution is kept: draw more (--num_samples), or start from a model that solves some problems."
         )
-    rejection.write_rows(folder / "train.jsonl", rows)
+    write_rows(folder / "train.jsonl", rows)
     pairs = rejection.preference_rows(draws, config.max_per_problem)
     if pairs:
-        rejection.write_rows(folder / "pairs" / "train.jsonl", pairs)
+        write_rows(folder / "pairs" / "train.jsonl", pairs)
     say("saved", f"{folder / 'train.jsonl'}; {len(pairs):,} pairs of right and wrong for DPO in {folder / 'pairs'}")
 
 
@@ -108,7 +110,7 @@ def fine_tune(base: str, recipe: str, folder: Path) -> None:
     """Fine-tunes the base model on the solutions of a round; a finished round is not trained again."""
     words = ["--config", recipe, "--model_name_or_path", base, "--dataset_name", str(folder / "train.jsonl")]
     command = [sys.executable, str(recipe_script("sft")), *words, "--output_dir", str(folder / "model")]
-    code = subprocess.run(command, check=False, env={**os.environ, "TRL_DSMATH_COMMAND": "dsmath sft"}).returncode
+    code = subprocess.run(command, check=False, env={**os.environ, PROGRAM: "dsmath sft"}).returncode
     if code:
         raise ConfigError(f"The fine-tuning ended with code {code}: see above. The same command goes on from there.")
 

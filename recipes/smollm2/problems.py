@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trl_dsmath.data.files import load
-from trl_dsmath.data.journal import write_whole
 from trl_dsmath.errors import DataError
 
 # fmt: off
@@ -177,12 +176,6 @@ def short_gsm8k(dataset: str, split: str, count: int, seed: int) -> list[dict[st
     if len(rows) < count:
         raise DataError(f"{dataset}, {split}: {len(rows)} short problems, {count} are needed.")
     return random.Random(seed).sample(rows, count)
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes JSON lines, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

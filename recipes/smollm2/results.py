@@ -42,7 +42,7 @@ CAVEATS = (
     "**A kind that rises in the unseen form too was learned to compute**; one that rises in the known forms only was learned by "
     "its words.",
     "**Intervals are over the problems of one run each**, not over seeds: with several seeds the problems of all are pooled, "
-    "and the range over the seeds stands beside it.",
+    "and the range over the seeds is beside it.",
 )
 
 
@@ -220,14 +220,14 @@ def votes_section(seeds: Sequence[Path]) -> list[Section]:
 
 def prm_section(seeds: Sequence[Path]) -> list[Section]:
     """What the process reward model measured on held-out solutions."""
-    table = [["seed", "steps judged", "accuracy", "AUROC", "loss"]]
+    table = [["seed", "step accuracy", "step AUROC", "first-error F1", "loss"]]
     for seed in seeds:
         state = seed / "prm" / "trainer_state.json"
         if state.exists():
             logs = [row for row in json.loads(state.read_text())["log_history"] if "eval_loss" in row]
             if logs:
                 values = {key.removeprefix("eval_"): value for key, value in logs[-1].items()}
-                cells = (values.get(key) for key in ("num_steps", "accuracy", "auroc", "loss"))
+                cells = (values.get(key) for key in ("step_accuracy", "auroc", "first_error_f1", "loss"))
                 table.append(
                     [seed.name.removeprefix("seed-"), *("" if one is None else f"{one:.3g}" for one in cells)]
                 )

@@ -19,11 +19,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import results
-from problems import short_gsm8k, word_problems, write_rows
+from problems import short_gsm8k, word_problems
 
-from trl_dsmath.data.journal import differing, write_whole
+from trl_dsmath.data.journal import differing, write_rows, write_whole
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.scripts import ScriptParser, recipe_script, run_script, say
+from trl_dsmath.scripts.run import PROGRAM
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def run(folder: Path, name: str, command: str) -> None:
     print(f"\n$ dsmath {command}", flush=True)
     stage, *words = shlex.split(command)
     start = time.monotonic()
-    environment = {**os.environ, "TRL_DSMATH_COMMAND": f"dsmath {stage}"}
+    environment = {**os.environ, PROGRAM: f"dsmath {stage}"}
     process = subprocess.Popen([sys.executable, str(recipe_script(stage)), *words], env=environment)
     try:
         _, status, usage = os.wait4(process.pid, 0)

@@ -11,6 +11,7 @@ import pytest
 import results
 import smollm2
 
+from trl_dsmath.data.journal import write_rows
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.scripts import ScriptParser, recipe_script, script_parser
 
@@ -119,21 +120,24 @@ def run(tmp_path: Path) -> Path:
     ]
     smollm2.claim(tmp_path, smollm2.Settings())
     seed = tmp_path / "seed-0"
-    problems.write_rows(seed / "data/test.jsonl", data)
+    write_rows(seed / "data/test.jsonl", data)
     for name, right in {"evaluate-sft": 1, "evaluate-grpo": 3}.items():
         scores = [
             {"problem": i, "strict_verdict": "correct" if i < right else "no_answer", "flexible_verdict": "correct"}
             for i in range(4)
         ]
-        problems.write_rows(seed / name / "scores.jsonl", scores[::-1])
+        write_rows(seed / name / "scores.jsonl", scores[::-1])
         (seed / name / "report.json").write_text(json.dumps({"cut_off_samples": {"gsm8k": right}}))
     cost = json.dumps({"wall": 60, "cpu": 90, "peak_gib": 2})
-    problems.write_rows(seed / "finished/x.jsonl", [])
+    write_rows(seed / "finished/x.jsonl", [])
     (seed / "finished/sft.json").write_text(cost)
+    (seed / "prm").mkdir()
+    figures = {"eval_step_accuracy": 0.75, "eval_auroc": 0.5, "eval_first_error_f1": 0.25, "eval_loss": 0.6}
+    (seed / "prm/trainer_state.json").write_text(json.dumps({"log_history": [{"loss": 1.0}, figures]}))
     drawn = [("5", 0.2), ("5", 0.2), ("6", 0.9), (None, 0.1)]
     samples = [{"id": "q", "index": i, "answer": answer, "score": score} for i, (answer, score) in enumerate(drawn)]
-    problems.write_rows(seed / "solve-sft.samples.jsonl", samples)
-    problems.write_rows(seed / "solve-sft.jsonl", [{"id": "q", "answer": "6", "gold": "6"}])
+    write_rows(seed / "solve-sft.samples.jsonl", samples)
+    write_rows(seed / "solve-sft.jsonl", [{"id": "q", "answer": "6", "gold": "6"}])
     return tmp_path
 
 
@@ -153,4 +157,5 @@ def test_the_report_counts_kinds_forms_and_votes(run: Path) -> None:
     votes = next(row for row in rows if row[:2] == ["SFT", "25.0 %"])
     assert [cell.split(" [")[0] for cell in votes[2:]] == ["0.0 %", "100.0 %", "100.0 %"]
     assert ["sft", "1.0", "1.5", "2.0"] in rows
+    assert ["0", "0.75", "0.5", "0.25", "0.6"] in rows
     assert "from 33.3% to 100.0%" in page and (run / "report.html").exists()

@@ -1,10 +1,9 @@
 """`dsmath pass-rate`: the problems that a model solves sometimes, from samples that are there."""
 
 import argparse
-import json
 from pathlib import Path
 
-from ..data.journal import write_whole
+from ..data.journal import write_rows
 from ..errors import ConfigError
 from ..inference.rejection import check_rates, histogram, rated_problems
 from ..scripts.options import parse_light
@@ -38,6 +37,6 @@ def main(argv: list[str]) -> int:
     if args.output:
         if not kept:
             raise ConfigError(f"No problem is left for {args.output}: widen --min and --max.")
-        write_whole(args.output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+        write_rows(args.output, kept)
         print(f"saved       {args.output}")
     return 0

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -272,6 +272,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Writes a file so that a kill leaves the old one or the new one; see [`whole_file`]."""
     with whole_file(path) as file:
         file.write(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes JSON lines, whole or not at all; folders above the file are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, b"".join(json_line(dict(row)) for row in rows))
 
 
 def _key(row: dict[str, Any], columns: Sequence[str]) -> tuple:

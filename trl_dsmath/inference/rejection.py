@@ -1,6 +1,5 @@
 """Rejection sampling: a model's own right solutions as a data set for SFT, and problems by pass rate for GRPO."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..data.benchmarks import Problem
 from ..data.columns import find_columns
 from ..data.files import read_jsonl
-from ..data.journal import Journal, write_whole
+from ..data.journal import Journal
 from ..data.prompts import PromptArguments
 from ..data.rejection import Candidate, PassRate, keep_ways, pass_rates
 from ..errors import ConfigError, DataError
@@ -55,8 +54,8 @@ class RFTConfig(PromptArguments):
             See [`~trl_dsmath.data.prompts.PromptArguments`].
         time_limit (`float`, *optional*, defaults to `5.0`):
             Seconds of CPU time for judging one answer.
-        samples_at_once (`int`, *optional*):
-            Samples drawn between two writes. If `None`, 64 with transformers, 4,096 with vLLM.
+        samples_at_once (`int`, *optional*, defaults to `4096`):
+            Samples that the engine is given at a time, as in [`EvaluateConfig`].
 
     Raises:
         ConfigError: a value that cannot work.
@@ -76,9 +75,7 @@ class RFTConfig(PromptArguments):
     min_pass_rate: float = field(default=0.0, metadata={"help": "Problems that are solved more rarely are left out."})
     max_pass_rate: float = field(default=1.0, metadata={"help": "Problems that are solved more often are left out."})
     time_limit: float = field(default=TIME_LIMIT, metadata={"help": "Seconds of CPU time for judging one answer."})
-    samples_at_once: int | None = field(
-        default=None, metadata={"help": "Samples between two writes; 64, or 4096 with vLLM, when left out."}
-    )
+    samples_at_once: int = field(default=4096, metadata={"help": "Samples that the engine is given at a time."})
 
     def __post_init__(self) -> None:
         if self.max_per_problem is not None and self.max_per_problem < 1:
@@ -166,8 +163,7 @@ def draw_solutions(
         `int`: how many samples were drawn.
     """
     tasks = plan(problems, config.evaluation(), identity, sampler)
-    at_once = config.samples_at_once or 64
-    return run(tasks, sampler, folder, dict(record or {}), at_once)
+    return run(tasks, sampler, folder, dict(record or {}), config.samples_at_once)
 
 
 def read_draws(folder: str | Path, time_limit: float = TIME_LIMIT) -> list[Draw]:
@@ -367,9 +363,3 @@ def histogram(rates: Iterable[float], lowest: float = 0.0, highest: float = 1.0,
         if counts[place]
     ]
     return "\n".join(lines)
-
-
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes JSON lines, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -4,7 +4,6 @@ A stage is a process of its own. That gives back the memory of the GPU, lets the
 leaves nothing in this process, such as random streams, that a resumed run would lack.
 """
 
-import json
 import os
 import random
 import shutil
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ..data.journal import write_whole
+from ..data.journal import write_rows, write_whole
 from ..errors import DsMathError
 from ..scripts.adapters import merge_adapter
 from ..scripts.recipes import recipe_script
@@ -95,7 +94,7 @@ def replay_phase(new: Path, earlier: Sequence[Path], share: float, seed: int, ou
     if not all(isinstance(label, bool) for row in rows for label in row["labels"]):  # a column has one type
         rows = [{**row, "labels": [float(label) for label in row["labels"]]} for row in rows]
     stream.shuffle(rows)
-    write_whole(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_rows(output, rows)
     print(f"labels      {len(rows) - count:,} new, {count:,} replayed ({count / len(rows):.1%}): {output}", flush=True)
 
 

@@ -49,13 +49,15 @@ def rate_warning(stage: Literal["sft", "grpo"], rate: float, parameters: int, lo
     return f"learning_rate {rate:g} is {far} the usual {usual:.1g} for {what}: {effect} (docs/sft.md, Learning rates)"
 
 
-def why_nothing_is_learned(history: Sequence[dict[str, Any]]) -> str | None:
+def why_nothing_is_learned(history: Sequence[dict[str, Any]], advantage: str = "group") -> str | None:
     """
     Why a run cannot learn, by the metrics that TRL logged in every one of its steps; `None` where nothing shows it.
 
     Args:
         history (`Sequence[dict]`):
             `trainer.state.log_history`.
+        advantage (`str`, *optional*, defaults to `"group"`):
+            As in [`~grpo.DeepSeekMathGRPOConfig`]: with `"correct"` a group that is right throughout teaches.
 
     Returns:
         `str` or `None`: the first cause that holds, with the fix.
@@ -78,6 +80,8 @@ def why_nothing_is_learned(history: Sequence[dict[str, Any]]) -> str | None:
         )
     if always("frac_reward_zero_std", 1.0) and all(entry.get("steps/frac_zero_std", 1.0) == 1.0 for entry in logs):
         easy = sum(entry.get("reward", 0.0) for entry in logs) / len(logs) > 0.5
+        if easy and advantage == "correct":
+            return None
         fix = "take harder problems" if easy else "take easier problems, train with `dsmath sft` first"
         return (
             "All completions of a question got the same reward, in every group, which leaves no advantage to learn from: "
@@ -105,15 +109,15 @@ class LearningCheck(TrainerCallback):
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if sum("loss" in entry for entry in state.log_history) >= _ENOUGH:
-            self._tell(state)
+            self._tell(args, state)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._tell(state)
+        self._tell(args, state)
 
-    def _tell(self, state: TrainerState) -> None:
-        line = None if self._told else why_nothing_is_learned(state.log_history)
+    def _tell(self, args: TrainingArguments, state: TrainerState) -> None:
+        line = None if self._told else why_nothing_is_learned(state.log_history, getattr(args, "advantage", "group"))
         if line:
             self._told = True
             say("warning", line)
