@@ -70,6 +70,13 @@ def test_one_step_that_is_otherwise_is_enough(entry: dict[str, Any]) -> None:
     assert why_nothing_is_learned([*[{"loss": 0.0, **entry}] * 3, {"loss": 0.0, **entry, name: 0.5}]) is None
 
 
+def test_a_group_that_is_right_throughout_teaches_in_online_rft() -> None:
+    right, wrong = ([{"loss": 0.1, **EQUAL, "reward": reward, "grad_norm": 1.0}] for reward in (1.0, 0.0))
+    assert why_nothing_is_learned(right, "correct") is None
+    assert why_nothing_is_learned(wrong, "correct")
+    assert why_nothing_is_learned(right, "group")
+
+
 def test_steps_that_differ_teach_though_outcomes_do_not() -> None:
     assert why_nothing_is_learned([{"loss": 0.1, **EQUAL, "steps/frac_zero_std": 0.5, "grad_norm": 1.0}]) is None
     assert why_nothing_is_learned([]) is None
