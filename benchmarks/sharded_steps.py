@@ -12,8 +12,8 @@ weights, hidden size 64; AdamW; gradient checkpointing and clipping as by defaul
   and its own preparation of model, optimiser and reference model runs as on GPUs, over gloo. Nothing else is changed.
 * PRM: the third loss is `evaluate()`'s, after the last step.
 * GRPO: sampling draws other tokens on two processes than on one. So each run samples with top_k=1 and the sampled tokens
-  are compared (and, but under FSDP2, what `MathEvaluationCallback` solves); the update is then made on completions that are the same in each run, right and wrong ones, of which
-  the middle one of three groups lies on both processes. The first loss of outcome GRPO is 0 by construction (the
+  are compared (and, but under FSDP2, what `MathEvaluationCallback` solves). The update is then made on completions that are
+  the same in each run, right and wrong ones; the middle one of three groups lies on both processes. The first loss of outcome GRPO is 0 by construction (the
   advantages of a group sum to 0, ratio 1, reference = policy); its gradient is not, nor is the second.
 
 Compared: the loss of each step, the norm of its gradient, and the weights that `save_model` wrote. Exit code 1 when one of
@@ -114,7 +114,7 @@ def solve_held_out(trainer: Any, out: Path) -> list[str]:
     problems = [{"prompt": problem(i)[0], "solution": rf"\boxed{{{problem(i)[1]}}}"} for i in range(40, 43)]
     MathEvaluationCallback(trainer, problems, every=1, max_new_tokens=8, batch_size=1).evaluate()
     (file,) = (out / "eval_math").glob("*.jsonl")  # written by the first process before the metrics reach the others
-    return file.read_text().splitlines()
+    return sorted(file.read_text().splitlines())  # two processes write them in another order than one
 
 
 def make_trainer(run: str, sharding: str, folder: Path, out: str) -> Any:
