@@ -162,6 +162,17 @@ def test_a_finished_run_is_not_done_again_and_other_arguments_are_refused(
         prepare(str(crawl), str(finished), [], Execution(tasks=3), max_bytes=1_000_000, seconds=2.0)
 
 
+def test_relative_folders_belong_to_the_current_folder_of_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):  # in one process: fsspec keeps what it has opened by name
+        (tmp_path / name / "crawl").mkdir(parents=True)
+        (tmp_path / name / "crawl/0.jsonl").write_text(json.dumps({"url": f"http://a.org/{name}", "text": name * 9}))
+        monkeypatch.chdir(tmp_path / name)
+        prepare("crawl", "pages", execution=Execution(tasks=1))
+        assert [page["url"] for page in read_jsonl(next(Path("pages/clean").iterdir()))] == [f"http://a.org/{name}"]
+
+
 @pytest.fixture(scope="module")
 def small(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The crawl without the page that takes its whole time limit."""

@@ -1,6 +1,7 @@
 """From a crawl to clean text: extract, find duplicates, drop them, decontaminate; on one machine, on Ray or on Slurm."""
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -85,12 +86,13 @@ def make_executors(
     """The datatrove executors of the stages, in order; `prepare` runs them. On Slurm each waits for the one before."""
     from datatrove.io import get_datafolder
 
-    files, _ = page_files(get_datafolder(pages).list_files())
+    files, _ = page_files(get_datafolder(_absolute(pages)).list_files())
     if not files:
         raise DataError(f"{pages}: no file here ends in {ENDINGS}.")
     _remember(output, {"pages": pages, "files": files, "benchmarks": [str(path) for path in benchmarks],
                        "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds,
                        **({"filters": list(map(_described, filters))} if filters else {})})  # fmt: skip
+    pages, output = _absolute(pages), _absolute(output)
 
     def folder(name: str) -> str:
         return f"{output.rstrip('/')}/{name}"
@@ -153,6 +155,11 @@ def make_executors(
     return executors
 
 
+def _absolute(path: str) -> str:
+    """A local path from the root: fsspec keeps the folder that a relative one meant when it was first used."""
+    return path if "://" in path else os.path.abspath(path)
+
+
 def _described(chosen: Any) -> str:
     """A filter and its settings, the same in every run."""
     settings = {name: sorted(value) if isinstance(value, set) else value for name, value in vars(chosen).items()}
@@ -164,7 +171,7 @@ def _remember(output: str, arguments: dict[str, Any]) -> None:
     """Writes what a run was started with, and refuses to go on with something else."""
     from datatrove.io import get_datafolder
 
-    folder = get_datafolder(output)
+    folder = get_datafolder(_absolute(output))
     if folder.isfile("run.json"):
         if changed := differing(json.loads(folder.read_text("run.json")), arguments):
             raise ConfigError(f"{output} holds a run with other settings: {changed}. Use a new folder, or delete it.")
