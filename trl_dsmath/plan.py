@@ -1,7 +1,7 @@
 """Does a run fit on the hardware? Counted on the meta device, before anything is loaded (`dsmath plan`).
 
 `read_run` turns the settings of a stage into a [`Run`], `forecast` counts its memory part by part, and `advise` finds what to
-change where it does not fit. The formulas and their limits are in docs/plan.md.
+change where it does not fit. The formulas and their limits are in docs/guides/plan.md.
 """
 
 import json
@@ -549,7 +549,7 @@ def _state_bytes(optim: str, itemsize: int) -> float:
 
 
 def _activations(run: Run) -> list[Part]:
-    """What backward needs of a micro-batch: measured on Llama and Qwen2 layers with SDPA (docs/plan.md)."""
+    """What backward needs of a micro-batch: measured on Llama and Qwen2 layers with SDPA (docs/guides/plan.md)."""
     shape, tokens = run.model, run.rows * run.tokens
     inner = 2 * shape.key_value + 4 * shape.intermediate
     if not run.mixed and run.itemsize == 4:
