@@ -1,7 +1,7 @@
 """Quantised inference: bytes and logits of 8 and 4 bits against bfloat16, a 4-bit LoRA step, and what a 7B needs.
 
     python benchmarks/quantization.py --output benchmarks/results/quantization.md      (all parts that the machine allows)
-    python benchmarks/quantization.py --part table                                     (the table of docs/memory.md)
+    python benchmarks/quantization.py --part table                                     (the table of docs/guides/quantization.md)
     python benchmarks/quantization.py --part gpu                                       (needs CUDA)
 
 bytes: a Llama of 219M random weights, saved once and loaded in each form by the loader of `dsmath solve`; bytes are counted
@@ -163,7 +163,7 @@ def lora_step(folder: str) -> list[str]:
 
 
 def table() -> list[str]:
-    """The table of docs/memory.md: the 7B of the published shape, from its config."""
+    """The table of docs/guides/quantization.md: the 7B of the published shape, from its config."""
     config = LlamaConfig(**asdict(MODEL), tie_word_embeddings=False)
     tokens = MODEL.max_position_embeddings
     lines = [

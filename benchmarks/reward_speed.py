@@ -5,7 +5,7 @@
 Three batches, each as GRPO makes it: 16 prompts x 64 completions with integer golds; the same with mixed golds
 (integers, fractions, radicals, intervals); 177 distinct symbolic pairs. Golds come from MATH-500 and GSM8K, answers are
 right ones, rewritten ones and wrong ones; every completion carries about a thousand characters of reasoning. TRL gets
-its gold in `$...$` (bare LaTeX it mis-reads, see docs/grading.md). The best of the rounds is compared, and every verdict
+its gold in `$...$` (bare LaTeX it mis-reads, see docs/guides/reward.md). The best of the rounds is compared, and every verdict
 that differs is printed: they are TRL's errors or they are ours.
 """
 

@@ -25,15 +25,15 @@ GSM8K = ["gsm8k", "data/gsm8k", "path/to/gsm8k", "openai/gsm8k"]
 
 # What earlier commands of other pages have made.
 MADE_BEFORE = {
-    "annotation": {"runs/cpu/sft": "model"},
-    "corpus-first-hour": {"lid.176.ftz": "languages.bin"},
-    "grpo": {"runs/cpu/sft": "model", "my.yaml": "grpo.yaml", "mymodule.py": "mymodule.py"},
-    "recipes": {"my.yaml": "sft.yaml"},
-    "evaluation": {"runs/cpu/sft": "model"},
-    "pretrain": {"runs/cpu/corpus/corpus": "pages", "my.yaml": "pretrain.yaml"},
-    "prm": {"runs/prm": "prm", "labels.jsonl": "labels.jsonl"},
-    "sft": {"my.yaml": "sft.yaml"},
-    "solve": {"runs/cpu/sft": "model"},
+    "guides/step-labels": {"runs/cpu/sft": "model"},
+    "guides/own-crawl": {"lid.176.ftz": "languages.bin"},
+    "guides/grpo": {"runs/cpu/sft": "model", "my.yaml": "grpo.yaml", "mymodule.py": "mymodule.py"},
+    "guides/recipes": {"my.yaml": "sft.yaml"},
+    "guides/evaluate": {"runs/cpu/sft": "model"},
+    "guides/pretrain": {"runs/cpu/corpus/corpus": "pages", "my.yaml": "pretrain.yaml"},
+    "guides/prm": {"runs/prm": "prm", "labels.jsonl": "labels.jsonl"},
+    "guides/sft": {"my.yaml": "sft.yaml"},
+    "guides/solve": {"runs/cpu/sft": "model"},
 }
 
 _ON_CPU = "use_cpu: true\nbf16: false\ngradient_checkpointing: false\nreport_to: none\n"

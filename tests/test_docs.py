@@ -17,9 +17,15 @@ from trl_dsmath.errors import ConfigError, SandboxError
 from trl_dsmath.sandbox import run_python
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 WITH_CODE = [page for page in PAGES if {"python", "bash"} & {language for language, _ in blocks(page)}]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+def name(page: Path) -> str:
+    """`README`, `guides/sft`."""
+    return str(page.with_suffix("").relative_to(ROOT)).removeprefix("docs/")
+
 
 _UPDATE = "--max_steps 1 --disable_tqdm true --save_steps 1"
 _GRPO = (
@@ -51,7 +57,7 @@ SMALLER = {
 }
 # The same on one page.
 SMALLER_ON = {
-    "quickstart": {
+    "tutorial/quickstart": {
         "dsmath quickstart": "--stages corpus,pretrain,sft,grpo --pages 100 --pretrain_steps 2 --sft_steps 1 "
         "--grpo_steps 1 --problems 4 --vote_problems 2"
     },
@@ -75,6 +81,7 @@ ELSEWHERE = [
     (r"^pip install |pre-commit install$", "installs"),
     (r"^dsmath iterate ", "processes of its own: run in tests/test_iterate.py"),
     (r"^trl (grpo|dpo) ", "processes of its own; `trl grpo` runs in tests/cli/test_trl_cli.py"),
+    (r"^dsmath audit ", "a run with completions: run in tests/audit/test_audit.py"),
     (r"^dsmath (rft|pass-rate) ", "a model that is right sometimes: run in tests/cli/test_rft.py"),
     (r"^dsmath (sft|grpo) .*(runs/rft/|grpo\.jsonl)", "goes on from `dsmath rft`: run in tests/cli/test_rft.py"),
     (r"^trl vllm-serve ", "vLLM and a GPU"),
@@ -85,19 +92,19 @@ ELSEWHERE = [
 CODES = {
     "dsmath corpus": {0, 3},  # 3: it waits for decisions
 }
-SLOW = {"README", "corpus", "corpus-first-hour", "quickstart"}
+SLOW = {"README", "guides/corpus", "guides/own-crawl", "tutorial/quickstart"}
 # Optional packages that the code of a page needs; "sandbox" needs an isolation backend.
 NEEDS = {
     "README": ["fasttext"],
     "index": ["fasttext"],
-    "quickstart": ["fasttext"],
-    "corpus": ["fasttext", "datatrove", "gradio"],
-    "corpus-extraction": ["datatrove"],
-    "corpus-first-hour": ["fasttext", "datatrove", "gradio"],
-    "recipes": ["peft"],
-    "solve": ["bitsandbytes"],
-    "sandbox": ["sandbox"],
-    "tools": ["sandbox"],
+    "tutorial/quickstart": ["fasttext"],
+    "guides/corpus": ["fasttext", "datatrove", "gradio"],
+    "guides/extraction": ["datatrove"],
+    "guides/own-crawl": ["fasttext", "datatrove", "gradio"],
+    "guides/recipes": ["peft"],
+    "guides/solve": ["bitsandbytes"],
+    "guides/sandbox": ["sandbox"],
+    "guides/tools": ["sandbox"],
 }
 
 
@@ -110,24 +117,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem in SLOW else []) for p in WITH_CODE],
+    [pytest.param(p, id=name(p), marks=[pytest.mark.slow] if name(p) in SLOW else []) for p in WITH_CODE],
 )
 def test_code_runs(page: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in NEEDS.get(page.stem, []):
-        if name == "sandbox":
+    for needed in NEEDS.get(name(page), []):
+        if needed == "sandbox":
             try:
                 run_python("")
             except SandboxError as error:
                 pytest.skip(str(error))
         else:
-            pytest.importorskip(name)
-    furnish(world, page.stem, tmp_path)
+            pytest.importorskip(needed)
+    furnish(world, name(page), tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
     with listening("MODEL") as address:
         changed = CHANGED | {SERVER: address}
-        runner = Runner(SMALLER | SMALLER_ON.get(page.stem, {}), changed, ELSEWHERE, CODES)
+        runner = Runner(SMALLER | SMALLER_ON.get(name(page), {}), changed, ELSEWHERE, CODES)
         run_page(page, runner, monkeypatch)
 
 
@@ -140,7 +147,7 @@ def test_the_tables_hold_nothing_that_no_page_has() -> None:
     assert [pattern for pattern, _ in ELSEWHERE if not any(re.search(pattern, line) for line in lines)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_other_blocks_are_read(page: Path, tmp_path: Path) -> None:
     for language, text in blocks(page):
         assert language in {"python", "bash", "yaml", "json", "text"}, (
@@ -155,14 +162,15 @@ def test_other_blocks_are_read(page: Path, tmp_path: Path) -> None:
             json.loads(text)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), target
-        assert page.parent == ROOT or ".." not in target, f"{target} is no page of the site"
+        if page.parent != ROOT:
+            assert (page.parent / target).resolve().is_relative_to(ROOT / "docs"), f"{target} is no page of the site"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_files_and_benchmarks_in_the_text_exist(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in re.findall(r"`([^`\n]+)`", page.read_text()):
         if words.startswith("python benchmarks/"):
@@ -173,7 +181,7 @@ def test_files_and_benchmarks_in_the_text_exist(page: Path, monkeypatch: pytest.
 
 def test_the_table_of_recipes_is_the_folder() -> None:
     rows = re.findall(
-        r"^\| (\w+/[\w-]+) \| .*? \| `(dsmath .*?)` \|", (ROOT / "docs/recipes.md").read_text(), re.MULTILINE
+        r"^\| (\w+/[\w-]+) \| .*? \| `(dsmath .*?)` \|", (ROOT / "docs/guides/recipes.md").read_text(), re.MULTILINE
     )
     assert sorted(name for name, _ in rows) == sorted(
         f"{file.parent.name}/{file.stem}" for file in (ROOT / "recipes").glob("*/*.yaml")
@@ -184,12 +192,16 @@ def test_the_table_of_recipes_is_the_folder() -> None:
         assert words[1] == stage and words[words.index("--config") + 1] == recipe
         header = "".join(line for line in (ROOT / f"recipes/{name}.yaml").read_text().splitlines() if line[:1] == "#")
         row = next(
-            line for line in (ROOT / "docs/recipes.md").read_text().splitlines() if line.startswith(f"| {name} |")
+            line
+            for line in (ROOT / "docs/guides/recipes.md").read_text().splitlines()
+            if line.startswith(f"| {name} |")
         )
         forecast = re.search(r"([\d.]+) GiB by plan", row)
         if forecast:
             assert re.search(
-                rf"^\| {name} \|[^|]*\|[^|]*\b{forecast[1]}\b", (ROOT / "docs/plan.md").read_text(), re.MULTILINE
+                rf"^\| {name} \|[^|]*\|[^|]*\b{forecast[1]}\b",
+                (ROOT / "docs/guides/plan.md").read_text(),
+                re.MULTILINE,
             )
         if "NOT RUN YET" not in row:
             assert "NOT RUN YET" not in header, name
@@ -199,7 +211,7 @@ def test_the_rules_of_the_corpus_figures_are_as_many_as_the_page_says() -> None:
     file = ROOT / "benchmarks/corpus_rules.csv"
     assert (
         f"{len(file.read_text().splitlines()) - 1} rules (`benchmarks/corpus_rules.csv`)"
-        in (ROOT / "docs/corpus.md").read_text()
+        in (ROOT / "docs/guides/corpus.md").read_text()
     )
     rules = read_rules(file)
     assert rules.of("https://doc.sagemath.test/html/en/reference/groups/x.html") == "math"

@@ -5,7 +5,7 @@
 corpus, pretrain, sft, annotate (step labels by roll-outs), prm (process reward model), grpo (rewarded by the outcome),
 step_grpo (by outcome and steps), solve (self-consistency before and after), quantize (8 and 4 bits). Prints the result of
 each stage and writes a report. Stopped and started again, it goes on where it was. Seed 0: greedy accuracy 41.6 % after
-SFT, 100.0 % after GRPO; docs/quickstart.md has five seeds and how to read them.
+SFT, 100.0 % after GRPO; docs/tutorial/quickstart.md has five seeds and how to read them.
 
 The files beside this one: `task.py` (problems, the sloppy author, the crawl), `model.py` (tokenizer, model, measuring),
 `run.py` (settings and folder), `progress.py` and `quiet.py` (terminal), `report.py`.
@@ -80,7 +80,7 @@ SCHEDULE: dict[str, Any] = {
     "adam_beta2": 0.98,
 }
 # The first step's tokens collect the rewards of all four steps: a quarter brings that to the scale of the outcome. With 1,
-# a run on seed 0 found a wrong digit that its PRM takes for right, and ended at 89.8 instead of 96.8 %: docs/quickstart.md.
+# a run on seed 0 found a wrong digit that its PRM takes for right, and ended at 89.8 instead of 96.8 %: docs/tutorial/quickstart.md.
 PROCESS_WEIGHT = 0.25
 
 
@@ -283,7 +283,7 @@ def prm(run: Run) -> Result:
     args = PRMConfig(
         **shared_arguments(run, "prm", save_steps=50),
         max_steps=run.settings.prm_steps,
-        prm_type="likelihood",  # the form that a model this small can learn; docs/prm.md says why it is rarely sensible
+        prm_type="likelihood",  # the form that a model this small can learn; docs/guides/prm.md says why it is rarely sensible
         per_device_train_batch_size=16,
         learning_rate=1e-3,
         lr_scheduler_type="linear",

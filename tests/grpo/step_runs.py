@@ -190,7 +190,7 @@ def largest_error(
     scale: str = "group",
     blank_line: bool = False,
 ) -> dict[str, float]:
-    """Compares what reached the loss with the formulas of docs/process-rewards.md; returns counts of what was met."""
+    """Compares what reached the loss with the formulas of docs/guides/step-rewards.md; returns counts of what was met."""
     made = tokenizer()
     batches: dict = defaultdict(list)
     for row in rows:

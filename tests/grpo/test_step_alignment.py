@@ -104,7 +104,7 @@ def test_worked_byte_level() -> None:
     # a whole step inside one token, and so no token of its own: one step
     assert align(ids_of(tokenizer, "3", "\nx\n", "4")) == ([1, 2], ["3\nx\n", "4"])
     assert align(ids_of(tokenizer, "3", "\n\n#", "Ċ", "4")) == ([1, 2, 3], ["3\n\n", "#\n", "4"])
-    # an added token with the newline in front, as in the toy of docs/process-rewards.md
+    # an added token with the newline in front, as in the toy of docs/guides/step-rewards.md
     assert align([*ids_of(tokenizer, "7", "\nTherefore, ", "7"), eos]) == ([1, 3], ["7\n", "Therefore, 7"])
 
 

@@ -26,7 +26,7 @@ def test_usual_rates() -> None:
 def test_a_rate_far_away_is_told() -> None:
     assert rate_warning("sft", 2e-3, 135_000_000) == (
         "learning_rate 0.002 is 20 times the usual 0.0001 for SFT of 135M weights: it may ruin what the model knows "
-        "(docs/sft.md, Learning rates)"
+        "(docs/guides/sft.md, Learning rates)"
     )
     low = rate_warning("grpo", 1e-6, 135_000_000)
     assert low is not None and "1/30 of the usual 3e-05 for GRPO of 135M weights: it may learn nothing" in low

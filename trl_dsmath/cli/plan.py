@@ -24,7 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="dsmath plan",
         description="Forecast the memory of a run from its settings, part by part, on the meta device; with --probe its "
         "time too. Any other "
-        "--key value goes to the stage and overrides the recipe. Exit code 1 when it does not fit. See docs/plan.md.",
+        "--key value goes to the stage and overrides the recipe. Exit code 1 when it does not fit. See docs/guides/plan.md.",
         allow_abbrev=False,
     )
     parser.add_argument("--recipe", required=True, help="STAGE/NAME of a recipe (grpo/paper), or a file with --stage")

@@ -75,7 +75,7 @@ def run_loop(
         ConfigError: the folder holds a run with other settings, is in use by another run, or cannot be written.
         DataError: pages, seed or labels cannot be read or used.
 
-    Source: §2.1 of the paper. What it leaves open is in docs/corpus.md.
+    Source: §2.1 of the paper. What it leaves open is in docs/guides/corpus.md.
     """
     folder = Path(folder)
     with lock(folder / ".lock"):

@@ -68,7 +68,7 @@ def normalize_step_rewards(step_rewards: StepRewards, num_generations: int, scal
     Raises:
         ValueError: the number of completions is not a multiple of `num_generations`.
 
-    Source: §4.1.3. The paper does not say which deviation it means; see docs/differences.md.
+    Source: §4.1.3. The paper does not say which deviation it means; see docs/background/differences.md.
 
     Example:
     ```python

@@ -23,9 +23,9 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
 
     Parameters:
         learning_rate (`float`, *optional*, defaults to `1e-6`):
-            Source: §4.2. It is the one for all weights of a 7B model; see docs/grpo.md for LoRA and for small models.
+            Source: §4.2. It is the one for all weights of a 7B model; see docs/guides/grpo.md for LoRA and for small models.
         lr_scheduler_type (`str`, *optional*, defaults to `"constant"`):
-            The paper names no schedule for this stage; TRL's is `"linear"`. See docs/differences.md.
+            The paper names no schedule for this stage; TRL's is `"linear"`. See docs/background/differences.md.
         beta (`float`, *optional*, defaults to `0.04`):
             Coefficient of the KL term. Source: §4.2.
         num_generations (`int`, *optional*):
@@ -51,13 +51,13 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
         advantage (`str`, *optional*, defaults to `"group"`):
             What multiplies the gradient of a completion: `"group"`, its reward relative to its group (GRPO); `"correct"`, 1 where
             its reward is above 0 and 0 otherwise, i.e. fine-tuning on the policy's own right samples (online RFT; set `beta` to
-            0 for the paper's). Source: Table 10. See docs/unified.md.
+            0 for the paper's). Source: Table 10. See docs/background/unified.md.
         use_bias_correction_kl (`bool`, *optional*, defaults to `False`):
             `True`, TRL's default, multiplies the KL term by the ratio, which changes its gradient even where the ratio
             is 1. Source: equation 4, which has no such factor.
         tool_rounds (`int`, *optional*, defaults to `0`):
             How often a completion may write when it can run programs: it sees the output of the programs of all rounds
-            but the last. The authors' harness has 2. 0: no tools. See docs/tools.md.
+            but the last. The authors' harness has 2. 0: no tools. See docs/guides/tools.md.
         tool_timeout (`float`, *optional*, defaults to `10.0`):
             Seconds for a program. Source: the authors' harness, as for the next.
         tool_output_chars (`int`, *optional*, defaults to `100`):

@@ -41,7 +41,7 @@ class DeepSeekMathGRPOTrainer(GRPOTrainer):
             Model to train, as in [`~trl.GRPOTrainer`].
         reward_funcs (`RewardFunc` or `list[RewardFunc]`, *optional*):
             Reward functions. If `None`, [`~rewards.boxed_accuracy_reward`], which reads the gold from the column
-            `solution`. (The paper uses a learned reward model here; see docs/differences.md.)
+            `solution`. (The paper uses a learned reward model here; see docs/background/differences.md.)
         args ([`DeepSeekMathGRPOConfig`] or [`~trl.GRPOConfig`], *optional*):
             Configuration. If `None`, a [`DeepSeekMathGRPOConfig`] with its defaults.
         train_dataset, eval_dataset, processing_class, reward_processing_classes, callbacks, optimizers, quantization_config, peft_config, tools, rollout_func, environment_factory:

@@ -1,4 +1,4 @@
-"""The memory of a run, part by part. The formulas and their limits are in docs/plan.md."""
+"""The memory of a run, part by part. The formulas and their limits are in docs/guides/plan.md."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -135,7 +135,7 @@ def _state_bytes(optim: str, itemsize: int) -> float:
 
 
 def _activations(run: Run) -> list[Part]:
-    """What backward needs of a micro-batch: measured on Llama and Qwen2 layers with SDPA (docs/plan.md)."""
+    """What backward needs of a micro-batch: measured on Llama and Qwen2 layers with SDPA (docs/guides/plan.md)."""
     shape, tokens = run.model, run.rows * run.tokens
     inner = 2 * shape.key_value + 4 * shape.intermediate
     if not run.mixed and run.itemsize == 4:

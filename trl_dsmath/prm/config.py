@@ -28,7 +28,7 @@ class PRMConfig(TrainingArguments):
         prm_type (`str`, *optional*, defaults to `"token_classification"`):
             What the model is: `"token_classification"` (a head with two labels, as TRL's former `PRMTrainer`),
             `"causal"` (Math-Shepherd's: a language model that says + or - after each step) or `"likelihood"` (a language
-            model whose own likelihood of the text, with one learned bias, is the score; see docs/prm.md for when that is
+            model whose own likelihood of the text, with one learned bias, is the score; see docs/guides/prm.md for when that is
             sensible, which is rarely).
         max_length (`int` or `None`, *optional*, defaults to `1024`):
             Longest sequence in tokens. Steps that are scored beyond it are left out and counted.

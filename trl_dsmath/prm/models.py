@@ -40,7 +40,7 @@ def detect_layout(name_or_path: str, config: "PreTrainedConfig") -> str:
             return name
     raise ConfigError(
         f"{name_or_path}: neither its config nor its name says how its scores are read. Give layout=, one of: "
-        f"{', '.join(LAYOUTS)} (docs/prm.md shows which released model has which)."
+        f"{', '.join(LAYOUTS)} (docs/guides/prm.md shows which released model has which)."
     )
 
 

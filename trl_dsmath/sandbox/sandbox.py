@@ -174,7 +174,7 @@ class Sandbox:
                 if backend == "landlock" and self._backend is None:
                     logger.warning(
                         "sandbox: only the weakest isolation backend, landlock, works on this machine "
-                        "(docs/sandbox.md):\n%s",
+                        "(docs/guides/sandbox.md):\n%s",
                         "\n".join(self._refusals),
                     )
                 self._refusals = []

@@ -9,7 +9,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from .run import say
 
-# Weights, and the rates of SFT and GRPO that learned, all weights trained; docs/sft.md has the sources.
+# Weights, and the rates of SFT and GRPO that learned, all weights trained; docs/guides/sft.md has the sources.
 RATES = (
     (1.3e6, 2e-3, 5e-4),  # random weights: recipes/sft/cpu.yaml, recipes/grpo/cpu.yaml
     (135e6, 1e-4, 3e-5),  # SmolLM2-135M-Instruct: recipes/sft/cpu-real.yaml, recipes/grpo/cpu-real.yaml
@@ -46,7 +46,7 @@ def rate_warning(stage: Literal["sft", "grpo"], rate: float, parameters: int, lo
     far = f"{rate / usual:.0f} times" if rate > usual else f"1/{usual / rate:.0f} of"
     what = f"{stage.upper()} of {parameters / 1e6:,.3g}M weights{' with LoRA' if lora else ''}"
     effect = "it may ruin what the model knows" if rate > usual else "it may learn nothing"
-    return f"learning_rate {rate:g} is {far} the usual {usual:.1g} for {what}: {effect} (docs/sft.md, Learning rates)"
+    return f"learning_rate {rate:g} is {far} the usual {usual:.1g} for {what}: {effect} (docs/guides/sft.md, Learning rates)"
 
 
 def why_nothing_is_learned(history: Sequence[dict[str, Any]], advantage: str = "group") -> str | None:

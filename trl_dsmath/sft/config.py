@@ -19,7 +19,7 @@ class MathSFTConfig(SFTConfig):
 
     Parameters:
         learning_rate (`float`, *optional*, defaults to `5e-5`):
-            Constant learning rate. Source: §3.2. It is the one for all weights of a 7B model; see docs/sft.md for LoRA
+            Constant learning rate. Source: §3.2. It is the one for all weights of a 7B model; see docs/guides/sft.md for LoRA
             and for small models.
         lr_scheduler_type (`str`, *optional*, defaults to `"constant"`):
             Source: §3.2.

@@ -2,7 +2,7 @@
 
 What is covered: hard and soft estimation, bisection for the first error, sharing and early stopping that leave hard
 labels as they are, resuming. What is not: whether a label is true. A step is "right" when the completer still reaches the
-right answer from it, which a lucky guess does too (docs/annotation.md).
+right answer from it, which a lucky guess does too (docs/guides/step-labels.md).
 """
 
 from .annotation import annotate

@@ -16,7 +16,7 @@ from .problems import Problem, Solution
 
 # Where the bisection divides what is left. A bad prefix costs all N roll-outs, a good one the few until the first right
 # one, and early prefixes are shared by more solutions. Probing at a quarter spent 22 % fewer roll-outs than halving on
-# solutions of 4 steps and 38 % fewer on 7 (docs/annotation.md), though it may ask for log K / log(4/3) prefixes.
+# solutions of 4 steps and 38 % fewer on 7 (docs/guides/step-labels.md), though it may ask for log K / log(4/3) prefixes.
 _SPLIT = 1 / 4
 
 
@@ -177,7 +177,7 @@ class Work:
         return prefix[self._prompt_length :]
 
     def rows(self, mode: Mode, num_rollouts: int, sampler: str) -> list[dict[str, object]]:
-        """The finished rows, one per solution, in the columns that docs/annotation.md describes.
+        """The finished rows, one per solution, in the columns that docs/guides/step-labels.md describes.
 
         A solution that was cut off has lost its last fragment, and with it the step that its own answer would label.
         """
