@@ -41,7 +41,7 @@ UPDATES, EVERY = 20, 5  # of the online methods; how many updates lie between tw
 HELD_OUT = 300  # problems for testing
 BATCH = GRPO_PROMPTS * GRPO_GROUP
 SEEDS, TUNING_SEED = range(5), 100
-ONLINE_RATES = [{"learning_rate": rate} for rate in (5e-4, 1e-3, 2e-3)]
+ONLINE_RATES = [{"learning_rate": rate} for rate in (2.5e-4, 5e-4, 1e-3, 2e-3)]
 GRID: dict[str, list[dict[str, Any]]] = {
     "RFT": [{"learning_rate": rate, "num_train_epochs": n} for n in (1, 3) for rate in (5e-4, 1e-3, 2e-3)],
     "Online RFT": ONLINE_RATES,
