@@ -1,10 +1,10 @@
 """Does exact checking of the arithmetic in a step find first errors of a small model, and does it leave right steps alone?
 
-    python benchmarks/step_arithmetic.py --gsm8k path/to/gsm8k/train.jsonl --annotated runs/smollm2/seed-0/annotate/train.jsonl
+    python benchmarks/step_arithmetic.py --gsm8k path/to/gsm8k/test.jsonl --annotated runs/smollm2/seed-0/annotate/train.jsonl
 
 The first part is step_arithmetic.jsonl: solutions of SmolLM2-135M-Instruct after `dsmath smollm2`'s SFT (greedy, every third
-wrong one and all right ones), read and marked with the first wrong step (`first_error`; null where the solution is right). `--annotated` adds labels by roll-outs,
-`--gsm8k` the reference solutions, whose steps are right but for a few.
+wrong one and all right ones), read and marked with the first wrong step (`first_error`; null where the solution is right).
+`--annotated` adds labels by roll-outs, `--gsm8k` the reference solutions, whose steps are right but for a few.
 """
 
 import argparse
