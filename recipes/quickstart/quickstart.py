@@ -92,11 +92,12 @@ class Arguments:
     stages: str = field(default=",".join(STAGES), metadata={"help": "Which stages, with commas."})
 
 
+ARGUMENTS = (Settings, Arguments)
+
+
 def main() -> None:
     """Runs the stages that are asked for and writes the report."""
-    parser = ScriptParser(
-        (Settings, Arguments), description="All stages of DeepSeekMath on a toy task, in minutes on a CPU."
-    )
+    parser = ScriptParser(ARGUMENTS, description="All stages of DeepSeekMath on a toy task, in minutes on a CPU.")
     settings, arguments = parser.parse_args_and_config()
     asked = [name.strip() for name in arguments.stages.split(",") if name.strip()]
     if not asked or set(asked) - set(STAGES):

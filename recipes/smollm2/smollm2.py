@@ -49,8 +49,11 @@ class Arguments:
     seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Seeds, one run each."})
 
 
+ARGUMENTS = (Settings, Arguments)
+
+
 def main() -> None:
-    parser = ScriptParser((Settings, Arguments), description="A real model of 135M weights through every stage.")
+    parser = ScriptParser(ARGUMENTS, description="A real model of 135M weights through every stage.")
     settings, arguments = parser.parse_args_and_config()
     output = Path(arguments.output_dir)
     claim(output, settings)
