@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from trl_dsmath.cli.plan import runs_of
 from trl_dsmath.corpus.rules import read_rules
 from trl_dsmath.errors import ConfigError, SandboxError
 from trl_dsmath.sandbox import run_python
+from trl_dsmath.scripts.recipes import recipe_infos
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -76,7 +78,7 @@ CHANGED = {
 SERVER = "http://localhost:8000"  # replaced by the address of a listener of the test
 # Not run here: pattern and reason. Their flags and recipes are read by the command's own parser (docs_runner.read_flags).
 ELSEWHERE = [
-    (r"^dsmath (?!plan).*--config \S*(gpu24|paper|r1_zero|one-machine)\b", "7B weights, or a cluster"),
+    (r"^dsmath (?!plan).*--config \S*(gpu24|paper|r1_zero|one-machine|cpu-real)\b", "a real model, or a cluster"),
     (r"^make ", "the commands behind them are run on their own"),
     (r"^pip install |pre-commit install$", "installs"),
     (r"^dsmath iterate ", "processes of its own: run in tests/test_iterate.py"),
@@ -100,8 +102,8 @@ NEEDS = {
     "guides/corpus": ["fasttext", "datatrove", "gradio"],
     "guides/extraction": ["datatrove"],
     "guides/own-crawl": ["fasttext", "datatrove", "gradio"],
-    "guides/recipes": ["peft"],
     "guides/solve": ["bitsandbytes"],
+    "guides/quantization": ["bitsandbytes"],
     "guides/sandbox": ["sandbox"],
     "guides/tools": ["sandbox"],
 }
@@ -178,39 +180,40 @@ def test_files_and_benchmarks_in_the_text_exist(page: Path, monkeypatch: pytest.
             assert (ROOT / words).exists(), words
 
 
-def test_the_table_of_recipes_is_the_folder() -> None:
-    rows = re.findall(
-        r"^\| (\w+/[\w-]+) \| .*? \| `(dsmath .*?)` \|", (ROOT / "docs/guides/recipes.md").read_text(), re.MULTILINE
-    )
-    assert sorted(name for name, _ in rows) == sorted(
-        f"{file.parent.name}/{file.stem}" for file in (ROOT / "recipes").glob("*/*.yaml")
-    )
-    for name, command in rows:
-        stage, recipe = name.split("/")
-        words = shlex.split(command)
+def test_the_generated_pages_hold_every_recipe_command_and_name() -> None:
+    for needed in ("mkdocs", "latex2mathml"):
+        pytest.importorskip(needed)
+    generate = runpy.run_path(str(ROOT / "docs/_generate.py"))
+    for file in (ROOT / "recipes").glob("*/*.yaml"):
+        stage, recipe = file.parent.name, file.stem
+        words = shlex.split(generate["command_of"](f"{stage}/{recipe}"))
         assert words[1] == stage and words[words.index("--config") + 1] == recipe
-        header = "".join(line for line in (ROOT / f"recipes/{name}.yaml").read_text().splitlines() if line[:1] == "#")
-        row = next(
-            line
-            for line in (ROOT / "docs/guides/recipes.md").read_text().splitlines()
-            if line.startswith(f"| {name} |")
-        )
-        forecast = re.search(r"([\d.]+) GiB by plan", row)
-        if forecast:
-            assert re.search(
-                rf"^\| {name} \|[^|]*\|[^|]*\b{forecast[1]}\b",
-                (ROOT / "docs/guides/plan.md").read_text(),
-                re.MULTILINE,
-            )
-        if "NOT RUN YET" not in row:
-            assert "NOT RUN YET" not in header, name
+    infos = {info.name: info for info in recipe_infos()}
+    forecast = generate["forecast"]
+    assert forecast(infos["grpo/gpu24"]) == "16.3" and forecast(infos["sft/paper"]) == "23.1"  # docs/tutorial/gpu.md
+    assert forecast(infos["sft/cpu"]) == ""
+    commands = generate["command_pages"]()
+    assert re.findall(r"^## dsmath (\S+)$", commands, re.MULTILINE) == list(COMMANDS)
+    assert "| `--learning_rate` | `5e-05` |" in commands and "| `--budget_tokens` |" in commands
+    names = generate["api_page"]("grading")
+    assert "::: trl_dsmath.grading.grade.grade\n" in names or "::: trl_dsmath.grading" in names
+    formula = generate["on_page_content"]('<span class="arithmatex">\\(x^2\\)</span> [<code>~trl.GRPOTrainer</code>]')
+    assert formula.startswith("<math") and "<msup>" in formula and formula.endswith(" <code>GRPOTrainer</code>")
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.parent.name != "results" and p.name != "CONTRIBUTING.md"], ids=name
+)
+def test_a_page_is_short(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert sum(any(c.isalnum() for c in word) for word in text.split()) <= 900
 
 
 def test_the_rules_of_the_corpus_figures_are_as_many_as_the_page_says() -> None:
     file = ROOT / "benchmarks/corpus_rules.csv"
     assert (
         f"{len(file.read_text().splitlines()) - 1} rules (`benchmarks/corpus_rules.csv`)"
-        in (ROOT / "docs/guides/corpus.md").read_text()
+        in (ROOT / "docs/results/corpus.md").read_text()
     )
     rules = read_rules(file)
     assert rules.of("https://doc.sagemath.test/html/en/reference/groups/x.html") == "math"
