@@ -38,7 +38,9 @@ API = {
     "errors": "Exceptions.",
 }
 _MATH = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
-_REFERENCE = re.compile(r"\[<code>~?(?:\w+\.)*(\w+)</code>\]")  # [`~trl.GRPOTrainer`], as Hugging Face's doc-builder has it
+_REFERENCE = re.compile(
+    r"\[<code>~?(?:\w+\.)*(\w+)</code>\]"
+)  # [`~trl.GRPOTrainer`], as Hugging Face's doc-builder has it
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -65,7 +67,10 @@ def command_pages() -> str:
     """Every command with its own options; those of TRL are named."""
     lines = ["# Commands", ""]
     lines += ["Made from the parsers of the commands. Options are flags (`--max_steps 5`) or keys of a YAML file", ""]
-    lines += ["(`--config FILE`); a flag wins. `dsmath COMMAND --help-all` lists those of TRL and transformers too.", ""]
+    lines += [
+        "(`--config FILE`); a flag wins. `dsmath COMMAND --help-all` lists those of TRL and transformers too.",
+        "",
+    ]
     for command, what in RECIPES.items():
         lines += [f"## dsmath {command}", "", f"{what[0].upper()}{what[1:]}.", ""]
         for title, actions in groups_of(command):
@@ -114,8 +119,11 @@ def _cell(text: str) -> str:
 def recipe_page() -> str:
     """The recipes with what their headers say, and the forecast of `dsmath plan`."""
     lines = ["# All recipes", ""]
-    lines += ["Made from the headers of the YAML files. GiB: the forecast of [`dsmath plan`](../guides/plan.md) for the", ""]
-    lines += ["fullest GPU. Time and figure are \"not run\" where nobody has run the recipe.", ""]
+    lines += [
+        "Made from the headers of the YAML files. GiB: the forecast of [`dsmath plan`](../guides/plan.md) for the",
+        "",
+    ]
+    lines += ['fullest GPU. Time and figure are "not run" where nobody has run the recipe.', ""]
     lines += ["| recipe | command | hardware | GiB | time | figure |", "| --- | --- | --- | --- | --- | --- |"]
     for info in recipe_infos():
         cells = (f"{info.name}", f"`{command_of(info.name)}`", info.hardware, forecast(info), info.time, info.expect)
@@ -141,9 +149,7 @@ def forecast(info: RecipeInfo) -> str:
     if not found:
         return ""
     gpus, memory = (1 if found[1] in (None, "one") else int(found[1])), int(found[2])
-    args = plan.make_parser().parse_args(
-        ["--recipe", info.name, "--gpus", str(gpus), "--memory", str(memory)]
-    )
+    args = plan.make_parser().parse_args(["--recipe", info.name, "--gpus", str(gpus), "--memory", str(memory)])
     stage, file = plan.find_recipe(info.name, None)
     runs = plan.runs_of(stage, file, [])
     absent = runs[0][1]["model_name_or_path"] if stage == "iterate" else None

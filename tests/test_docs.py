@@ -1,14 +1,18 @@
 """README and docs: every block of code is run, links lead somewhere, recipes and benchmarks that are named exist."""
 
+import io
 import json
 import os
 import re
 import runpy
 import shlex
+import sys
+import types
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from docs_runner import Runner, blocks, commands, listening, read_flags, run_page
+from docs_runner import Runner, blocks, cells, commands, listening, read_flags, run_page
 from docs_world import furnish, make
 
 from trl_dsmath.cli import COMMANDS
@@ -20,6 +24,7 @@ from trl_dsmath.scripts.recipes import recipe_infos
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+NOTEBOOK = ROOT / "examples/quickstart.ipynb"
 WITH_CODE = [page for page in PAGES if {"python", "bash"} & {language for language, _ in blocks(page)}]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
@@ -69,6 +74,9 @@ CHANGED = {
     'args=GRPOConfig("qwen-math")': 'args=GRPOConfig("qwen-math", use_cpu=True)',
     'StepGRPOConfig(output_dir="out")': 'StepGRPOConfig(output_dir="out", use_cpu=True, max_steps=1, global_batch_size=64)',
     'SFTConfig("qwen-sft")': 'SFTConfig("qwen-sft", use_cpu=True)',
+    "max_completion_length=256": "max_completion_length=8",
+    "max_new_tokens=256": "max_new_tokens=8, use_cpu=True",
+    "max_steps=20": "max_steps=2",
     "range(200)": "range(2)",
     "every=50": "every=2",
     "train_tokens=1_000_000_000, global_batch_tokens=524_288": "train_tokens=2048, global_batch_tokens=1024, "
@@ -93,10 +101,9 @@ ELSEWHERE = [
 CODES = {
     "dsmath corpus": {0, 3},  # 3: it waits for decisions
 }
-SLOW = {"README", "guides/corpus", "guides/own-crawl", "tutorial/quickstart"}
+SLOW = {"guides/corpus", "guides/own-crawl", "tutorial/quickstart"}
 # Optional packages that the code of a page needs; "sandbox" needs an isolation backend.
 NEEDS = {
-    "README": ["fasttext"],
     "index": ["fasttext"],
     "tutorial/quickstart": ["fasttext"],
     "guides/corpus": ["fasttext", "datatrove", "gradio"],
@@ -139,9 +146,21 @@ def test_code_runs(page: Path, world: Path, tmp_path: Path, monkeypatch: pytest.
         run_page(page, runner, monkeypatch)
 
 
+def test_the_notebook_runs(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(world, "notebook", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    module = types.ModuleType("notebook")
+    monkeypatch.setitem(sys.modules, "notebook", module)
+    with redirect_stdout(io.StringIO()) as told:
+        for cell in cells(NOTEBOOK):
+            Runner(SMALLER, CHANGED, ELSEWHERE, CODES).python(cell, module)
+    assert "[correct, wrong, no_answer]\n[True, True, False]\n" in told.getvalue()
+    assert "'steps/drift'" in told.getvalue() and NOTEBOOK.stat().st_size < 10_000
+
+
 def test_the_tables_hold_nothing_that_no_page_has() -> None:
     text = {page: page.read_text() for page in PAGES}
-    everything = "\n".join(text.values())
+    everything = "\n".join([*text.values(), *cells(NOTEBOOK)])
     assert [old for old in CHANGED if old not in everything] == []
     lines = [line for page in PAGES for kind, block in blocks(page) if kind == "bash" for line in commands(block)]
     assert [start for start in SMALLER if not any(line.startswith(start) for line in lines)] == []
@@ -151,7 +170,7 @@ def test_the_tables_hold_nothing_that_no_page_has() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_other_blocks_are_read(page: Path, tmp_path: Path) -> None:
     for language, text in blocks(page):
-        assert language in {"python", "bash", "yaml", "json", "text"}, (
+        assert language in {"python", "bash", "yaml", "json", "text", "bibtex"}, (
             f"a block of {page.name} without a known language"
         )
         if language == "yaml":
