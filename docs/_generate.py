@@ -28,6 +28,7 @@ API = {
     "sft": "Supervised fine-tuning.",
     "pretrain": "Continued pre-training.",
     "inference": "Solving and evaluation.",
+    "audit": "A run's completions, judged again.",
     "generation": "Engines and the tool loop.",
     "sandbox": "Running programs that a model wrote.",
     "data": "Columns, prompts, journals.",
