@@ -24,7 +24,7 @@ API = {
     "grading": "Verdicts on answers.",
     "grpo": "GRPO with the paper's values, and with one advantage per step.",
     "prm": "Process reward models.",
-    "shepherd": "Step labels by roll-outs.",
+    "shepherd": "Step labels by rollouts.",
     "sft": "Supervised fine-tuning.",
     "pretrain": "Continued pre-training.",
     "inference": "Solving and evaluation.",
