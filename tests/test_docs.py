@@ -155,7 +155,7 @@ def test_the_notebook_runs(world: Path, tmp_path: Path, monkeypatch: pytest.Monk
     with redirect_stdout(io.StringIO()) as told:
         for cell in cells(NOTEBOOK):
             Runner(SMALLER, CHANGED, ELSEWHERE, CODES).python(cell, module)
-    assert "[correct, wrong, no_answer]\n[True, True, False]\n" in told.getvalue()
+    assert "correct wrong\n[True, True, False]\n" in told.getvalue()
     assert "'steps/drift'" in told.getvalue() and NOTEBOOK.stat().st_size < 10_000
 
 
@@ -186,7 +186,8 @@ def test_other_blocks_are_read(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
-        assert (page.parent / target).exists(), target
+        if "reference/" not in target:  # made by docs/_generate.py; `make docs` checks these
+            assert (page.parent / target).exists(), target
         if page.parent != ROOT:
             assert (page.parent / target).resolve().is_relative_to(ROOT / "docs"), f"{target} is no page of the site"
 
