@@ -37,7 +37,7 @@ class RFTArguments:
     dataset_name: str | None = field(default=None, metadata={"help": "A .jsonl file, a folder, or a name on the hub."})
     dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the hub."})
     dataset_train_split: str = field(default="train", metadata={"help": "Split whose problems are solved."})
-    max_problems: int | None = field(default=None, metadata={"help": "How many rows to take; all when left out."})
+    max_problems: int | None = field(default=None, metadata={"help": "Number of rows (default: all)."})
     question_column: str | None = field(
         default=None, metadata={"help": "Column of the question, if not a usual name."}
     )
@@ -134,7 +134,7 @@ def fine_tune(base: str, recipe: str, folder: Path) -> None:
     command = [sys.executable, str(recipe_script("sft")), *words, "--output_dir", str(folder / "model")]
     code = subprocess.run(command, check=False, env={**os.environ, PROGRAM: "dsmath sft"}).returncode
     if code:
-        raise ConfigError(f"The fine-tuning ended with code {code}: see above. The same command goes on from there.")
+        raise ConfigError(f"The fine-tuning ended with code {code}: see above. Run the same command again to resume.")
 
 
 if __name__ == "__main__":
