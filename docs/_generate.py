@@ -39,7 +39,7 @@ API = {
     "errors": "Exceptions.",
 }
 _MATH = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
-_TYPE = re.compile(r"<code>`([^<]+?)`(, \*optional\*)?(?:, defaults to `([^`<]+)`)?</code>(, default:\s*<code>.*?</code>)?", re.DOTALL)
+_TYPE = re.compile(r"\(<code>([^<]*`[^<]*)</code>(?:, default:\s*<code>.*?</code>\s*)?", re.DOTALL)
 _REFERENCE = re.compile(
     r"\[<code>~?(?:\w+\.)*(\w+)</code>\]"
 )  # [`~trl.GRPOTrainer`], as Hugging Face's doc-builder has it
@@ -64,9 +64,11 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def _type(found: re.Match[str]) -> str:
-    """A type of an argument as TRL writes it: `int`, *optional*, defaults to `8`."""
-    shown = re.sub(r"`|\[|\]|~", "", found[1]) if "[`" in found[0] else found[1].replace("`", "")
-    return f"<code>{shown}</code>{', optional' if found[2] else ''}" + (f", default <code>{found[3]}</code>" if found[3] else "")
+    """The type of an argument, from `` `int`, *optional*, defaults to `8` ``."""
+    name, _, default = re.sub(r"\[`~?|`\]|`", "", found[1]).partition(", defaults to ")
+    bare = name.removesuffix(", *optional*")
+    optional = ", optional" if bare != name else ""
+    return f"(<code>{bare}</code>{optional}" + (f", default <code>{default}</code>" if default else "")
 
 
 # --- Commands ---
@@ -110,7 +112,11 @@ def _table(actions: list[argparse.Action]) -> Iterator[str]:
         if action.dest == "help" or action.default == argparse.SUPPRESS:
             continue
         name = f"`--{action.dest}`" if action.option_strings else f"`{action.dest.upper()}`"
-        shown = action.default not in (None, "") and action.default is not False and not isinstance(action.default, (list, dict))
+        shown = (
+            action.default not in (None, "")
+            and action.default is not False
+            and not isinstance(action.default, (list, dict))
+        )
         default = f"`{str(action.default).splitlines()[0]}`" if shown else ""
         text = " ".join((action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%").split())
         if action.choices:

@@ -82,7 +82,17 @@ def test_the_sdist_holds_what_is_needed_to_test_and_to_document(built: Path) -> 
         for ending in ("py", "yaml", "md", "jsonl", "png", "ipynb", "css")
         for file in (ROOT / folder).rglob(f"*.{ending}")
     }
-    top = {"README.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "Makefile", "mkdocs.yml", "pyproject.toml", "SECURITY.md", "Dockerfile"}
+    top = {
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "CITATION.cff",
+        "Makefile",
+        "mkdocs.yml",
+        "pyproject.toml",
+        "SECURITY.md",
+        "Dockerfile",
+    }
     assert sources | top | {"constraints.txt", "constraints-oldest.txt"} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc") or "/." in name]
 
