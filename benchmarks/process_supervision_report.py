@@ -9,7 +9,7 @@ from typing import Any
 
 # Part and key of a figure, decimals, and what it is called in the report.
 ROWS = """\
-labels.rollouts 0 roll-outs for the labels of 600 solutions
+labels.rollouts 0 rollouts for the labels of 600 solutions
 labels.labels_right 3 labels that are true, share
 prm_likelihood.auroc 3 likelihood PRM: held-out step AUROC
 prm_likelihood.auroc_first 3 likelihood PRM: first-error steps only
@@ -68,7 +68,7 @@ def report(output: Path, seeds: list[int]) -> str:
         "# Process supervision on the dial task\n",
         f"    python benchmarks/process_supervision.py --seeds {' '.join(map(str, seeds))} --output_dir DIR\n",
         f"Python {python_version()}, {', '.join(f'{name} {version(name)}' for name in packages)}; one thread on two "
-        "shared CPU cores. What the figures are: docs/guides/step-rewards.md. A dash: not run, or not defined because all "
+        "shared CPU cores. What the figures are: docs/results/process-supervision.md. A dash: not run, or not defined because all "
         "steps are wrong.\n",
         f"| | {' | '.join(f'seed {seed}' for seed in seeds)} | mean (lowest to highest) |",
         "| --- |" + " --- |" * (len(seeds) + 1),

@@ -47,7 +47,7 @@ CAVEATS = (
     "were seen.",
     "**Process supervision is not shown to be better.** Three steps are few, and the outcome tells nearly all. What is "
     "shown is that a learned PRM beside the outcome does no harm within these updates. Alone, a weak PRM was reward-hacked "
-    "(docs/guides/step-rewards.md).",
+    "(docs/results/process-supervision.md).",
     "**Majority votes hardly help before GRPO**, because all samples share the author's misconceptions. The gap to the "
     "vote weighted by the PRM is designed in with them. pass@K can rise with GRPO here, as it does not in the paper: each "
     "problem has one text that is right, and GRPO makes it likely everywhere.",
@@ -55,7 +55,7 @@ CAVEATS = (
     "rates that would ruin a real model. Stages, trainers, reward and the names of the settings are those of a real run; "
     "the metrics are not.",
     "**One run is one draw.** The intervals cover the choice of the held-out problems, not another seed: other seeds "
-    "start from other misconceptions. docs/tutorial/quickstart.md has the spread over seeds.",
+    "start from other misconceptions. docs/results/quickstart.md has the spread over seeds.",
 )
 
 
@@ -239,8 +239,8 @@ def paper_table(results: Results) -> list[list[str]]:
             f"{about(sft_tokens)}",
         ),
         "annotate": (
-            "no number; labels by roll-outs, after Math-Shepherd (§4.1.3)",
-            "a policy that reaches some right answers, and roll-outs from every step: `dsmath annotate`",
+            "no number; labels by rollouts, after Math-Shepherd (§4.1.3)",
+            "a policy that reaches some right answers, and rollouts from every step: `dsmath annotate`",
         ),
         "prm": (
             f"no accuracy is given; learning rate {REWARD_MODEL.learning_rate:g} (§4.2)",
@@ -310,7 +310,7 @@ def plots(results: Results) -> dict[str, str]:
         wrong, right = zip(*results["prm"]["roc"], strict=True)
         series = [Series("chance", [0, 1], GREY, [0, 100], style="--")]
         series.append(Series(f"PRM, AUROC {results['prm']['auroc']:.3f}", right, BLUE, [100 * x for x in wrong]))
-        caption = "The PRM, trained on roll-outs alone, tells right steps of held-out solutions from wrong ones."
+        caption = "The PRM, trained on rollouts alone, tells right steps of held-out solutions from wrong ones."
         found[caption] = lines("roc", series, "wrong steps let through, %", "right steps let through, %")
     if "solve" in results:
         solve, series = results["solve"], []
