@@ -11,7 +11,7 @@ try:
     import latex2mathml.exceptions
     from latex2mathml.converter import convert_to_element
 except ImportError as _error:
-    raise MissingDependencyError("Drawing formulas needs latex2mathml: pip install 'trl-dsmath[corpus]'.") from _error
+    raise MissingDependencyError("Drawing formulas needs latex2mathml: pip install 'trl-dsmath[demo]'.") from _error
 
 # A dollar before a blank, or before a digit after the formula, is money.
 _FORMULA = re.compile(

@@ -1,0 +1,241 @@
+"""`dsmath view`: the completions that a GRPO run logged, as one page: steps by score, verdicts, growth over training."""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ..data.files import read_rows
+from ..data.journal import write_whole
+from ..errors import DataError
+from ..report import Example, Page, Sample, Section, Step
+from ..report.plot import BLUE, GREEN, NO_PLOT, ORANGE, Series, lines
+from ..rewards.completions import completion_text
+from ..scripts.options import parse_light
+
+THRESHOLD = 0.5  # a lower step score says "wrong"
+_SHOWN, _SAMPLES, _ROWS = 12, 8, 20  # training steps and solutions of a prompt that are shown; rows of the table
+_DECIDED = ("correct", "wrong", "no_answer")
+_OTHERS = {"step", "prompt", "completion", "advantage"}
+Stats = dict[str, float | None]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="dsmath view",
+        description="One HTML page of what a run of GRPO wrote with --log_completions, TRL's own as well: solutions, their steps "
+        "coloured by score, filters by verdict and training step, where step scores and outcome disagree, growth.",
+    )
+    parser.add_argument("run", type=Path, help="output_dir of the run, its folder `completions`, or a .parquet file")
+    parser.add_argument("--output", type=Path, help="where the page goes (default: view.html in the folder)")
+    parser.add_argument(
+        "--prompts", type=int, default=4, help="prompts shown per training step (default: %(default)s)"
+    )
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command; see `make_parser`."""
+    args = parse_light(make_parser(), argv)
+    page = make_page(args.run, args.prompts)
+    output = args.output or (args.run if args.run.is_dir() else args.run.parent) / "view.html"
+    write_whole(output, page.html())
+    print(f"{page.headline.replace('**', '')}\nsaved       {output}")
+    return 0
+
+
+def make_page(run: Path, prompts: int = 4) -> Page:
+    """
+    The page of a run.
+
+    Args:
+        run (`Path`):
+            `output_dir` of the run, its folder of completions, or one file of them.
+        prompts (`int`, *optional*, defaults to `4`):
+            How many prompts of each training step are shown.
+
+    Raises:
+        DataError: there are no completions; the message says how a run writes them.
+    """
+    folder = run / "completions" if (run / "completions").is_dir() else run
+    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else [folder]
+    if not files or not files[0].is_file():
+        raise DataError(f"{run}: there are no completions. Train with log_completions true (--log_completions).")
+    shown = {files[round(i * (len(files) - 1) / max(1, _SHOWN - 1))] for i in range(_SHOWN)}
+    growth: dict[int, Stats] = {}
+    counts: Counter[tuple[bool, bool]] = Counter()  # right, a low step
+    examples: list[Example] = []
+    for file in files:
+        rows, _ = read_rows(file)
+        binary = _binary(rows)
+        for step, own in groupby(rows, key=lambda row: row["step"]):
+            found = [row | _judged(row, binary) for row in own]
+            growth[step] = _stats(found)
+            counts.update((row["right"], row["low"]) for row in found if row["disagrees"] is not None)
+            if file in shown:
+                groups = [list(group) for _, group in groupby(found, key=lambda row: row["prompt"])]
+                examples += [_example(step, i + 1, group) for i, group in enumerate(groups[:prompts])]
+    lengths = _token_lengths(run)
+    for step, stats in growth.items():
+        stats["tokens"] = lengths.get(step)
+    solutions = sum(int(stats["solutions"] or 0) for stats in growth.values())
+    sections = [*_growth_sections(growth), *_disagreement(counts)]
+    note = f"{len(files)} logged steps; of {min(len(files), _SHOWN)} of them the first {prompts} prompts, up to {_SAMPLES} solutions each."
+    if counts:
+        note += " The number and the colour of a step are its reward, from red (0) to green (1)."
+    sections.append(Section("Solutions", examples=examples, note=note))
+    return Page(f"Completions of {run.resolve().name}", sections, _headline(growth, counts, solutions))
+
+
+def _binary(rows: Sequence[dict[str, Any]]) -> str | None:
+    """The reward that is 0 or 1 throughout: what is right, where no function logged a verdict."""
+    names = [name for name in rows[0] if name not in _OTHERS and all(row[name] in (0.0, 1.0, None) for row in rows)]
+    names = [name for name in names if any(row[name] is not None for row in rows)]
+    return next((name for name in names if "accuracy" in name or "correct" in name), next(iter(names), None))
+
+
+def _judged(row: dict[str, Any], binary: str | None) -> dict[str, Any]:
+    """What is shown of a row: text, verdict, lowest step reward, and whether the two disagree."""
+    verdict = row.get("verdict")
+    if verdict is None and binary is not None and row[binary] is not None:
+        verdict = "correct" if row[binary] == 1.0 else "wrong"
+    steps, scores = row.get("steps"), row.get("step_rewards")
+    whole = isinstance(steps, list) and isinstance(scores, list)
+    given = [score for score in scores or () if score is not None] if whole else []
+    right, low = verdict == "correct", bool(given) and min(given) < THRESHOLD
+    return {
+        "text": completion_text(row["completion"]),
+        "verdict": verdict,
+        "steps": list(zip(steps, scores, strict=True)) if whole else None,  # type: ignore[arg-type]
+        "lowest": min(given, default=None),
+        "right": right,
+        "low": low,
+        "disagrees": right == low if given and verdict in _DECIDED else None,
+    }
+
+
+def _stats(rows: Sequence[dict[str, Any]]) -> Stats:
+    def mean(values: list[float]) -> float | None:
+        return fmean(values) if values else None
+
+    return {
+        "solutions": len(rows),
+        "right": mean([row["right"] for row in rows if row["verdict"] in _DECIDED]),
+        "disagrees": mean([row["disagrees"] for row in rows if row["disagrees"] is not None]),
+        "lowest": mean([row["lowest"] for row in rows if row["lowest"] is not None]),
+        "characters": mean([len(row["text"]) for row in rows]),
+        "steps": mean([len(row["steps"]) for row in rows if row["steps"] is not None]),
+    }
+
+
+def _token_lengths(run: Path) -> dict[int, float]:
+    """Mean length in tokens by training step, from the newest state that the trainer saved."""
+    states = [*run.glob("trainer_state.json"), *run.glob("checkpoint-*/trainer_state.json")]
+    if not states:
+        return {}
+    log = json.loads(max(states, key=lambda file: file.stat().st_mtime).read_text(encoding="utf-8"))["log_history"]
+    key = "completions/mean_length"
+    return {row["step"]: row[key] for row in log if row.get(key) is not None}
+
+
+def _example(step: int, number: int, rows: Sequence[dict[str, Any]]) -> Example:
+    gold = rows[0].get("gold")
+    answers = [("right", gold, None)] if gold is not None else []
+    right = sum(row["right"] for row in rows)
+    title = f"Training step {step}, prompt {number}: {right} of {len(rows)} right"
+    return Example(
+        title, _question(rows[0]["prompt"]), answers, samples=[_sample(step, row) for row in rows[:_SAMPLES]]
+    )
+
+
+def _sample(step: int, row: dict[str, Any]) -> Sample:
+    told = [str(row["verdict"]).replace("_", " ")] if row["verdict"] else []
+    told += [f"answer {row['read_answer']}"] if row.get("read_answer") else []
+    told += [] if row["lowest"] is None else [f"lowest step {row['lowest']:.2f}"]
+    told += [f"advantage {row['advantage']:+.2f}"] if row.get("advantage") is not None else []
+    tags = {"Training step": str(step)}
+    if row["verdict"]:
+        tags["Verdict"] = str(row["verdict"]).replace("_", " ")
+    if row["disagrees"] is not None:
+        tags["Steps and outcome"] = (
+            "agree" if not row["disagrees"] else "right, but a low step" if row["right"] else "wrong, but no low step"
+        )
+    steps = [Step(text, score) for text, score in row["steps"]] if row["steps"] else [Step(row["text"])]
+    return Sample(", ".join(told), row["right"] if row["verdict"] in _DECIDED else None, steps, tags)
+
+
+def _question(prompt: Any) -> str:
+    """What the user asked last, or the whole prompt."""
+    if isinstance(prompt, str):
+        return prompt
+    asked = [message["content"] for message in prompt if message["role"] == "user"]
+    return str(asked[-1] if asked else prompt)
+
+
+def _headline(growth: dict[int, Stats], counts: Counter[tuple[bool, bool]], solutions: int) -> str:
+    right = [stats["right"] for stats in growth.values() if stats["right"] is not None]
+    text = f"{solutions:,} solutions of {len(growth):,} training steps"
+    if right:
+        few = max(1, len(right) // 4)
+        text += f"; right: {fmean(right[:few]):.1%} in the first quarter, {fmean(right[-few:]):.1%} in the last"
+    if counts:
+        share = (counts[True, True] + counts[False, False]) / counts.total()
+        text += f"; step scores and outcome disagree on {share:.1%}"
+    return f"{text}."
+
+
+def _growth_sections(growth: dict[int, Stats]) -> Iterator[Section]:
+    names = {
+        "solutions": "solutions",
+        "right": "right, %",
+        "tokens": "tokens (mean)",
+        "characters": "characters (mean)",
+        "steps": "steps (mean)",
+        "lowest": "lowest step score (mean)",
+        "disagrees": "disagree, %",
+    }
+    kept = [key for key in names if any(stats[key] is not None for stats in growth.values())]
+    at = sorted({list(growth)[round(i * (len(growth) - 1) / (_ROWS - 1))] for i in range(_ROWS)})
+    scale = {"right": 100, "disagrees": 100}
+
+    def cell(key: str, value: float | None) -> str:
+        digits = 0 if key == "solutions" else 2 if key == "lowest" else 1
+        return "" if value is None else f"{scale.get(key, 1) * value:.{digits}f}"
+
+    if find_spec("matplotlib") is None:
+        yield Section("Growth", note=NO_PLOT)
+    elif len(growth) > 1:
+        shares = {
+            "right": ("right", BLUE),
+            "lowest": ("lowest step score, mean", ORANGE),
+            "disagrees": ("disagree", GREEN),
+        }
+        length = "tokens" if "tokens" in kept else "characters"
+        plots = {}
+        drawn = [Series(name, [one[key] for one in growth.values()], color, list(growth), marker="o") for key, (name, color) in shares.items() if key in kept]  # fmt: skip
+        if drawn:
+            plots["Over training."] = lines("shares", drawn, "training step", "%")
+        for key, color in ((length, BLUE), ("steps", ORANGE)):
+            if key in kept:
+                series = [Series(names[key], [one[key] for one in growth.values()], color, list(growth), marker="o")]
+                plots[f"{names[key].capitalize()}."] = lines(key, series, "training step", names[key], percent=False)
+        yield Section("Growth", plots=plots)
+    rows = [[str(step), *(cell(key, growth[step][key]) for key in kept)] for step in at]
+    yield Section(table=[["training step", *(names[key] for key in kept)], *rows])
+
+
+def _disagreement(counts: Counter[tuple[bool, bool]]) -> list[Section]:
+    if not counts:
+        return []
+    table = [
+        ["outcome", f"a step below {THRESHOLD:g}", "no step below"],
+        *([name, f"{counts[right, True]:,}", f"{counts[right, False]:,}"] for name, right in (("right", True), ("wrong", False))),
+    ]  # fmt: skip
+    note = "Right with a low step: a lucky answer, or a step scorer that errs. Wrong without one: an error that it does not see."
+    return [Section("Step scores and outcome", table, note=note)]
