@@ -1,11 +1,15 @@
 """`dsmath plan`'s forecast against the measured peak of a few updates of SFT on a CPU.
 
     python benchmarks/plan_forecast.py
+    python benchmarks/plan_forecast.py --model models/smollm2      # a real model, through the recipe scripts
 
 Each case runs in its own process: a Llama of 30M random weights, `MathSFTTrainer`, two updates of 4 x 512 tokens, one
 thread. The peak of the resident size is taken above the process before the model is loaded. The forecast is the sum of
 all parts but the assumed ones. A CPU has other kernels and another allocator than a GPU: this checks the arithmetic, not
 a GPU. Passes in bfloat16 take many minutes on a CPU without instructions for it and are left out.
+
+With `--model`, two updates of `dsmath sft`, `prm` and `grpo` run on full rows, and the peak of the whole process is set against
+`dsmath plan` on the same flags.
 """
 
 import argparse
@@ -81,13 +85,77 @@ def one(case: str, folder: Path) -> dict[str, float]:
     return {"measured": _status("VmHWM") - base, "forecast": forecast(run).allocated(), "static": static}
 
 
+_SUM = "Ana has 16 stickers and buys 25 more, then gives 7 to Ben. 16 + 25 = 41 and 41 - 7 = 34. "
+_COMMON = (
+    "--use_cpu --bf16 false --dtype float32 --learning_rate 1e-5 --report_to none --save_strategy no --max_steps 2 "
+)
+_ROWS = "--per_device_train_batch_size 4 --global_batch_size 4 --max_length 300"
+REAL = {
+    "SFT, 4 x 300": f"sft {_ROWS} --packing false --gradient_checkpointing false",
+    "SFT, 4 x 300, checkpointing": f"sft {_ROWS} --packing false --gradient_checkpointing true",
+    "SFT, LoRA of rank 16": f"sft {_ROWS} --packing false --gradient_checkpointing false --use_peft --lora_r 16 "
+    "--lora_target_modules all-linear",
+    "PRM, 4 x 300": f"prm {_ROWS} --gradient_checkpointing false",
+    "GRPO, 16 x (96 + 64)": "grpo --per_device_train_batch_size 16 --num_generations 8 --global_batch_size 16 --beta 0 "
+    "--max_completion_length 64 --gradient_checkpointing false",
+}
+
+
+def write_data(folder: Path, model: str) -> int:
+    """Rows that fill their length; returns the tokens of GRPO's prompts."""
+    from transformers import AutoTokenizer
+
+    long, question = 4 * _SUM, 2 * _SUM
+    rows: dict[str, dict[str, Any]] = {
+        "sft": {"prompt": question, "completion": long},
+        "prm": {"prompt": question, "completions": [_SUM] * 4, "labels": [True] * 4},
+        "grpo": {"prompt": question, "answer": "34"},
+    }
+    for stage, row in rows.items():
+        (folder / f"{stage}.jsonl").write_text("\n".join([json.dumps(row)] * 16))
+    chat = [
+        {
+            "role": "user",
+            "content": question + "\nPlease reason step by step, and put your final answer within \\boxed{}.",
+        }
+    ]
+    return len(AutoTokenizer.from_pretrained(model).apply_chat_template(chat, add_generation_prompt=True)["input_ids"])
+
+
+def real(model: str, folder: Path) -> None:
+    """`dsmath plan` against the peak of the processes, on a real model."""
+    from trl_dsmath.cli.plan import settings_of
+    from trl_dsmath.plan import Hardware, forecast, read_run
+    from trl_dsmath.scripts import recipe_script
+
+    tokens = write_data(folder, model)
+    print("| case | forecast, GiB | measured, GiB | measured / forecast |\n| --- | --- | --- | --- |")
+    for case, command in REAL.items():
+        stage, *words = (command + " " + _COMMON).split()
+        flags = [*words, "--model_name_or_path", model, "--dataset_name", str(folder / f"{stage}.jsonl")]
+        flags += ["--output_dir", str(folder / "out")]
+        run, _ = read_run(stage, settings_of(stage, {}, flags, Path("flags")), Hardware(1, 1.0, prompt_tokens=tokens))
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen([sys.executable, str(recipe_script(stage)), *flags], stdout=log, stderr=log)
+            _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"{case}:\n{(folder / 'log').read_text()[-3000:]}")
+        measured, expected = usage.ru_maxrss * 1024 / 2**30, forecast(run).peak() / 2**30
+        print(f"| {case} | {expected:.2f} | {measured:.2f} | {measured / expected:.2f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", help="folder or name of a real model")
     parser.add_argument("--one", choices=list(CASES), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         print(json.dumps(one(args.one, args.folder)))
+        return
+    if args.model:
+        with tempfile.TemporaryDirectory() as name:
+            real(args.model, Path(name))
         return
     settings = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     print("| case | weights, gradients, states, MB | forecast, MB | measured, MB | measured / forecast |")

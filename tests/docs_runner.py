@@ -145,7 +145,7 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
             assert argv[0] == "--config"
             runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])
-        case ["dsmath", ("recipes" | "pass-rate") as name, *argv]:
+        case ["dsmath", ("recipes" | "pass-rate" | "audit") as name, *argv]:
             from trl_dsmath.scripts.options import parse_light
 
             parse_light(import_module(f"trl_dsmath.cli.{name.replace('-', '_')}").make_parser(), argv)

@@ -81,6 +81,7 @@ ELSEWHERE = [
     (r"^pip install |pre-commit install$", "installs"),
     (r"^dsmath iterate ", "processes of its own: run in tests/test_iterate.py"),
     (r"^trl (grpo|dpo) ", "processes of its own; `trl grpo` runs in tests/cli/test_trl_cli.py"),
+    (r"^dsmath audit ", "a run with completions: run in tests/audit/test_audit.py"),
     (r"^dsmath (rft|pass-rate) ", "a model that is right sometimes: run in tests/cli/test_rft.py"),
     (r"^dsmath (sft|grpo) .*(runs/rft/|grpo\.jsonl)", "goes on from `dsmath rft`: run in tests/cli/test_rft.py"),
     (r"^trl vllm-serve ", "vLLM and a GPU"),

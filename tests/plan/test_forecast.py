@@ -136,6 +136,15 @@ def test_activations_are_what_autograd_keeps(family: tuple, itemsize: int, mixed
     assert sizes(run)["activations"] / 4 < saved < sizes(run)["activations"] / 2
 
 
+def test_on_a_cpu_a_tile_has_copies(shape: Shape) -> None:
+    run = Run("sft", shape, 1, 8, mixed=False, rows=2, tokens=100, scored=100)
+    there, here = sizes(run), sizes(replace(run, cpu=True))
+    assert here.pop("process") == 0.6 * GIB and there.pop("driver") == GIB
+    assert here.pop("copies of a tile") == 200 * 128 * (7 * 4 + 1)
+    assert here == there
+    assert forecast(replace(run, cpu=True)).allocated() == sum(here.values()) + 200 * 128 * 29
+
+
 def test_ppo_is_grpo_and_a_critic(shape: Shape) -> None:
     run = Run("grpo", shape, 1, 80, mixed=False, reference=True, sampling="transformers", sampled=4)
     found = forecast(run)

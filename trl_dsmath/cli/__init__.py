@@ -32,6 +32,7 @@ SMALL = {
     "check-data": ("check_data", "list the answers of a data set that cannot be verified"),
     "pass-rate": ("pass_rate", "keep the problems that a model solves sometimes, from samples that are there"),
     "view": ("view", "one page of the completions that a GRPO run logged: steps by score, verdicts, growth"),
+    "audit": ("audit", "judge a GRPO run's logged completions again, with two graders"),
     "plan": ("plan", "forecast the memory of a run, and what to change where it does not fit"),
     "recipes": ("recipes", "list the recipes; copy a script and its YAML files for editing"),
 }

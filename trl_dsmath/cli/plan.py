@@ -22,7 +22,8 @@ def make_parser() -> argparse.ArgumentParser:
     """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="dsmath plan",
-        description="Forecast the memory of a run from its settings, part by part, on the meta device. Any other "
+        description="Forecast the memory of a run from its settings, part by part, on the meta device; with --probe its "
+        "time too. Any other "
         "--key value goes to the stage and overrides the recipe. Exit code 1 when it does not fit. See docs/guides/plan.md.",
         allow_abbrev=False,
     )
@@ -34,6 +35,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--prompt_tokens", type=int, default=200, help="longest prompt (default: %(default)s)")
     parser.add_argument("--model_config", type=Path, help="config.json of the model, where the hub cannot be reached")
     parser.add_argument("--scorer", help="shape of the reward model: a name or a folder")
+    parser.add_argument(
+        "--probe", action="store_true", help="time an update: runs a few layers here, some ten seconds"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -180,7 +184,7 @@ def plan_of(
     """The forecast of a stage, ready to be printed. `absent`: the shape of a model that an earlier stage makes."""
     if stage == "corpus":
         return _corpus(settings, args.memory)
-    from ..plan import Hardware, advise, forecast, read_run
+    from ..plan import Hardware, advise, forecast, probe, read_run, work
 
     hardware = Hardware(
         args.gpus, args.memory, args.accelerate_config, args.prompt_tokens, args.model_config, args.scorer, absent
@@ -206,6 +210,10 @@ def plan_of(
         "advice": [] if found.fits() else advise(what),
         "ppo": None,
     }
+    computed = work(what)
+    plan["work"] = {"trained": computed.trained, "sampled": computed.sampled, "tflop": computed.flops / 1e12}
+    plan["updates"] = settings["max_steps"] if what.trains and int(settings.get("max_steps") or 0) > 0 else None
+    plan["seconds"] = probe(what) if args.probe else None
     if stage == "grpo":
         plan["ppo"] = {"peak_gib": found.peak(ppo=True) / _GIB, "fits": found.fits(ppo=True)}
     return plan
@@ -234,12 +242,33 @@ def show(plan: dict[str, Any]) -> str:
     if ppo:
         share = plan["peak_gib"] / ppo["peak_gib"]
         lines.append(f"GRPO takes {share:.0%} of what PPO with a critic of the policy's shape would.")
-    lines += plan["notes"]
+    lines += [*_time(plan), *plan["notes"]]
     over = plan["peak_gib"] > plan["memory_gib"]
     verdict = "fits" if plan["fits"] else "DOES NOT FIT" if over else "DOES NOT WORK"
     lines.append(f"{verdict}: {plan['peak_gib']:.1f} of {plan['memory_gib']:g} GiB")
     lines += [f"  instead: {line}" for line in plan["advice"]]
     return "\n".join(lines)
+
+
+def _time(plan: dict[str, Any]) -> list[str]:
+    """What an update computes, and how long it takes."""
+    if "work" not in plan:
+        return []
+    done = plan["work"]
+    trains = bool(done["trained"])
+    counts = [f"{done[name]:,} tokens {name}" for name in ("trained", "sampled") if done[name]]
+    if not counts:
+        return []
+    lines = [f"{'An update' if trains else 'A batch'}: {', '.join(counts)}, {done['tflop']:.3g} TFLOP"]
+    if plan["seconds"]:
+        parts = ", ".join(f"{name} {seconds:.3g}" for name, seconds in plan["seconds"].items())
+        together = sum(plan["seconds"].values())
+        lines[0] += f"; by a probe on this machine {together:.3g} s ({parts})"
+        if not trains:
+            lines[0] += f", {done['sampled'] / together:,.0f} tokens a second"
+        elif plan["updates"]:
+            lines[0] += f", {plan['updates']} updates {together * plan['updates'] / 60:.3g} min"
+    return lines
 
 
 def _row(name: str, own: str, ppo: str, how: str = "") -> str:

@@ -8,5 +8,20 @@ from .advice import advise
 from .memory import Forecast, Part, forecast
 from .runs import Hardware, Run, Scorer, read_run
 from .shapes import Shape, shape_of
+from .timing import Work, probe, work
 
-__all__ = ["Forecast", "Hardware", "Part", "Run", "Scorer", "Shape", "advise", "forecast", "read_run", "shape_of"]
+__all__ = [
+    "Forecast",
+    "Hardware",
+    "Part",
+    "Run",
+    "Scorer",
+    "Shape",
+    "Work",
+    "advise",
+    "forecast",
+    "probe",
+    "read_run",
+    "shape_of",
+    "work",
+]

@@ -9,9 +9,12 @@ from .runs import Run
 
 # Assumptions: what nobody has measured here.
 _DRIVER = 1.0 * GIB  # CUDA context, libraries, and what the allocator cannot use
+_PROCESS = 0.6 * GIB  # of a process on a CPU with its libraries, before anything is loaded
 _COLLECTIVES = 1.0 * GIB  # buffers of NCCL and of the sharding, with more than one GPU
+_ASSUMED = ("process", "driver", "collectives")  # parts that are no tensors
 _VLLM_OWN = 1.0 * GIB  # what vLLM's activations take of its share
 _TILE_TOKENS, _TILE_WORDS = 4096, 32768  # trl 1.16, kernels/chunked_logprob.py and trainer/utils.py
+_TILE_COPIES = 4 * 7 + 1  # bytes a logit: seven float32 copies and a mask in TRL's backward pass without Triton
 _STATES = {"adamw": 8, "adamw_bnb_8bit": 2, "adamw_8bit": 2, "paged_adamw_8bit": 2, "sgd": 0}  # bytes, float32 weights
 
 
@@ -44,7 +47,7 @@ class Forecast:
 
     def allocated(self, ppo: bool = False) -> float:
         """As `peak`, without the assumed parts: what `torch.cuda.max_memory_allocated` should show."""
-        return self.peak(ppo) - sum(part.bytes for part in self.parts if part.name in ("driver", "collectives"))
+        return self.peak(ppo) - sum(part.bytes for part in self.parts if part.name in _ASSUMED)
 
     def fits(self, ppo: bool = False) -> bool:
         """Whether the GPU holds it."""
@@ -64,11 +67,12 @@ def forecast(run: Run) -> Forecast:
     Raises:
         ConfigError: the optimiser is unknown.
     """
-    parts = [Part("driver", _DRIVER, "always", "assumed")]
+    own = Part("process", _PROCESS, "always", "libraries") if run.cpu else Part("driver", _DRIVER, "always", "assumed")
+    parts = [own]
     if run.gpus > 1:
         parts.append(Part("collectives", _COLLECTIVES, "always", "assumed"))
     if run.trains:
-        parts += [*_trained(run), *_activations(run), _logits(run)]
+        parts += [*_trained(run), *_activations(run), *_logits(run)]
     elif run.sampling != "vllm colocated":  # otherwise inside vLLM's share
         weights = run.model.weight_bytes(run.itemsize, run.quantization)
         parts.append(Part("weights", weights, "always", run.quantization or f"{run.itemsize} bytes per weight"))
@@ -154,17 +158,21 @@ def _activations(run: Run) -> list[Part]:
     ]
 
 
-def _logits(run: Run) -> Part:
+def _logits(run: Run) -> list[Part]:
     shape, tokens = run.model, run.rows * run.scored
     itemsize = 2 if run.mixed else 4
     if not run.fused:
         size = tokens * shape.vocabulary * (itemsize + 4)
-        return Part("logits", size, "update", f"{tokens:,} tokens x {shape.vocabulary:,}, twice")
-    tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS) * itemsize
+        return [Part("logits", size, "update", f"{tokens:,} tokens x {shape.vocabulary:,}, twice")]
+    tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS)
     # Gradients of the hidden states, and of the head where it is trained, are added up in float32.
     head = 4 * shape.vocabulary * shape.hidden if run.adapter is None else 0
     what = " and gradient of the head" if head else ""
-    return Part("logits", tile + 4 * tokens * shape.hidden + head, "update", f"{tokens:,} tokens in tiles{what}")
+    size = tile * itemsize + 4 * tokens * shape.hidden + head
+    parts = [Part("logits", size, "update", f"{tokens:,} tokens in tiles{what}")]
+    if run.cpu:
+        parts.append(Part("copies of a tile", tile * _TILE_COPIES, "update", "float32, where there is no Triton"))
+    return parts
 
 
 def _sampling(run: Run) -> tuple[list[Part], list[str], bool]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..data.batch import accumulation_steps
+from ..data.precision import fast_bf16
 from ..errors import ConfigError
 from ..generation.memory import Quantization
 from ..paper import GRPO_STAGE
@@ -54,6 +55,7 @@ class Run:
     vllm_sleeps: bool = False  # whether vLLM gives its share back during the update
     reference: bool = False
     scorers: tuple[Scorer, ...] = ()
+    cpu: bool = False  # whether it runs on the processor
 
     @property
     def shards(self) -> int:
@@ -134,6 +136,7 @@ def read_run(stage: str, settings: dict[str, Any], hardware: Hardware) -> tuple[
         shape_of(str(name), hardware.model_config),
         hardware.gpus,
         hardware.memory,
+        cpu=bool(settings.get("use_cpu")),
         itemsize=2 if str(settings.get("dtype")) in {"bfloat16", "float16", "None", "auto"} else 4,
         quantization=quantization,
     )
@@ -157,6 +160,7 @@ def _read_inference(run: Run, settings: dict[str, Any], hardware: Hardware, note
         trains=False,
         mixed=False,
         tokens=hardware.prompt_tokens + int(settings["max_new_tokens"]),
+        scored=int(settings["max_new_tokens"]),
         sampled=0 if vllm else int(settings.get("batch_size") or 1),
         sampling="vllm colocated" if vllm else "transformers",
         vllm_share=_VLLM_ALONE if vllm else 0.0,
@@ -185,9 +189,11 @@ def _read_training(run: Run, settings: dict[str, Any], hardware: Hardware, notes
         notes.append("Sharded by --accelerate_config zero3.")
         sharding = "zero3"
     bf16 = settings.get("bf16")
+    if bf16 is None:  # the trainers' default: on a CPU what the processor has
+        bf16 = not settings.get("fp16") and (not run.cpu or fast_bf16())
     run = replace(
         run,
-        mixed=(not settings.get("fp16")) if bf16 is None else bool(bf16),
+        mixed=bool(bf16),
         adapter=adapter,
         optim=str(getattr(settings["optim"], "value", settings["optim"])),
         sharding=sharding if gpus > 1 and sharding in {"zero3", "fsdp2"} else "none",

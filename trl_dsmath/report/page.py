@@ -54,6 +54,8 @@ class Example:
             A completion, shown as it is.
         samples (`Sequence[Sample]`, *optional*):
             Solutions with scored steps.
+        key (`str`, *optional*, defaults to `""`):
+            What a script of the page finds the card by (`data-key`).
     """
 
     title: str
@@ -61,6 +63,7 @@ class Example:
     answers: Sequence[tuple[str, str | None, bool | None]]
     completion: str = ""
     samples: Sequence[Sample] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class Page:
             What a reader must know first.
         tiles (`Sequence[tuple[str, str, str]]`, *optional*):
             The main numbers: name, number, explanation.
+        script (`str`, *optional*, defaults to `""`):
+            HTML at the end of the page: styles and scripts, which nothing that a model wrote may be part of.
     """
 
     title: str
@@ -126,6 +131,7 @@ class Page:
     headline: str = ""
     warnings: Sequence[str] = ()
     tiles: Sequence[tuple[str, str, str]] = ()
+    script: str = ""
 
     def html(self) -> str:
         """The page as one HTML file, for wide and narrow screens, light and dark."""

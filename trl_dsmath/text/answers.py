@@ -103,6 +103,12 @@ def _boxes_from_the_end(text: str):
             tries += 1
 
 
+def boxes(text: str) -> list[tuple[str, int]]:
+    r"""The balanced, non-empty boxes of a text, each content with the place where its command begins. A box around a box is left out."""
+    found = [(content, start) for content, start, _ in _boxes_from_the_end(text) if not _BOX.search(content)]
+    return found[::-1]
+
+
 def last_boxed(text: str) -> str | None:
     r"""Returns the content of the last balanced, non-empty `\boxed{}`, `\fbox{}` or `\framebox{}`.
 
