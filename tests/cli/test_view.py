@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from trl_dsmath.audit import read_run
 from trl_dsmath.cli import main
 from trl_dsmath.cli.view import make_page
 
@@ -87,7 +88,7 @@ def test_the_command_writes_a_page_that_stands_alone(run: Path, capsys: pytest.C
 
 
 def test_a_run_of_trl_without_steps(tmp_path: Path) -> None:
-    """No verdicts: the reward that is 0 or 1 throughout, one named after accuracy before others, says what is right."""
+    """No verdicts: the reward named after accuracy says what is right."""
     row = {
         "prompt": "1+1?",
         "completion": "It is $\\frac{4}{2}$",
@@ -107,6 +108,11 @@ def test_a_run_of_trl_without_steps(tmp_path: Path) -> None:
     assert "It is " in page.html()
 
 
+def test_lists_are_no_rewards_in_an_audit(run: Path) -> None:
+    logged, _ = read_run(run)
+    assert [one.reward for one in logged][:2] == [1.0, 0.0]
+
+
 def test_a_run_without_completions_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["view", str(tmp_path)]) == 2
-    assert "Train with log_completions true" in capsys.readouterr().err
+    assert "log_completions" in capsys.readouterr().err

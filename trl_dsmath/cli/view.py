@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..data.files import read_rows
+from ..audit.logged import accuracy_column, read_files
+from ..data.columns import read_question
 from ..data.journal import write_whole
-from ..errors import DataError
 from ..report import Example, Page, Sample, Section, Step
 from ..report.plot import BLUE, GREEN, NO_PLOT, ORANGE, Series, lines
 from ..rewards.completions import completion_text
@@ -21,7 +21,6 @@ from ..scripts.options import parse_light
 THRESHOLD = 0.5  # a lower step score says "wrong"
 _SHOWN, _SAMPLES, _ROWS = 12, 8, 20  # training steps and solutions of a prompt that are shown; rows of the table
 _DECIDED = ("correct", "wrong", "no_answer")
-_OTHERS = {"step", "prompt", "completion", "advantage"}
 Stats = dict[str, float | None]
 
 
@@ -61,24 +60,20 @@ def make_page(run: Path, prompts: int = 4) -> Page:
             How many prompts of each training step are shown.
 
     Raises:
-        DataError: there are no completions; the message says how a run writes them.
+        DataError: there are no completions.
     """
-    folder = run / "completions" if (run / "completions").is_dir() else run
-    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else [folder]
-    if not files or not files[0].is_file():
-        raise DataError(f"{run}: there are no completions. Train with log_completions true (--log_completions).")
-    shown = {files[round(i * (len(files) - 1) / max(1, _SHOWN - 1))] for i in range(_SHOWN)}
+    files, _ = read_files(run)
+    accuracy = accuracy_column(list(files[0][1][0]), [row for _, rows in files for row in rows])
+    shown = {files[round(i * (len(files) - 1) / (_SHOWN - 1))][0] for i in range(_SHOWN)}
     growth: dict[int, Stats] = {}
     counts: Counter[tuple[bool, bool]] = Counter()  # right, a low step
     examples: list[Example] = []
-    for file in files:
-        rows, _ = read_rows(file)
-        binary = _binary(rows)
+    for name, rows in files:
         for step, own in groupby(rows, key=lambda row: row["step"]):
-            found = [row | _judged(row, binary) for row in own]
+            found = [row | _judged(row, accuracy) for row in own]
             growth[step] = _stats(found)
             counts.update((row["right"], row["low"]) for row in found if row["disagrees"] is not None)
-            if file in shown:
+            if name in shown:
                 groups = [list(group) for _, group in groupby(found, key=lambda row: row["prompt"])]
                 examples += [_example(step, i + 1, group) for i, group in enumerate(groups[:prompts])]
     lengths = _token_lengths(run)
@@ -93,18 +88,11 @@ def make_page(run: Path, prompts: int = 4) -> Page:
     return Page(f"Completions of {run.resolve().name}", sections, _headline(growth, counts, solutions))
 
 
-def _binary(rows: Sequence[dict[str, Any]]) -> str | None:
-    """The reward that is 0 or 1 throughout: what is right, where no function logged a verdict."""
-    names = [name for name in rows[0] if name not in _OTHERS and all(row[name] in (0.0, 1.0, None) for row in rows)]
-    names = [name for name in names if any(row[name] is not None for row in rows)]
-    return next((name for name in names if "accuracy" in name or "correct" in name), next(iter(names), None))
-
-
-def _judged(row: dict[str, Any], binary: str | None) -> dict[str, Any]:
+def _judged(row: dict[str, Any], accuracy: str | None) -> dict[str, Any]:
     """What is shown of a row: text, verdict, lowest step reward, and whether the two disagree."""
     verdict = row.get("verdict")
-    if verdict is None and binary is not None and row[binary] is not None:
-        verdict = "correct" if row[binary] == 1.0 else "wrong"
+    if verdict is None and accuracy is not None and row[accuracy] is not None:
+        verdict = "correct" if row[accuracy] == 1.0 else "wrong"
     steps, scores = row.get("steps"), row.get("step_rewards")
     whole = isinstance(steps, list) and isinstance(scores, list)
     given = [score for score in scores or () if score is not None] if whole else []
@@ -150,7 +138,7 @@ def _example(step: int, number: int, rows: Sequence[dict[str, Any]]) -> Example:
     right = sum(row["right"] for row in rows)
     title = f"Training step {step}, prompt {number}: {right} of {len(rows)} right"
     return Example(
-        title, _question(rows[0]["prompt"]), answers, samples=[_sample(step, row) for row in rows[:_SAMPLES]]
+        title, read_question(rows[0]["prompt"]), answers, samples=[_sample(step, row) for row in rows[:_SAMPLES]]
     )
 
 
@@ -168,14 +156,6 @@ def _sample(step: int, row: dict[str, Any]) -> Sample:
         )
     steps = [Step(text, score) for text, score in row["steps"]] if row["steps"] else [Step(row["text"])]
     return Sample(", ".join(told), row["right"] if row["verdict"] in _DECIDED else None, steps, tags)
-
-
-def _question(prompt: Any) -> str:
-    """What the user asked last, or the whole prompt."""
-    if isinstance(prompt, str):
-        return prompt
-    asked = [message["content"] for message in prompt if message["role"] == "user"]
-    return str(asked[-1] if asked else prompt)
 
 
 def _headline(growth: dict[int, Stats], counts: Counter[tuple[bool, bool]], solutions: int) -> str:
@@ -223,7 +203,7 @@ def _growth_sections(growth: dict[int, Stats]) -> Iterator[Section]:
             plots["Over training."] = lines("shares", drawn, "training step", "%")
         for key, color in ((length, BLUE), ("steps", ORANGE)):
             if key in kept:
-                series = [Series(names[key], [one[key] for one in growth.values()], color, list(growth), marker="o")]
+                series = [Series("", [one[key] for one in growth.values()], color, list(growth), marker="o")]
                 plots[f"{names[key].capitalize()}."] = lines(key, series, "training step", names[key], percent=False)
         yield Section("Growth", plots=plots)
     rows = [[str(step), *(cell(key, growth[step][key]) for key in kept)] for step in at]

@@ -11,6 +11,7 @@ from ..data.benchmarks import BENCHMARKS
 from ..data.journal import write_whole
 from ..paper import RESULTS
 from ..report import Example, Page, Section
+from ..report.page import text_table
 from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
 from .report_differences import differences, title_of
 from .run import Task
@@ -146,14 +147,7 @@ def metrics_text(metrics: Sequence[Metric]) -> str:
         for one in metrics
         if one.filter == "flexible" and (one.name in ("greedy", "recorded") or one.name in of_all_samples)
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            f"{cell:{'<' if i < 2 else '>'}{width}}" for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    return text_table(rows)
 
 
 def _score_line(task: Task, graded: Graded) -> dict[str, Any]:

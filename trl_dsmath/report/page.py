@@ -199,6 +199,18 @@ def markdown_table(rows: list[list[str]]) -> str:
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
+def text_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal: columns of numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = [cell[:1].isdigit() or cell == "-" for cell in rows[-1]]
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, numbers, strict=True)
+        return "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in cells).rstrip()
+
+    return "\n".join(map(line, rows))
+
+
 def _markdown_example(example: Example) -> str:
     answers = "; ".join(f"{kind}: `{answer}`" for kind, answer, _ in example.answers)
     parts = [f"### {example.title}", _fenced(example.question), answers]

@@ -103,7 +103,8 @@ def lines(
         axes.minorticks_off()
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
-    axes.legend(**_LEGEND, loc="lower right", ncols=legend_columns)
+    if any(one.label for one in series):
+        axes.legend(**_LEGEND, loc="best", ncols=legend_columns)
     return _svg(figure, name)
 
 
