@@ -68,8 +68,8 @@ def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colours_after(scri
 def test_programs_and_their_output(scripted) -> None:
     reply = "Compute:\n```python\nprint(1 < 2)\n```\n```output\nTrue\n```\nSo \\boxed{1}."
     last = list(stream(Solver(scripted(lambda prompt, i: reply), n=1, mode="tool"), "?", 1))[-1]
-    assert '<pre class="block python">print(1 &lt; 2)</pre>' in last
-    assert '<pre class="block output">True</pre>' in last
+    assert '<pre class="python">print(1 &lt; 2)</pre>' in last
+    assert '<pre class="output">True</pre>' in last
 
 
 def test_who_leaves_stops_the_work(scripted) -> None:

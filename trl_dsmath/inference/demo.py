@@ -30,6 +30,7 @@ QUESTIONS = (
 )
 _EVERY = 0.3  # seconds between two states of the page
 _STYLE = """
+.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
 #solution { padding: 0; } #solution .answer { font-size: 1.3rem; margin: .2rem 0 .4rem; overflow-wrap: anywhere; }
 #solution .soft { color: color-mix(in srgb, var(--body-text-color) 68%, transparent); font-size: .9rem; }
 #solution .good { color: #1a7f4b; } #solution .bad { color: #c2362b; }
@@ -218,8 +219,8 @@ def make_demo(solver: Solver, title: str | None = None) -> tuple["Blocks", dict[
     def solve(question: str, n: float) -> Iterator[str]:
         yield from stream(solver, question, int(n), lock)
 
-    with gradio.Blocks(title="dsmath demo", analytics_enabled=False, fill_width=True) as page:
-        gradio.Markdown(f"### {title or solver.sampler.name}")
+    with gradio.Blocks(title="dsmath demo", analytics_enabled=False) as page:
+        gradio.HTML(f"<h3>{html.escape(title or solver.sampler.name.removeprefix('transformers:'))}</h3>")
         question = gradio.Textbox(label="Question", lines=2, autofocus=True, max_length=4000)
         with gradio.Row():
             n = gradio.Slider(1, max(2, most), most, step=1, label="Samples, at most", visible=most > 1, scale=3)
@@ -232,4 +233,7 @@ def make_demo(solver: Solver, title: str | None = None) -> tuple["Blocks", dict[
             show_progress="hidden",
         )  # fmt: skip
         stop.click(None, cancels=[run])
-    return page, {"css": sample_style() + _STYLE, "footer_links": [], "ssr_mode": False}
+    theme = gradio.themes.Default(
+        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )  # no request elsewhere
+    return page, {"css": sample_style() + _STYLE, "theme": theme, "footer_links": [], "ssr_mode": False}

@@ -181,7 +181,7 @@ def rich_text(text: str) -> Markup:
             continue
         kind = block[1].lower() or "text"
         before = text[end : block.start()].strip("\n")
-        parts += [with_formulas(before), f'<pre class="block {kind}">{html.escape(block[2].rstrip())}</pre>']
+        parts += [with_formulas(before), f'<pre class="{kind}">{html.escape(block[2].rstrip())}</pre>']
         end = block.end()
     return Markup("".join([*parts, with_formulas(text[end:].strip("\n"))]))
 
