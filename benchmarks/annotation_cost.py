@@ -1,4 +1,4 @@
-r"""Roll-outs that step labels cost, beside plain annotation: N = 8 from each prefix of each solution, nothing shared.
+r"""Rollouts that step labels cost, beside plain annotation: N = 8 from each prefix of each solution, nothing shared.
 
     python benchmarks/annotation_cost.py                       (the quickstart's task: 3 turns of a dial)
     python benchmarks/annotation_cost.py --turns 6             (longer solutions)
@@ -8,7 +8,7 @@ texts), solutions sampled from it, `trl_dsmath.shepherd.annotate` with the trans
 solutions and the same random streams:
 
     plain         each prefix of each solution rolled out N times on its own; the reference for labels and cost
-    hard          shared prefixes, a prefix stops at its first right roll-out
+    hard          shared prefixes, a prefix stops at its first right rollout
     soft          shared prefixes, all N
     first_error   bisection for the first bad step
 
@@ -61,7 +61,7 @@ def true_labels(row: dict[str, Any]) -> list[bool]:
 def plain_labels(
     rows: dict[tuple[str, int], dict[str, Any]], sampler: Any, decoding: Any, rollouts: int
 ) -> tuple[dict[tuple[str, int], list[bool]], int]:
-    """Plain annotation, written out here: no sharing, no stopping. Returns labels and the roll-outs drawn."""
+    """Plain annotation, written out here: no sharing, no stopping. Returns labels and the rollouts drawn."""
     from trl_dsmath.grading import Verdict
     from trl_dsmath.grading.batch import judge
     from trl_dsmath.text import read_answer
@@ -98,7 +98,7 @@ def plain_labels(
 def share_equal(
     one: dict[tuple[str, int], list[bool]], other: dict[tuple[str, int], list[bool]], last: bool = False
 ) -> float:
-    """Share of equal labels, of the steps before the last one (which is labelled without a roll-out everywhere)."""
+    """Share of equal labels, of the steps before the last one (which is labelled without a rollout everywhere)."""
     pairs = [pair for key in one for pair in list(zip(one[key], other[key], strict=True))[: None if last else -1]]
     return sum(a == b for a, b in pairs) / len(pairs)
 
@@ -163,7 +163,7 @@ def main() -> None:
         f"{right:.1%} right; N = {N}, batches of {args.rollout_batch_size}, seed {args.seed}"
     )
     print(f"good steps before the last one: {sum(map(sum, plain.values())) / sum(steps):.1%} by plain labels")
-    print(f"{'':12} {'roll-outs':>10} {'of plain':>9} {'CPU s':>6} {'= plain':>8} {'= monotone':>11} {'= truth':>8}")
+    print(f"{'':12} {'rollouts':>10} {'of plain':>9} {'CPU s':>6} {'= plain':>8} {'= monotone':>11} {'= truth':>8}")
     for mode in ("plain", "hard", "soft", "first_error"):
         labels = plain if mode == "plain" else found[mode]
         print(

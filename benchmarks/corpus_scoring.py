@@ -1,4 +1,4 @@
-"""Scoring throughput, normalisation included, against the fastText command line on text that is normalised already.
+"""Scoring throughput, normalization included, against the fastText command line on text that is normalized already.
 
     python benchmarks/corpus_scoring.py --pages pages.jsonl.gz --fasttext /usr/bin/fasttext     (Debian: apt install fasttext)
 
@@ -70,11 +70,11 @@ def main() -> None:
         started = time.process_time()
         for text in texts:
             one_line(text)
-        normalising = time.process_time() - started
+        normalizing = time.process_time() - started
     mine, command = statistics.median(ours), statistics.median(theirs)
-    print(f"ours      {len(texts) / mine:8,.0f} pages a CPU second ({normalising / mine:.0%} of it normalisation)")
+    print(f"ours      {len(texts) / mine:8,.0f} pages a CPU second ({normalizing / mine:.0%} of it normalization)")
     print(
-        f"the module on normalised lines {len(texts) / statistics.median(bare):8,.0f} pages a CPU second; ratio {statistics.median(bare) / mine:.2f}"
+        f"the module on normalized lines {len(texts) / statistics.median(bare):8,.0f} pages a CPU second; ratio {statistics.median(bare) / mine:.2f}"
     )
     print(f"fasttext  {len(texts) / command:8,.0f} pages a CPU second")
     print(

@@ -197,7 +197,7 @@ def _status(key: str) -> float:
 
 
 def held(trainer: Any) -> float:
-    """Bytes of weights, gradients (as large as the trained weights) and the optimiser's states."""
+    """Bytes of weights, gradients (as large as the trained weights) and the optimizer's states."""
     import torch
 
     reward = getattr(trainer, "reward_model", None) or next(iter(getattr(trainer, "reward_funcs", [])), None)

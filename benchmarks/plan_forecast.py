@@ -81,7 +81,7 @@ def one(case: str, folder: Path) -> dict[str, float]:
     base = _status("VmRSS")
     MathSFTTrainer(str(folder), args=args, train_dataset=rows, peft_config=peft).train()
     parts = {part.name: part.bytes for part in forecast(run).parts}
-    static = sum(size for name, size in parts.items() if name in {"weights", "adapters", "gradients", "optimiser"})
+    static = sum(size for name, size in parts.items() if name in {"weights", "adapters", "gradients", "optimizer"})
     return {"measured": _status("VmHWM") - base, "forecast": forecast(run).allocated(), "static": static}
 
 

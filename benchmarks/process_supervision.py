@@ -1,4 +1,4 @@
-r"""Does a process reward model that is trained on roll-outs alone help? Re-ranking, GRPO and drift on the dial task.
+r"""Does a process reward model that is trained on rollouts alone help? Re-ranking, GRPO and drift on the dial task.
 
     python benchmarks/process_supervision.py --seeds 0 1 2 3 4 --output_dir DIR
 
@@ -95,7 +95,7 @@ class Seed:
         return step_auroc(solutions, scores) | votes(solutions, scores)
 
     def annotate(self, output: Path, solver: Path, completer: Path, split: str) -> Figures:
-        """Hard roll-out labels of the solver's solutions to training problems, completed by `completer`."""
+        """Hard rollout labels of the solver's solutions to training problems, completed by `completer`."""
         problems = task.make_problems(LABEL_PROBLEMS, self.seed, split)
         rows = [{"prompt": problem.prompt, "gold": problem.answer} for problem in problems]
         if solver != completer:

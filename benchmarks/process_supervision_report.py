@@ -9,7 +9,7 @@ from typing import Any
 
 # Part and key of a figure, decimals, and what it is called in the report.
 ROWS = """\
-labels.rollouts 0 roll-outs for the labels of 600 solutions
+labels.rollouts 0 rollouts for the labels of 600 solutions
 labels.labels_right 3 labels that are true, share
 prm_likelihood.auroc 3 likelihood PRM: held-out step AUROC
 prm_likelihood.auroc_first 3 likelihood PRM: first-error steps only

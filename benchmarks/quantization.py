@@ -1,11 +1,11 @@
-"""Quantised inference: bytes and logits of 8 and 4 bits against bfloat16, a 4-bit LoRA step, and what a 7B needs.
+"""Quantized inference: bytes and logits of 8 and 4 bits against bfloat16, a 4-bit LoRA step, and what a 7B needs.
 
     python benchmarks/quantization.py --output benchmarks/results/quantization.md      (all parts that the machine allows)
     python benchmarks/quantization.py --part table                                     (the table of docs/guides/quantization.md)
     python benchmarks/quantization.py --part gpu                                       (needs CUDA)
 
 bytes: a Llama of 219M random weights, saved once and loaded in each form by the loader of `dsmath solve`; bytes are counted
-over weights and the scales of quantised layers, and compared with what `solve.memory` predicts from the config. The
+over weights and the scales of quantized layers, and compared with what `solve.memory` predicts from the config. The
 error of the logits is that of random weights: trained ones lose less. step: one update of LoRA adapters on the 4-bit
 model through `MathSFTTrainer`. table: the 7B of the published shape on the meta device; nothing is loaded. gpu: the 7B with
 random weights in each form: 64 samples of one prompt, peak memory and tokens a second.
@@ -44,7 +44,7 @@ TEXT = "A train covers 60 km in 45 minutes. At this speed it covers 80 km in an 
 
 
 def held_bytes(model: Any) -> int:
-    """Bytes of the weights and of the scales of quantised layers."""
+    """Bytes of the weights and of the scales of quantized layers."""
     total = 0
     for parameter in model.parameters():
         total += parameter.numel() * parameter.element_size()
@@ -157,7 +157,7 @@ def lora_step(folder: str) -> list[str]:
     assert layers and moved and kept
     return [
         f"A 4-bit LoRA step through `MathSFTTrainer`: {layers} layers in nf4, loss {result.training_loss:.3f}, {moved} of "
-        f"{len(before)} adapter matrices moved (the other half's gradient is zero in the first step), quantised weights "
+        f"{len(before)} adapter matrices moved (the other half's gradient is zero in the first step), quantized weights "
         f"unchanged, {seconds:.1f} CPU s."
     ]
 
@@ -258,7 +258,7 @@ def main() -> int:
     print("\n".join(lines))
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text("# Quantisation and memory\n\n" + "\n".join(lines))
+        args.output.write_text("# Quantization and memory\n\n" + "\n".join(lines))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Two optimiser steps of each trainer under DeepSpeed ZeRO-3 and FSDP2, on two CPU processes, against the unsharded run.
+"""Two optimizer steps of each trainer under DeepSpeed ZeRO-3 and FSDP2, on two CPU processes, against the unsharded run.
 
     pip install --target /tmp/deepspeed --no-deps deepspeed==0.19.8 hjson msgpack py-cpuinfo einops
     PYTHONPATH=/tmp/deepspeed python benchmarks/sharded_steps.py [--shardings zero3 fsdp2] [--runs sft grpo ...]
@@ -9,7 +9,7 @@ weights, hidden size 64; AdamW; gradient checkpointing and clipping as by defaul
 
 * ZeRO-3 needs `ddp_backend="gloo"` and no more. DeepSpeed's shortcut through shared memory, minutes of compiling, is off.
 * accelerate shards by FSDP on accelerators only. Here its state is told that the processes are such (`as_accelerator`),
-  and its own preparation of model, optimiser and reference model runs as on GPUs, over gloo. Nothing else is changed.
+  and its own preparation of model, optimizer and reference model runs as on GPUs, over gloo. Nothing else is changed.
 * PRM: the third loss is `evaluate()`'s, after the last step.
 * GRPO: sampling draws other tokens on two processes than on one. So each run samples with top_k=1 and the sampled tokens
   are compared (and, but under FSDP2, what `MathEvaluationCallback` solves). The update is then made on completions that are
@@ -307,7 +307,7 @@ def main() -> int:
         for sharding in ["none", *args.shardings]:
             start(sharding, args.runs, folder)
         rows = [compare(run, sharding, folder) for run in args.runs for sharding in args.shardings]
-    print(f"Two processes against one, {STEPS} optimiser steps, tolerance {TOLERANCE}.\n")
+    print(f"Two processes against one, {STEPS} optimizer steps, tolerance {TOLERANCE}.\n")
     print(
         "| run | sharding | losses, one process | losses, sharded | diff. of loss | of gradient norm | of a weight | tokens |"
     )

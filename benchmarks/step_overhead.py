@@ -2,7 +2,7 @@
 
     python benchmarks/step_overhead.py [--rounds 24] [--memory_rounds 3]
 
-Time: the trainers stand in one process and take turns, one optimiser step each, in an order that changes from round to
+Time: the trainers stand in one process and take turns, one optimizer step each, in an order that changes from round to
 round. A second copy of TRL's trainer is timed as well: its ratio to the first is what noise alone makes. The learning
 rate is 0 and completions have a fixed length, so that all do the same work: sampling, reference log-probabilities, loss
 and backward. A fifth of the random model's tokens hold a newline, far more than in mathematics, and the model is small,
@@ -61,7 +61,7 @@ def make(kind: str, model: str, folder: Path, steps: int) -> Any:
 
 
 class Clock(TrainerCallback):
-    """Wall and CPU seconds of each optimiser step."""
+    """Wall and CPU seconds of each optimizer step."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[float, float]] = []

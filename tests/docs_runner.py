@@ -29,6 +29,12 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return _BLOCK.findall(page.read_text())
 
 
+def cells(notebook: Path) -> list[str]:
+    """The code cells of a notebook."""
+    found = json.loads(notebook.read_text())["cells"]
+    return ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
+
+
 def commands(block: str) -> Iterator[str]:
     """The commands of a bash block: without comments, lines joined, loops over words written out."""
     text = re.sub(r"\s#[^\n]*", "", block.replace("\\\n", " "))

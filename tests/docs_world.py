@@ -15,6 +15,7 @@ MODELS = [
     "BASE",
     "path/to/model",
     "Qwen/Qwen2.5-0.5B",
+    "Qwen/Qwen2.5-0.5B-Instruct",
     "Qwen/Qwen2.5-Math-1.5B",
     "Qwen/Qwen2.5-Math-1.5B-Instruct",
     "deepseek-ai/deepseek-math-7b-base",

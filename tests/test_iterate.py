@@ -403,7 +403,7 @@ def test_two_iterations(whole: Path, recipe: Path) -> None:
     assert _sources(two / "mixed" / "train.jsonl") == {"new": new, "iteration-1": round(new / 9)}
     assert set(_sources(one / "mixed" / "train.jsonl")) == {"new"}
     labels = [json.loads(line) for line in (one / "labels" / "train.jsonl").read_text().splitlines()]
-    assert sum(row["spent"] for row in labels) > 0  # there are solutions of several steps, so roll-outs were drawn
+    assert sum(row["spent"] for row in labels) > 0  # there are solutions of several steps, so rollouts were drawn
     assert {label for row in labels for label in row["labels"]} == {True, False}
 
 

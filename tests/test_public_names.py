@@ -13,6 +13,7 @@ SIGNATURES = {
     "rewards.boxed_format_reward": "completions, **columns",
     "rewards.language_consistency_reward": "completions, prompts=None, language=None, **columns",
     "rewards.code_execution_reward": "completions, solution=None, programs=None, log_extra=None, log_metric=None, **columns",
+    "rewards.step_arithmetic_reward": "completions, steps, **columns",
     "data.build_prompt": "question, mode='cot', examples=(), plain_prompts=False, instruction='paper', system_prompt='template'",
     "grading.grade": "answers, golds, time_limit=5.0",
     "grading.check_golds": "golds",

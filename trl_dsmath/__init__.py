@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .sft import MathSFTConfig as MathSFTConfig
     from .sft import MathSFTTrainer as MathSFTTrainer
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 
 _HOME = {
     "DeepSeekMathGRPOConfig": "grpo",

@@ -28,7 +28,7 @@ class MissingDependencyError(DsMathError, ImportError):
 
 
 class HubError(DsMathError, RuntimeError):
-    """A finished model could not be pushed. The message says where it is and how to push it."""
+    """A finished model or data set could not be pushed. The message says where it is and how to push it."""
 
 
 def need(module: str, what: str, extra: str) -> None:

@@ -58,7 +58,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Pretrain:
-    """§2.2.1 (optimiser and schedule) and §2.3 (DeepSeekMath-Base 7B)."""
+    """§2.2.1 (optimizer and schedule) and §2.3 (DeepSeekMath-Base 7B)."""
 
     tokens: int = 500_000_000_000
     batch_tokens: int = 10_000_000

@@ -1,4 +1,4 @@
-"""Step labels by roll-outs, to train a process reward model (Math-Shepherd, §4.1.3 of the paper). Copy and edit.
+"""Step labels by rollouts, to train a process reward model (Math-Shepherd, §4.1.3 of the paper). Copy and edit.
 
 python recipes/annotate/annotate.py --config recipes/annotate/gpu24.yaml
 python recipes/annotate/annotate.py --model MODEL --dataset_name problems.jsonl --output_dir labels --mode first_error
@@ -22,7 +22,7 @@ class AnnotateArguments(PromptArguments):
     dataset_name: str | None = field(default=None, metadata={"help": "A .jsonl file, a folder, or a name on the hub."})
     dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the hub."})
     dataset_train_split: str = field(default="train", metadata={"help": "Split to annotate."})
-    max_problems: int | None = field(default=None, metadata={"help": "How many rows to take; all when left out."})
+    max_problems: int | None = field(default=None, metadata={"help": "Number of rows (default: all)."})
     output_dir: str | None = field(default=None, metadata={"help": "Folder for the labels, train.jsonl."})
     question_column: str | None = field(
         default=None, metadata={"help": "Column of the question, if not a usual name."}
@@ -39,7 +39,7 @@ ARGUMENTS = (AnnotateArguments, AnnotateConfig, SamplerConfig)
 
 
 def main() -> None:
-    parser = ScriptParser(ARGUMENTS, description="Label the steps of solutions by roll-outs (Math-Shepherd).")
+    parser = ScriptParser(ARGUMENTS, description="Label the steps of solutions by rollouts (Math-Shepherd).")
     args, config, model = parser.parse_args_and_config()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
@@ -68,7 +68,7 @@ def main() -> None:
     output = Path(args.output_dir) / "train.jsonl"
     print(f"model       {sampler.name}")
     print(
-        f"labels      {config.mode}, at most {config.num_rollouts} roll-outs per prefix, temperature {config.temperature:g}"
+        f"labels      {config.mode}, at most {config.num_rollouts} rollouts per prefix, temperature {config.temperature:g}"
     )
     print(f"output      {output}", flush=True)
     for what, line in describe_prompt(dataset[0]["prompt"], sampler):

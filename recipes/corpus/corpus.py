@@ -59,7 +59,7 @@ class PrepareArguments:
         default_factory=list, metadata={"help": "Files or folders of benchmarks to keep out of the text."}
     )
     workers: int = field(default=1, metadata={"help": "Tasks that run at a time."})
-    max_bytes: int = field(default=10_000_000, metadata={"help": "Longer pages are passed over."})
+    max_bytes: int = field(default=10_000_000, metadata={"help": "Longer pages are skipped."})
     seconds: float = field(default=20.0, metadata={"help": "CPU time for a page before its plain text is taken."})
     languages: list[str] = field(default_factory=list, metadata={"help": "Keep pages in these: en zh."})
     language_model: str | None = field(default=None, metadata={"help": "fastText model of languages: lid.176.bin."})

@@ -35,7 +35,7 @@ class Progress:
     def start(self, stage: str, at: float = 0.0) -> None:
         """Begins a stage, at a fraction of it when it goes on from a checkpoint."""
         self._stage, self._started, self._start_at, self._shown = stage, time.monotonic(), at, -1
-        self.update(at, "goes on from here" if at else "starting")
+        self.update(at, "resumes here" if at else "starting")
 
     def update(self, fraction: float, metric: str) -> None:
         """Shows how far the stage is (0 to 1) and its metric so far."""

@@ -2,7 +2,7 @@
 
     python recipes/quickstart/quickstart.py --output_dir quickstart-run
 
-corpus, pretrain, sft, annotate (step labels by roll-outs), prm (process reward model), grpo (rewarded by the outcome),
+corpus, pretrain, sft, annotate (step labels by rollouts), prm (process reward model), grpo (rewarded by the outcome),
 step_grpo (by outcome and steps), solve (self-consistency before and after), quantize (8 and 4 bits). Prints the result of
 each stage and writes a report. Stopped and started again, it goes on where it was. Seed 0: greedy accuracy 41.6 % after
 SFT, 100.0 % after GRPO; docs/tutorial/quickstart.md has five seeds and how to read them.
@@ -92,11 +92,12 @@ class Arguments:
     stages: str = field(default=",".join(STAGES), metadata={"help": "Which stages, with commas."})
 
 
+ARGUMENTS = (Settings, Arguments)
+
+
 def main() -> None:
     """Runs the stages that are asked for and writes the report."""
-    parser = ScriptParser(
-        (Settings, Arguments), description="All stages of DeepSeekMath on a toy task, in minutes on a CPU."
-    )
+    parser = ScriptParser(ARGUMENTS, description="All stages of DeepSeekMath on a toy task, in minutes on a CPU.")
     settings, arguments = parser.parse_args_and_config()
     asked = [name.strip() for name in arguments.stages.split(",") if name.strip()]
     if not asked or set(asked) - set(STAGES):
@@ -234,7 +235,7 @@ def sft(run: Run) -> Result:
     return train_policy(run, "sft", trainer, f"{len(rows):,} questions, solved by the sloppy author")
 
 
-# annotate, prm: step labels by roll-outs, and a process reward model trained on them. Neither sees which step is right:
+# annotate, prm: step labels by rollouts, and a process reward model trained on them. Neither sees which step is right:
 # labels come from final answers alone. The exact steps of the task are used only to measure labels and scores.
 
 
@@ -256,7 +257,7 @@ def annotate_steps(run: Run) -> Result:
             progress=False,
         )
         good = summary.good / max(1, summary.steps)
-        run.progress.update(end / len(rows), f"{summary.spent:,} roll-outs, {good:.0%} of steps good")
+        run.progress.update(end / len(rows), f"{summary.spent:,} rollouts, {good:.0%} of steps good")
     of_prompt = {problem.prompt: problem for problem in problems}
     agreed = [
         (label >= 0.5) == right
@@ -271,10 +272,10 @@ def annotate_steps(run: Run) -> Result:
         "labels_true": sum(agreed) / len(agreed),
     }
     line = (
-        f"{summary.solutions} solutions, {summary.spent:,} roll-outs, {good:.0%} of steps good, "
+        f"{summary.solutions} solutions, {summary.spent:,} rollouts, {good:.0%} of steps good, "
         f"{metrics['labels_true']:.1%} of labels true"
     )
-    data = f"{solutions} SFT samples of each of {len(rows)} problems, {rollouts} roll-outs per step"
+    data = f"{solutions} SFT samples of each of {len(rows)} problems, {rollouts} rollouts per step"
     return Result(data, line, metrics)
 
 

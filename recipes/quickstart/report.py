@@ -239,8 +239,8 @@ def paper_table(results: Results) -> list[list[str]]:
             f"{about(sft_tokens)}",
         ),
         "annotate": (
-            "no number; labels by roll-outs, after Math-Shepherd (§4.1.3)",
-            "a policy that reaches some right answers, and roll-outs from every step: `dsmath annotate`",
+            "no number; labels by rollouts, after Math-Shepherd (§4.1.3)",
+            "a policy that reaches some right answers, and rollouts from every step: `dsmath annotate`",
         ),
         "prm": (
             f"no accuracy is given; learning rate {REWARD_MODEL.learning_rate:g} (§4.2)",
@@ -310,7 +310,7 @@ def plots(results: Results) -> dict[str, str]:
         wrong, right = zip(*results["prm"]["roc"], strict=True)
         series = [Series("chance", [0, 1], GREY, [0, 100], style="--")]
         series.append(Series(f"PRM, AUROC {results['prm']['auroc']:.3f}", right, BLUE, [100 * x for x in wrong]))
-        caption = "The PRM, trained on roll-outs alone, tells right steps of held-out solutions from wrong ones."
+        caption = "The PRM, trained on rollouts alone, tells right steps of held-out solutions from wrong ones."
         found[caption] = lines("roc", series, "wrong steps let through, %", "right steps let through, %")
     if "solve" in results:
         solve, series = results["solve"], []

@@ -214,7 +214,7 @@ def disk_trouble(folder: Path) -> Iterator[None]:
         if shutil.disk_usage(existing).free < 2 * 2**20:
             message = (
                 f"the disk of {existing} is full ({error}). Make space (a run needs some 5 MB) and give the same command "
-                "again: it goes on from where it was."
+                "again: it resumes where it was."
             )
         elif isinstance(error, OSError) and error.filename and str(folder) in str(error.filename):
             message = f"cannot write {error.filename} ({error.strerror}). Name another folder with --output_dir."

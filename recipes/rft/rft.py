@@ -15,11 +15,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trl_dsmath.data.files import load_split
-from trl_dsmath.data.journal import write_rows
+from trl_dsmath.data.journal import write_rows, write_whole
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.generation import SamplerConfig, describe_prompt, load_sampler
 from trl_dsmath.inference import RFTConfig, plan, rejection
-from trl_dsmath.scripts import ScriptParser, recipe_script, run_script, say
+from trl_dsmath.inference.rejection_card import dataset_card
+from trl_dsmath.scripts import (
+    ScriptParser,
+    make_repository,
+    push_dataset,
+    recipe_name,
+    recipe_script,
+    run_script,
+    say,
+)
 from trl_dsmath.scripts.run import PROGRAM
 
 
@@ -28,7 +37,7 @@ class RFTArguments:
     dataset_name: str | None = field(default=None, metadata={"help": "A .jsonl file, a folder, or a name on the hub."})
     dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the hub."})
     dataset_train_split: str = field(default="train", metadata={"help": "Split whose problems are solved."})
-    max_problems: int | None = field(default=None, metadata={"help": "How many rows to take; all when left out."})
+    max_problems: int | None = field(default=None, metadata={"help": "Number of rows (default: all)."})
     question_column: str | None = field(
         default=None, metadata={"help": "Column of the question, if not a usual name."}
     )
@@ -41,6 +50,10 @@ class RFTArguments:
         default=0, metadata={"help": "Rounds of sampling, filtering and fine-tuning the base model."}
     )
     sft_config: str | None = field(default=None, metadata={"help": "Recipe of the fine-tuning, as in `dsmath sft`."})
+    hub_dataset_id: str | None = field(
+        default=None, metadata={"help": "user/name to publish the data set under; of rounds, the last one's."}
+    )
+    hub_private: bool = field(default=False, metadata={"help": "Whether a new data set on the hub is private."})
 
 
 ARGUMENTS = (RFTArguments, RFTConfig, SamplerConfig)
@@ -56,21 +69,25 @@ def main() -> None:
         raise ConfigError(
             "How are the rounds fine-tuned? Give --sft_config: a YAML file, or the name of an sft recipe."
         )
-    output, base = Path(args.output_dir), model.model
+    if args.hub_dataset_id:  # a login that is missing is found now, not after a day
+        make_repository(args.hub_dataset_id, "--hub_dataset_id", "dataset", args.hub_private)
+    folder, base = Path(args.output_dir), model.model
     if not args.iterations:
-        collect(args, config, model, output)
-        return
+        files = collect(args, config, model, folder)
     for number in range(args.iterations):
-        folder = output / f"round-{number}"
+        folder = Path(args.output_dir) / f"round-{number}"
         say("round", f"{number + 1} of {args.iterations}: {model.model}")
-        collect(args, replace(config, seed=config.seed + number), model, folder)
+        files = collect(args, replace(config, seed=config.seed + number), model, folder)
         fine_tune(base, args.sft_config, folder)
         model = replace(model, model_name_or_path=str(folder / "model"))
-    say("saved", f"{model.model}")
+    if args.iterations:
+        say("saved", f"{model.model}")
+    if args.hub_dataset_id:
+        say("pushed", push_dataset(folder, args.hub_dataset_id, files))
 
 
-def collect(args: RFTArguments, config: RFTConfig, model: SamplerConfig, folder: Path) -> None:
-    """Draws what is missing, and writes the solutions to train on."""
+def collect(args: RFTArguments, config: RFTConfig, model: SamplerConfig, folder: Path) -> list[str]:
+    """Draws what is missing, and writes the solutions to train on, with their card; returns the names of the files."""
     dataset = load_split(args.dataset_name, args.dataset_config, args.dataset_train_split)
     if args.max_problems is not None:
         dataset = dataset.select(range(min(args.max_problems, len(dataset))))
@@ -103,7 +120,12 @@ def collect(args: RFTArguments, config: RFTConfig, model: SamplerConfig, folder:
     pairs = rejection.preference_rows(draws, config.max_per_problem)
     if pairs:
         write_rows(folder / "pairs" / "train.jsonl", pairs)
+    source = " ".join(filter(None, (args.dataset_name, args.dataset_config, args.dataset_train_split)))
+    name = args.hub_dataset_id or "USER/NAME"
+    card = dataset_card(draws, rows, len(pairs), config, source, name, recipe_name(), args.step_scorer)
+    write_whole(folder / "README.md", card)
     say("saved", f"{folder / 'train.jsonl'}; {len(pairs):,} pairs of right and wrong for DPO in {folder / 'pairs'}")
+    return ["README.md", "train.jsonl", *(["pairs/train.jsonl"] if pairs else [])]
 
 
 def fine_tune(base: str, recipe: str, folder: Path) -> None:
@@ -112,7 +134,7 @@ def fine_tune(base: str, recipe: str, folder: Path) -> None:
     command = [sys.executable, str(recipe_script("sft")), *words, "--output_dir", str(folder / "model")]
     code = subprocess.run(command, check=False, env={**os.environ, PROGRAM: "dsmath sft"}).returncode
     if code:
-        raise ConfigError(f"The fine-tuning ended with code {code}: see above. The same command goes on from there.")
+        raise ConfigError(f"The fine-tuning ended with code {code}: see above. Run the same command again to resume.")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python recipes/smollm2/smollm2.py --output_dir runs/smollm2
     python recipes/smollm2/smollm2.py --model models/smollm2 --gsm8k path/to/gsm8k      (where there is no hub)
 
-SFT on short GSM8K problems, step labels by roll-outs, a process reward model, GRPO by outcome and by steps on word problems,
+SFT on short GSM8K problems, step labels by rollouts, a process reward model, GRPO by outcome and by steps on word problems,
 votes, 8 and 4 bits. Each stage is a `dsmath` command that is printed before it runs, so that it can be copied. A run that was
 stopped goes on. `problems.py` makes the problems, `results.py` the page, `from_wheel.py` the model folder without the hub.
 """
@@ -49,8 +49,11 @@ class Arguments:
     seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Seeds, one run each."})
 
 
+ARGUMENTS = (Settings, Arguments)
+
+
 def main() -> None:
-    parser = ScriptParser((Settings, Arguments), description="A real model of 135M weights through every stage.")
+    parser = ScriptParser(ARGUMENTS, description="A real model of 135M weights through every stage.")
     settings, arguments = parser.parse_args_and_config()
     output = Path(arguments.output_dir)
     claim(output, settings)
@@ -139,7 +142,7 @@ def run(folder: Path, name: str, command: str) -> None:
         process.wait()
         raise
     if code := os.waitstatus_to_exitcode(status):
-        raise ConfigError(f"dsmath {stage} ended with code {code}: see above. The same command goes on from there.")
+        raise ConfigError(f"dsmath {stage} ended with code {code}: see above. Run the same command again to resume.")
     spent = {
         "wall": time.monotonic() - start,
         "cpu": usage.ru_utime + usage.ru_stime,

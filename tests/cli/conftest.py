@@ -1,9 +1,12 @@
 """A tiny model and a few rows in GSM8K's form."""
 
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import Hub
 
 ROWS = [
     {
@@ -57,3 +60,13 @@ def small(problems: Path, tiny_model: Path, tmp_path: Path) -> list[str]:
         "disable_tqdm": "true",
     }
     return [word for key, value in flags.items() for word in (f"--{key}", str(value))]
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    server = Hub()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()

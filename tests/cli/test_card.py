@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trl_dsmath.cli import main
-from trl_dsmath.scripts.card import _recipe, run_section
+from trl_dsmath.scripts.card import recipe_name, run_section
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from trl_dsmath.scripts.card import _recipe, run_section
     ],
 )
 def test_the_recipe_of_a_command_line(argv: list[str], named: str | None) -> None:
-    assert _recipe(argv) == named
+    assert recipe_name(argv) == named
 
 
 def test_figures_are_the_last_ones() -> None:

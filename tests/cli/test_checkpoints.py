@@ -57,7 +57,7 @@ def test_half_written_ones_are_skipped_and_told(damage, reason: str, tmp_path: P
     assert why_incomplete(bad) == reason
     resume = find_resume(_args(tmp_path))
     assert resume.checkpoint == str(good)
-    assert resume.remarks == [f"{bad} is skipped: {reason}", f"goes on from {good}"]
+    assert resume.remarks == [f"{bad} is skipped: {reason}", f"resumes from {good}"]
     with pytest.raises(ConfigError, match="checkpoint-4"):
         find_resume(_args(tmp_path, resume_from_checkpoint=str(bad)))
 

@@ -51,4 +51,4 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(
     module = import_module(where)
     monkeypatch.setattr(*((module, "take_config") if command == "sft" else (module, "main")), interrupted)
     assert main([command]) == 130
-    assert f"dsmath {command}: stopped. The same command goes on" in capsys.readouterr().err
+    assert f"dsmath {command}: stopped. Run the same command again" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_json_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     own = {part["part"]: part["gib"] for part in found["parts"] if not part["ppo_only"]}
     assert sum(own.values()) == pytest.approx(found["peak_gib"])  # vLLM awake: nothing is there while sampling alone
-    assert own["weights"] + own["gradients"] + own["optimiser"] == pytest.approx(16 * 6.910365696e9 / 8 / 2**30)
+    assert own["weights"] + own["gradients"] + own["optimizer"] == pytest.approx(16 * 6.910365696e9 / 8 / 2**30)
     critic = sum(part["gib"] for part in found["parts"] if part["ppo_only"])
     assert found["ppo"]["peak_gib"] == pytest.approx(found["peak_gib"] + critic)
     assert found["accumulation"] == 16  # 1,024 / (8 per GPU x 8 GPUs)

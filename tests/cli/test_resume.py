@@ -59,7 +59,7 @@ def test_killed_run_ends_like_an_uninterrupted_one(stage: str, small: list[str],
 
     shown = _run(_command(stage, small, killed))
     assert f"{half} is skipped: trainer_state.json is missing" in shown
-    assert f"goes on from {killed / f'checkpoint-{done}'}" in shown
+    assert f"resumes from {killed / f'checkpoint-{done}'}" in shown
     expected, found = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert "is finished" in _run(_command(stage, small, killed))

@@ -4,7 +4,10 @@ import json
 import sys
 from pathlib import Path
 
+import huggingface_hub
 import pytest
+from datasets import load_dataset
+from hub_server import Hub
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tool_model import make_model, make_tokenizer
@@ -81,6 +84,34 @@ def test_solutions_are_drawn_kept_and_taken_by_sft(
     kept = [json.loads(line) for line in output.read_text().splitlines()]
     assert f"{len(kept)} of 4 problems" in capsys.readouterr().out
     assert all(0 < row["pass_rate"] < 1 and row["samples"] == 200 for row in kept)
+
+
+def test_the_data_set_and_its_card_are_pushed_and_a_refused_push_keeps_them(
+    boxer: Path, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub.url)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    out = tmp_path / "rft"
+    argv = ["rft", "--model", str(boxer), "--dataset_name", str(problems(tmp_path, "1234")), "--output_dir", str(out)]
+    argv += ["--num_samples", "200", "--max_new_tokens", "24", "--temperature", "1.0", "--use_cpu"]
+    assert main([*argv, "--hub_dataset_id", "me/refused"]) == 2
+    error = capsys.readouterr().err
+    assert f"dsmath rft: The data set is saved in {out}, but pushing it failed" in error
+    assert f"`hf upload me/refused {out} . --repo-type dataset --include README.md --include train.jsonl" in error
+
+    assert main([*argv, "--hub_dataset_id", "me/solutions"]) == 0
+    printed = capsys.readouterr().out
+    assert "0 samples that were missing" in printed and "/datasets/me/solutions" in printed
+    sent = hub.files["me/solutions"]
+    assert set(sent) == {"README.md", "train.jsonl", "pairs/train.jsonl"} and "me/refused" not in hub.files
+    for name, content in sent.items():
+        assert content == (out / name).read_bytes()
+        (tmp_path / "hub" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "hub" / name).write_bytes(content)
+    for name, lines in (("default", sent["train.jsonl"]), ("pairs", sent["pairs/train.jsonl"])):
+        found = load_dataset(str(tmp_path / "hub"), name, split="train", cache_dir=str(tmp_path / "cache"))
+        assert found.to_list() == [json.loads(line) for line in lines.splitlines()]
 
 
 def test_a_model_that_is_never_right_ends_with_what_to_do(

@@ -238,7 +238,7 @@ def test_the_declared_charset_is_believed_from_server_and_page(text: str, codec:
         f'<meta http-equiv="Content-Type" content="text/html; charset={declared}">',
     ):
         assert extract_text(plain.replace(b"<head>", b"<head>" + meta.encode())) == text
-    # UTF-8 is recognised by itself, whatever is declared.
+    # UTF-8 is recognized by itself, whatever is declared.
     assert extract_text(f"<p>{text}</p>".encode(), charset=declared) == text
 
 

@@ -206,7 +206,7 @@ def test_odd_addresses_are_pages_like_others(crawl: tuple[Path, dict[str, bool]]
         "https://odd.test/a%20b", "https://odd.test/half%20?", "https://odd.test/new%20line", "https://odd.test/x",
     ]  # fmt: skip
     assert "https://odd.test/x" in _collected(folder / "run")
-    # The seed page is recognised as a page of the crawl, and is no negative example.
+    # The seed page is recognized as a page of the crawl, and is no negative example.
     trained = (folder / "run" / "iteration-1" / "training.csv").read_text()
     assert "https://odd.test/a%20b,other" not in trained
 

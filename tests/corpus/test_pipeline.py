@@ -131,11 +131,11 @@ def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
 def test_everything_is_counted(finished: Path) -> None:
     counts = statistics(finished)
     read = counts["extract/READ: pages"]
-    assert read["passed over: page too long"] == read["passed over: no JSON"] == 1
-    assert read["passed over: broken WARC record"] == read["mended: invalid UTF-8"] == 1
+    assert read["skipped: page too long"] == read["skipped: not JSON"] == 1
+    assert read["skipped: broken WARC record"] == read["mended: invalid UTF-8"] == 1
     assert read["file: no record"] == read["file: not a page file"] == 1
     assert read["pages"] == 12 + 8 + 8
-    assert read["records"] == sum(n for key, n in read.items() if key == "pages" or key.startswith("passed over"))
+    assert read["records"] == sum(n for key, n in read.items() if key == "pages" or key.startswith("skipped"))
     extracted = counts["extract/EXTRACT: text with mathematics"]
     assert extracted["kept"] == 27 and extracted["removed: no text"] == 1
     assert extracted["plain text: took too long"] == 1

@@ -1,4 +1,4 @@
-"""Pages are read from WARC, JSON lines and parquet; what is broken or no page is reported, counted and passed over."""
+"""Pages are read from WARC, JSON lines and parquet; what is broken or no page is reported, counted and skipped."""
 
 import gzip
 import io
@@ -76,7 +76,7 @@ def test_lines_that_are_no_page_are_reported() -> None:
     lines = [b'{"url": "u", "html": "<p>A</p>"}', b"{broken", b"[1]", b'{"url": "u2"}', b'{"text": "caf\xe9"}']
     pages, kinds = _read("x.jsonl", b"\n".join(lines))
     assert [page.get("html") or page["text"] for page in pages] == ["<p>A</p>", "caf\ufffd"]
-    assert kinds == ["no JSON", "no JSON object", "no html and no text", "mended: invalid UTF-8"]
+    assert kinds == ["not JSON", "not a JSON object", "no html and no text", "mended: invalid UTF-8"]
     assert pages[0]["id"] == "x.jsonl/0" and pages[0]["url"] == "u"
 
 

@@ -46,7 +46,7 @@ def test_the_first_row_of_a_key_counts(tmp_path: Path) -> None:
     assert list(read_journal(tmp_path / "missing.jsonl", ("id",))) == []
 
 
-@pytest.mark.parametrize("line", ['{"question": 1}', "no JSON", "[1]", '{"id": [1]}', '"id"'])
+@pytest.mark.parametrize("line", ['{"question": 1}', "not JSON", "[1]", '{"id": [1]}', '"id"'])
 def test_a_line_that_is_no_row_is_refused_and_kept(line: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(f'{{"id": 1}}\n{line}\n')

@@ -23,7 +23,7 @@ def test_number_formats(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["load_in_8bit", "load_in_4bit"])
-def test_quantised_models_answer(tiny: Path, flag: str) -> None:
+def test_quantized_models_answer(tiny: Path, flag: str) -> None:
     pytest.importorskip("bitsandbytes")
     solver = Solver.from_pretrained(str(tiny), n=4, max_new_tokens=6, adaptive="off", **{flag: True})
     layers = {type(module).__name__ for module in solver.sampler._model.modules()}  # type: ignore[attr-defined]

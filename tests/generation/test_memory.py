@@ -35,7 +35,7 @@ def test_weights_and_cache_by_hand() -> None:
     assert tied.weight_bytes == 4 * tied.parameters
 
 
-def test_quantised_weights_by_hand() -> None:
+def test_quantized_weights_by_hand() -> None:
     config = LlamaConfig(**SMALL, tie_word_embeddings=False)
     kept = 2 * (2 * EMBEDDING + NORMS)  # embedding, head and norms stay in bfloat16
     rows = 2 * (64 + 32 + 32 + 64 + 128 + 128 + 64)

@@ -218,7 +218,7 @@ def test_tokens_come_with_the_models_probabilities(
 
 
 def test_ids_are_continued_as_they_are(model: Any, tokenizer: Any, sampler: Any) -> None:
-    """Ids that the tokenizer would never write for this text: nothing is tokenised again."""
+    """Ids that the tokenizer would never write for this text: nothing is tokenized again."""
     odd = [tokenizer.convert_tokens_to_ids(piece) for piece in "Th"] + tokenizer("e dial")["input_ids"]
     assert sampler.encode(sampler.decode(odd)) != odd
     found = sampler.sample([odd], Decoding(max_new_tokens=12, temperature=0.0))[0][0]

@@ -29,7 +29,7 @@ def test_worked_by_hand() -> None:
     assert advantages.dtype == torch.float32
 
 
-def test_groups_are_normalised_apart() -> None:
+def test_groups_are_normalized_apart() -> None:
     # Group 1: {0, 2}, mean 1, deviation sqrt(2); group 2: {10, 30}, mean 20, deviation sqrt(200)
     first, second, third, fourth = normalize_step_rewards([[0.0], [2.0], [10.0], [30.0]], num_generations=2)
     assert second == [-first[0]] == pytest.approx([1 / (math.sqrt(2) + 1e-4)])
@@ -61,7 +61,7 @@ def test_nothing_to_tell_apart_is_zero(rewards: list, num_generations: int, scal
     assert normalize_step_rewards(rewards, num_generations, scale) == [[0.0] * len(row) for row in rewards]
 
 
-def test_a_group_of_one_is_normalised_over_its_own_steps() -> None:
+def test_a_group_of_one_is_normalized_over_its_own_steps() -> None:
     up = 0.5 / (math.sqrt(0.5) + 1e-4)
     assert normalize_step_rewards([[1.0, 0.0]], num_generations=1) == [pytest.approx([up, -up])]
 
@@ -110,5 +110,5 @@ def test_a_constant_added_to_all_rewards_changes_nothing(rewards: list[list[floa
 
 
 @given(rewards=rows)
-def test_normalised_rewards_of_a_group_sum_to_zero(rewards: list[list[float]]) -> None:
+def test_normalized_rewards_of_a_group_sum_to_zero(rewards: list[list[float]]) -> None:
     assert math.fsum(r for row in normalize_step_rewards(rewards, 4) for r in row) == pytest.approx(0.0, abs=1e-6)

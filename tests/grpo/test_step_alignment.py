@@ -183,7 +183,7 @@ def test_any_ids_agree_with_brute_force(name: str, separator: str, data: st.Data
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_splits_that_the_tokenizer_would_not_make(name: str) -> None:
-    """Each text of the corpus in random pieces, tokenised piece by piece: other ids, the same steps."""
+    """Each text of the corpus in random pieces, tokenized piece by piece: other ids, the same steps."""
     tokenizer, rng = TOKENIZERS[name], random.Random(0)
     other = 0
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""Groups that straddle two real processes are normalised as one.
+"""Groups that straddle two real processes are normalized as one.
 
 `accelerate launch --cpu --num_processes 2` starts one process and says nothing, so `torch.distributed.run` is used and
 the world size is asserted inside.

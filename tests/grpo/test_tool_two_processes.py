@@ -1,4 +1,4 @@
-"""With tools, groups that straddle two real processes: no sample twice, step rewards normalised as one."""
+"""With tools, groups that straddle two real processes: no sample twice, step rewards normalized as one."""
 
 import json
 import os

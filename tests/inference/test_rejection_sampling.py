@@ -23,6 +23,7 @@ from trl_dsmath.inference.rejection import (
     solution_rows,
     training_problems,
 )
+from trl_dsmath.inference.rejection_card import dataset_card
 
 PROBLEMS = Dataset.from_list([{"question": f"Double {p}.", "answer": f"#### {2 * p}"} for p in range(1, 21)])
 
@@ -180,3 +181,33 @@ def test_rows_without_question_or_answer_are_no_problems() -> None:
 def test_settings_that_cannot_work(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         RFTConfig(**settings)
+
+
+def test_the_card_says_what_was_drawn_and_kept(tmp_path: Path) -> None:
+    from huggingface_hub import DatasetCard
+
+    draw(tmp_path)
+    draws, config = read_draws(tmp_path), RFTConfig(num_samples=4, instruction="Solve:\n{question}")
+    rows = solution_rows(draws, config, "a model")
+    text = dataset_card(draws, rows, 18, config, "doubles main train", "me/solutions", "rft/cpu")
+    assert "# 34 solutions by rejection sampling" in text
+    assert "Drawn from `a model` for 20 problems of `doubles main train`" in text
+    assert "each way of solving a problem once, at most 4 of a problem." in text
+    for line in (
+        "| recipe | rft/cpu |",
+        "| samples drawn | 80 |",
+        "| right | 54 (67.5%) |",
+        "| kept | 34, of 20 problems |",
+        "| pairs for DPO | 18 |",
+        "| temperature | 0.7 |",
+        '| instruction | "Solve:\\n{question}" |',
+    ):
+        assert f"{line}\n" in text
+    assert 'load_dataset("me/solutions", "pairs", split="train")' in text and "`score`" not in text
+    assert [one["config_name"] for one in DatasetCard(text).data.to_dict()["configs"]] == ["default", "pairs"]
+
+    config = RFTConfig(max_per_problem=None)
+    text = dataset_card(draws, rows, 0, config, "doubles", "me/solutions", step_scorer="a PRM")
+    assert "each way of solving a problem once, the best by a process reward model first." in text
+    assert "| step scorer | a PRM |" in text and "`score`" in text and "pairs" not in text.replace("pairs for DPO", "")
+    assert "recipe |" not in text

@@ -56,15 +56,15 @@ def test_sharding_by_hand(shape: Shape) -> None:
     weights = 2 * 128 * 64 + 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 176) + 5 * 64
     assert shape.parameters == weights
     alone = sizes(Run("sft", shape, 1, 80))
-    assert (alone["weights"], alone["gradients"], alone["optimiser"]) == (4 * weights, 4 * weights, 8 * weights)
+    assert (alone["weights"], alone["gradients"], alone["optimizer"]) == (4 * weights, 4 * weights, 8 * weights)
     assert alone["bf16 copies"] == 2 * (weights - 2 * 128 * 64 - 5 * 64)
     four = sizes(Run("sft", shape, 4, 80, sharding="zero3"))
-    assert (four["weights"], four["gradients"], four["optimiser"]) == (weights, weights, 2 * weights)
+    assert (four["weights"], four["gradients"], four["optimizer"]) == (weights, weights, 2 * weights)
     assert "bf16 copies" not in four
     copied = sizes(Run("sft", shape, 4, 80, sharding="none"))
     assert copied["weights"] == alone["weights"]
     assert copied["buckets"] == 4 * weights
-    assert sizes(Run("sft", shape, 1, 80, optim="adamw_bnb_8bit"))["optimiser"] == 2 * weights
+    assert sizes(Run("sft", shape, 1, 80, optim="adamw_bnb_8bit"))["optimizer"] == 2 * weights
     with pytest.raises(ConfigError, match="optim=lion"):
         forecast(Run("sft", shape, 1, 80, optim="lion"))
 
@@ -77,17 +77,17 @@ def test_static_parts_are_the_bytes_of_a_real_step(shape: Shape, targets: tuple[
         model = LlamaForCausalLM(LlamaConfig(**SMALL))
         if adapted:
             model = peft.get_peft_model(model, peft.LoraConfig(r=8, target_modules=chosen, task_type="CAUSAL_LM"))
-        optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
         ids = torch.arange(12)[None]
         model(ids, labels=ids).loss.backward()
-        optimiser.step()
+        optimizer.step()
         # Adam's two states have the size of the weight; its step counters are left out.
-        states = [s for state in optimiser.state.values() for s in state.values() if s.dim() > 0]
+        states = [s for state in optimizer.state.values() for s in state.values() if s.dim() > 0]
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         real = sum(4 * t.numel() for t in [*model.parameters(), *gradients, *states])
         run = Run("sft", shape, 1, 80, mixed=False, adapter=shape.adapter_weights(8, targets) if adapted else None)
         found = sizes(run)
-        assert real == sum(found.get(name, 0) for name in ("weights", "adapters", "gradients", "optimiser"))
+        assert real == sum(found.get(name, 0) for name in ("weights", "adapters", "gradients", "optimizer"))
 
 
 def test_lora_targets_that_are_not_there(shape: Shape) -> None:

@@ -165,7 +165,7 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(causal: Path, labels: Path,
     process.communicate()
     assert not (killed / "model.safetensors").exists()
     shown = subprocess.run(command(killed), check=True, env=environment, capture_output=True, text=True).stdout
-    assert f"goes on from {killed}/checkpoint-" in shown
+    assert f"resumes from {killed}/checkpoint-" in shown
     expected, found = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
     assert "step_bias.weight" in expected
     assert all(torch.equal(expected[name], found[name]) for name in expected)

@@ -102,7 +102,7 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(
         patch.setattr(sys, "argv", ["quickstart.py", "--output_dir", str(folder), *argv, *until])
         with pytest.raises(SystemExit, match="130"):
             run_script(quickstart.main)
-    assert "The same command goes on from what is saved" in capsys.readouterr().err
+    assert "Run the same command again to resume" in capsys.readouterr().err
     assert (folder / "step_grpo" / "checkpoint-10").is_dir()
     # a checkpoint that a kill left half-written
     shutil.copytree(folder / "step_grpo" / "checkpoint-10", folder / "step_grpo" / "checkpoint-11")

@@ -154,7 +154,7 @@ def test_lines_stand_in_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     shown.update(0.75, "reward 0.73, held-out 100.0%")
     shown.finish("step AUROC 0.996 on 3,200 steps of held-out problems; first errors 0.995")
     lines = re.split(r"[\r\n]+", capsys.readouterr().out.strip("\r\n"))
-    assert lines[0].rstrip() == "  7/2 step_grpo █████░░░░░  50%             goes on from here"
+    assert lines[0].rstrip() == "  7/2 step_grpo █████░░░░░  50%             resumes here"
     assert re.search(r"75%  \d:\d\d left  +reward 0.73, held-out 100.0%$", lines[1].rstrip())
     assert lines[-1].rstrip() == " " * 16 + "errors 0.995  (0 s)"
     assert {len(line) for line in lines} == {79}

@@ -14,6 +14,7 @@ from trl_dsmath.rewards import (
     flexible_accuracy_reward,
     get_shaped_reward,
     language_consistency_reward,
+    step_arithmetic_reward,
 )
 
 
@@ -126,3 +127,9 @@ def test_flexible_accuracy() -> None:
     assert flexible_accuracy_reward(texts, golds, log_extra=seen.__setitem__) == [1.0, 1.0, 0.0, 0.0]
     assert seen["read_answer"] == ["22", "B", "4", ""]
     assert boxed_accuracy_reward(texts, golds) == [0.0, 0.0, 0.0, 0.0]
+
+
+def test_step_arithmetic() -> None:
+    steps = [["3 + 4 = 7\n", "7 * 2 = 14 and 14 + 1 = 16\n", "Therefore, the answer is \\boxed{16}."], []]
+    assert step_arithmetic_reward(["", ""], steps=steps, solution=["16", "1"]) == [[1.0, 0.0, None], []]
+    assert pickle.loads(pickle.dumps(step_arithmetic_reward)) is step_arithmetic_reward

@@ -163,7 +163,7 @@ if __name__ == "__main__":
     ("word", "code", "said"),
     [
         ("error", 2, "mine.py: this and that\n"),
-        ("stop", 130, "\nmine.py: stopped. The same command goes on from what is saved.\n"),
+        ("stop", 130, "\nmine.py: stopped. Run the same command again to resume.\n"),
         ("three", 3, ""),
         ("fine", 0, ""),
     ],

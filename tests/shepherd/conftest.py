@@ -7,7 +7,7 @@ import pytest
 
 from trl_dsmath.generation import Decoding, Sample, Watch
 
-Script = Callable[[str, int], str]  # (prefix with its prompt, number of the roll-out) -> what follows
+Script = Callable[[str, int], str]  # (prefix with its prompt, number of the rollout) -> what follows
 
 
 class ScriptedSampler:

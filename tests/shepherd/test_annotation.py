@@ -30,7 +30,7 @@ def _run(sampler: Any, rows: list[dict[str, Any]], tmp_path: Path, **settings: A
 
 
 def _by_outcomes(outcomes: dict[str, str]) -> Callable[[str, int], str]:
-    """`{"Q:a\\n": "0010"}`: the third roll-out of this prefix is right."""
+    """`{"Q:a\\n": "0010"}`: the third rollout of this prefix is right."""
     return lambda prefix, index: RIGHT if outcomes[prefix][index] == "1" else WRONG
 
 
@@ -80,7 +80,7 @@ def test_shared_prefixes_are_rolled_out_once(scripted: Any, tmp_path: Path) -> N
     assert sampler.counts() == {"Q:a\n": 8, "Q:a\nb\n": 8, "Q:a\nb\nc\n": 8, "Q:a\nb\nd\n": 8, "Q:a\nx\n": 8}
     assert [row["spent"] for row in rows] == [24, 8, 8]  # charged to the first that needs it
     assert [row["drawn"] for row in rows] == [[8, 8, 8, 0], [8, 8, 8, 0], [8, 8, 0]]
-    assert len(set(sampler.asked)) == len(sampler.asked)  # no roll-out twice
+    assert len(set(sampler.asked)) == len(sampler.asked)  # no rollout twice
 
 
 def test_the_same_text_under_another_problem_is_not_shared(scripted: Any, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_cut_off_rollouts(scripted: Any, tmp_path: Path) -> None:
     )
     assert _rows(summary_of)[0]["labels"] == [False, True, True]
     assert summary.cut_off == 4
-    assert "100.0% of the roll-outs were cut off" in summary.report()
+    assert "100.0% of the rollouts were cut off" in summary.report()
 
 
 def test_a_stop_string_in_the_prefix_ends_nothing(scripted: Any, tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_summary(scripted: Any, tmp_path: Path) -> None:
     assert (summary.steps, summary.good, summary.right, summary.spent, summary.plain) == (4, 3, 1, 16, 24)
     assert summary.report() == (
         "labels      4 steps of 1 solutions: 75.0% good; before the last step 66.7%; solutions right 100.0%\n"
-        "roll-outs   16 drawn; N from each prefix would be 24 (66.7%)"
+        "rollouts   16 drawn; N from each prefix would be 24 (66.7%)"
     )
 
 

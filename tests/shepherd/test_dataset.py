@@ -66,13 +66,13 @@ def test_broken_lines_and_rows_are_named_by_their_number(tmp_path: Path) -> None
     ("counts", "said", "unsaid"),
     [
         ({"cut_off": 10}, "100 drawn; N from each prefix would be 200 (50.0%)", "warning"),
-        ({"cut_off": 11}, "11.0% of the roll-outs were cut off", "the same"),
+        ({"cut_off": 11}, "11.0% of the rollouts were cut off", "the same"),
         ({"good": 0}, "all labels are the same", "cut off"),
         ({"good": 10}, "all labels are the same", "cut off"),
         ({"good": 9.5}, "95.0% good; before the last step 141.7%; solutions right 25.0%", "the same"),
         ({"finished": 3}, "1 solutions had no answer within max_new_tokens", "warning"),
         ({"steps": 4, "spent": 0, "plain": 0}, "before the last step none", "cut off"),
-        ({"solutions": 0}, "no solution is labelled", "roll-outs"),
+        ({"solutions": 0}, "no solution is labelled", "rollouts"),
     ],
 )
 def test_what_the_summary_says(counts: dict, said: str, unsaid: str) -> None:

@@ -58,7 +58,7 @@ def test_bisection_on_outcomes_that_are_not_monotone() -> None:
     """A border from good to bad is found, not always the first one; labels stay monotone, exhaustive ones are not."""
     assert _bisect((True, False, True)) == ([True, False, False, False], 2)
     assert _bisect((False, True, False)) == ([False, False, False, False], 1)
-    # Six steps, probes at the second, the third, the fourth: the bad first step is passed over.
+    # Six steps, probes at the second, the third, the fourth: the bad first step is skipped.
     assert _bisect((False, True, True, False, True)) == ([True, True, True, False, False, False], 3)
     for reachable in itertools.product((True, False), repeat=5):
         found, _ = _bisect(reachable)

@@ -1,4 +1,4 @@
-"""The whole path with a real model: labels against roll-outs drawn and graded here, the command, and kill -9."""
+"""The whole path with a real model: labels against rollouts drawn and graded here, the command, and kill -9."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def _rows(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 
 def _plain(row: dict[str, Any], sampled_ids: tuple[int, ...], sampler: Any) -> list[int]:
-    """Plain annotation of one solution, written anew: how many of 4 roll-outs of each prefix end in the gold's box."""
+    """Plain annotation of one solution, written anew: how many of 4 rollouts of each prefix end in the gold's box."""
     prompt = sampler.encode_prompt(row["prompt"])
     labelled = len(row["completions"]) - row["finished"]  # the last step of a finished solution is not rolled out
     texts = ["".join(row["completions"][:step]) for step in range(1, labelled + 1)]

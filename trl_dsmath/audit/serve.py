@@ -106,7 +106,7 @@ def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
                 return
             try:
                 if self.headers.get("Content-Type") != "application/json":
-                    raise ValueError("no JSON")
+                    raise ValueError("not JSON")
                 asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
                 decisions.decide(asked["key"], asked["decision"])
             except (ValueError, KeyError, TypeError) as error:

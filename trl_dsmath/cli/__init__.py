@@ -19,7 +19,7 @@ RECIPES = {
     "pretrain": "go on training a base model on a mixture of texts (paper §2.3)",
     "sft": "fine-tune a model on worked solutions (paper §3)",
     "rft": "a model's own right solutions as training data: rejection sampling (§5.2.1)",
-    "annotate": "label the steps of solutions by roll-outs, for a reward model (§4.1.3)",
+    "annotate": "label the steps of solutions by rollouts, for a reward model (§4.1.3)",
     "prm": "train a process reward model on step labels (§4.1.3)",
     "grpo": "reinforcement learning with a verified reward (paper §4)",
     "iterate": "policy and reward model in turns (paper, Algorithm 1)",
@@ -30,7 +30,7 @@ RECIPES = {
 SMALL = {
     "grade": ("grade", "judge the answers in a file of completions"),
     "check-data": ("check_data", "list the answers of a data set that cannot be verified"),
-    "pass-rate": ("pass_rate", "keep the problems that a model solves sometimes, from samples that are there"),
+    "pass-rate": ("pass_rate", "keep the problems that a model solves sometimes, from existing samples"),
     "view": ("view", "one page of the completions that a GRPO run logged: steps by score, verdicts, growth"),
     "audit": ("audit", "judge a GRPO run's logged completions again, with two graders"),
     "plan": ("plan", "forecast the memory of a run, and what to change where it does not fit"),
@@ -96,7 +96,7 @@ def run(command: str, argv: list[str]) -> int:
         print(f"dsmath {command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ndsmath {command}: stopped. The same command goes on from what is saved.", file=sys.stderr)
+        print(f"\ndsmath {command}: stopped. Run the same command again to resume.", file=sys.stderr)
         return 130
 
 

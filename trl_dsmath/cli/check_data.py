@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--benchmarks",
         help="comma-separated test sets: list the rows that hold a 10-gram or a whole short text of one",
     )
-    parser.add_argument("--benchmarks_dir", help="folder with the test sets; the hub when left out")
+    parser.add_argument("--benchmarks_dir", help="folder with the test sets; default: the hub")
     parser.add_argument(
         "--output",
         type=Path,

@@ -1,4 +1,4 @@
-"""`dsmath pass-rate`: the problems that a model solves sometimes, from samples that are there."""
+"""`dsmath pass-rate`: the problems that a model solves sometimes, from existing samples."""
 
 import argparse
 from pathlib import Path

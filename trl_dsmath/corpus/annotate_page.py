@@ -77,7 +77,7 @@ def show(session: Session) -> str:
         return (
             f"<div class='head'><span class='prefix'>All {total} prefixes are decided.</span></div>"
             f"<p>Saved in {html.escape(str(session.path))}. Close this page, stop the command (Ctrl-C), and run the same "
-            "<code>dsmath corpus</code> again: it goes on from here.</p>"
+            "<code>dsmath corpus</code> again to resume.</p>"
         )
     return "".join(
         [

@@ -104,7 +104,7 @@ class ReadShards(PipelineStep):
         if kind.startswith(("file: ", "mended: ")):
             self.stat_update(kind)
         else:
-            self.stat_update("records", f"passed over: {kind}")
+            self.stat_update("records", f"skipped: {kind}")
         if output is None:
             raise DataError(f"{where}: {kind} ({what}). Delete the folder {self.folder} and run its stage again.")
         if what:

@@ -97,7 +97,7 @@ def train(lines: Path, model: Path, values: Hyperparameters) -> Hyperparameters:
     """
     Trains in a new process and puts the model in its place when it is whole.
 
-    fastText initialises only a part of its matrix and takes the rest as the memory comes (`thread` tenths of it are
+    fastText initializes only a part of its matrix and takes the rest as the memory comes (`thread` tenths of it are
     set). With fresh pages, which are zero, training neither meets NaN nor depends on what ran before; that is why the
     process is new and `MALLOC_MMAP_THRESHOLD_` is set.
 

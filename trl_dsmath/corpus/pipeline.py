@@ -53,7 +53,7 @@ def prepare(
         execution ([`Execution`], *optional*):
             Where to run; on this machine, one task at a time, by default.
         max_bytes (`int`, *optional*, defaults to `10000000`):
-            Longer pages are passed over.
+            Longer pages are skipped.
         seconds (`float`, *optional*, defaults to `20.0`):
             CPU time for one page, after which the plain text between its tags is taken.
         filters (`Sequence`, *optional*):
@@ -181,7 +181,7 @@ def _remember(output: str, arguments: dict[str, Any]) -> None:
 
 
 def statistics(output: str | Path) -> dict[str, dict[str, int]]:
-    """Counts by stage and block: what was read, kept, removed and passed over.
+    """Counts by stage and block: what was read, kept, removed and skipped.
 
     Args:
         output (`str` or `Path`):

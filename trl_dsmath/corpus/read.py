@@ -1,4 +1,4 @@
-"""Pages out of the files of a crawl: WARC, JSON lines, parquet. What cannot be read is reported and passed over."""
+"""Pages out of the files of a crawl: WARC, JSON lines, parquet. What cannot be read is reported and skipped."""
 
 import tempfile
 from collections.abc import Iterator
@@ -43,10 +43,10 @@ def read_pages(file: IO[bytes], name: str, report: Report = ignore, max_bytes: i
             Its name, which says the format: `.warc`, `.wet`, `.jsonl`, `.ndjson`, `.json` (one object per line; all of these
             also with `.gz`, `.zst` or `.bz2`) or `.parquet`; in upper or lower case. Rows need `url`, and `html` or `text`.
         report (`Callable`, *optional*):
-            Called with kind, place and reason for each record that is passed over: pages and calls add up to the records.
-            Kinds that begin with `file: ` or `mended: ` are about something else than one record that was passed over.
+            Called with kind, place and reason for each record that is skipped: pages and calls add up to the records.
+            Kinds that begin with `file: ` or `mended: ` are about something else than one record that was skipped.
         max_bytes (`int`, *optional*, defaults to `10000000`):
-            Longer pages are passed over.
+            Longer pages are skipped.
 
     Returns:
         `Iterator[dict]`: records with `id`, `url` and `html` or `text`; `_charset` is the one declared by the server.
@@ -135,4 +135,4 @@ def _read_parquet(file: IO[bytes], name: str, report: Report) -> Iterator[Record
         for batch in pq.ParquetFile(file).iter_batches(batch_size=_ROWS):
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        report("file: broken parquet", name, f"{error}; the rest of the file is passed over")
+        report("file: broken parquet", name, f"{error}; the rest of the file is skipped")

@@ -12,7 +12,7 @@ import fsspec
 from ..data.journal import whole_file
 
 Record: TypeAlias = dict[str, Any]  # `id`, `url`, and `html` (raw) or `text`; other columns travel along
-# Kind of trouble, where, what: one call for each thing passed over. An empty `what` means that counting it is enough.
+# Kind of trouble, where, what: one call for each thing skipped. An empty `what` means that counting it is enough.
 Report: TypeAlias = Callable[[str, str, str], None]
 
 
@@ -68,7 +68,7 @@ def read_jsonl(path: str | Path, report: Report = ignore) -> Iterator[Record]:
         path (`str` or `Path`):
             The file, or an fsspec address such as `s3://`; gzipped if it ends in `.gz`.
         report (`Callable`, *optional*):
-            Told about each line that is passed over, and about a file that breaks off.
+            Told about each line that is skipped, and about a file that breaks off.
 
     Returns:
         `Iterator[dict]`: the records.
@@ -93,11 +93,11 @@ def parse_lines(lines: Iterable[bytes], name: str, report: Report = ignore) -> I
             try:
                 record = json.loads(text)
             except (ValueError, RecursionError) as error:
-                report("no JSON", where, str(error))
+                report("not JSON", where, str(error))
                 continue
             if isinstance(record, dict):
                 yield record
             else:
-                report("no JSON object", where, text[:80])
+                report("not a JSON object", where, text[:80])
     except (EOFError, OSError, zlib.error) as error:
         report("file: breaks off", f"{name}:{number + 1}", str(error))

@@ -1,4 +1,4 @@
-"""One round of the loop: train, score, cut, count, report. Each stage leaves a file and is passed over when it is there.
+"""One round of the loop: train, score, cut, count, report. Each stage leaves a file and is skipped when it is there.
 
 What needs the pages or their scores is a function of one shard, `_..._of`, mapped over the shards by an [`Execution`]; this
 process reads the small results only, which are in `parts/` until the round is finished.

@@ -30,7 +30,7 @@ def read_warc(file: IO[bytes], name: str, zipped: bool, report: Report, max_byte
         report (`Callable`):
             Told about each record that is not a page.
         max_bytes (`int`):
-            Longer pages are passed over.
+            Longer pages are skipped.
 
     Returns:
         `Iterator[dict]`: records with `id`, `url`, `html` or `text`, and `_charset`.

@@ -30,10 +30,10 @@ class MathScriptArguments(ScriptArguments, PromptArguments):
     """
 
     question_column: str | None = field(
-        default=None, metadata={"help": "Column of the question. Looked for by the usual names when left out."}
+        default=None, metadata={"help": "Column of the question. Default: found by its usual names."}
     )
     gold_column: str | None = field(
-        default=None, metadata={"help": "Column of the answer. Looked for by the usual names when left out."}
+        default=None, metadata={"help": "Column of the answer. Default: found by its usual names."}
     )
     prompt_mode: Literal["cot", "pot", "tool", "think"] = field(
         default="cot",

@@ -6,14 +6,10 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
+from ..text.arithmetic import EXPRESSION, plain_arithmetic
 from ..text.programs import programs
 
-# LaTeX and Unicode that stand for an operator, and what stands around numbers without a meaning for the calculation.
-_OPERATORS = {r"\\times|\\cdot|×|·": "*", r"\\div|÷": "/", "−": "-"}
-_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-_NOISE = re.compile(r"<<[^<>\n]*>>|\\[$,;!%]|\\(?:text|mathrm|boxed)\s*(?=\{)|[$€£%°{}]|(?<=\d),(?=\d{3}\b)")
-_EXPRESSION = r"[\d.+*/() -]*\d[\d.+*/() -]*"
-_EQUATION = re.compile(rf"{_EXPRESSION}(?:={_EXPRESSION})+")
+_EQUATION = re.compile(rf"{EXPRESSION}(?:={EXPRESSION})+")
 
 
 class Candidate(NamedTuple):
@@ -59,10 +55,8 @@ def equations(text: str) -> tuple[str, ...]:
     Returns:
         `tuple[str, ...]`: equations without spaces; a chain `a = b = c` is one. A bare assignment (`x = 5`) is none.
     """
-    for pattern, operator in _OPERATORS.items():
-        text = re.sub(pattern, operator, text)
-    text = _NOISE.sub("", _FRACTION.sub(r"(\1)/(\2)", text))
-    found = (re.sub(r"\s+", "", match[0]).strip(".") for match in _EQUATION.finditer(text))
+    plain = plain_arithmetic(text).replace("%", "")
+    found = (re.sub(r"\s+", "", match[0]).strip(".") for match in _EQUATION.finditer(plain))
     return tuple(one for one in found if re.search(r"[\d)][+*/-]", one))
 
 

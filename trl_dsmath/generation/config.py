@@ -97,7 +97,7 @@ class SamplerConfig:
         default=None, metadata={"help": """Put into each request to a server, as JSON: '{"top_k": 0}'."""}
     )
     batch_size: int | None = field(
-        default=None, metadata={"help": "Samples computed at a time; by the memory when left out."}
+        default=None, metadata={"help": "Samples computed at a time (default: as many as fit)."}
     )
 
     def __post_init__(self) -> None:

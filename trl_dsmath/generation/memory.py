@@ -9,7 +9,7 @@ Quantization = Literal["8bit", "4bit", "4bit-double"]
 
 GIB = 2**30
 _BLOCK = 64  # weights that share a scale in bitsandbytes' nf4
-_NESTED_BLOCK = 256  # scales that share a scale of their own (double quantisation)
+_NESTED_BLOCK = 256  # scales that share a scale of their own (double quantization)
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class ModelMemory:
         parameters (`int`):
             Weights, each counted once (a head that is tied to the embedding adds none).
         weight_bytes (`int`):
-            Their bytes as they are loaded, with the scales of a quantised model.
+            Their bytes as they are loaded, with the scales of a quantized model.
         cache_bytes_per_token (`int`):
             Keys and values of one token in one row.
         dtype (`torch.dtype`):
-            Number format of everything that is not quantised, and of the cache.
+            Number format of everything that is not quantized, and of the cache.
         quantization (`str`, *optional*):
             `"8bit"`, `"4bit"` or `"4bit-double"`.
     """
@@ -72,7 +72,7 @@ def model_memory(
         dtype (`torch.dtype`, *optional*, defaults to `torch.bfloat16`):
             Number format.
         quantization (`str`, *optional*):
-            `"8bit"`, `"4bit"` (nf4) or `"4bit-double"` (nf4 with double quantisation).
+            `"8bit"`, `"4bit"` (nf4) or `"4bit-double"` (nf4 with double quantization).
         trust_remote_code (`bool`, *optional*, defaults to `False`):
             Whether the config may bring its own model class.
 

@@ -22,7 +22,7 @@ class ToolSampler:
 
     A sample that writes ```` ```output ```` is stopped there. The last closed ```` ```python ```` block that it has
     written since the last output is run, after the blocks before it; what it printed is put behind the request, and the
-    sample goes on. All samples are run in one batch and continued in one batch. Nothing is tokenised again: a
+    sample goes on. All samples are run in one batch and continued in one batch. Nothing is tokenized again: a
     continuation begins with the ids as they were sampled.
 
     What a sample ends with, when it does not end by itself: a request without a closed block that has something in it,

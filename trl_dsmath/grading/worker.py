@@ -110,7 +110,7 @@ def _read(text: str) -> "Basic | None":
     """The expression that math-verify reads, or `None` where it leaves out a number (it skips what it does not know)."""
     from math_verify import LatexExtractionConfig, parse
 
-    text = re.sub(r"\{([A-Za-z])\}(?=\s*\()", r"\1", text)  # what normalising leaves of \mathbf{x}(t)
+    text = re.sub(r"\{([A-Za-z])\}(?=\s*\()", r"\1", text)  # what normalizing leaves of \mathbf{x}(t)
     text = re.sub(r"\\text\s*\{\s*d\s*\}", "d", text)
     found = parse(f"\\boxed{{{text}}}", [LatexExtractionConfig(boxed_match_priority=0)], parsing_timeout=None)
     if not found or isinstance(found[0], str):

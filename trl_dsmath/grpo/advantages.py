@@ -44,7 +44,7 @@ def combine_scores(scores: Sequence[StepRewards], weights: Sequence[float]) -> l
 
 def normalize_step_rewards(step_rewards: StepRewards, num_generations: int, scale: str = "group") -> list[list[float]]:
     """
-    Normalises step rewards by all step rewards of their group: `(r - mean R) / (std R + 1e-4)`.
+    Normalizes step rewards by all step rewards of their group: `(r - mean R) / (std R + 1e-4)`.
 
     The standard deviation has Bessel's correction, as TRL's. A step without a reward (`None`) stays out of mean and
     deviation and gets 0.0, as do all steps of a group whose rewards are equal or which has a single one.
@@ -60,7 +60,7 @@ def normalize_step_rewards(step_rewards: StepRewards, num_generations: int, scal
             `"group"`, that of the whole `"batch"`, or `"none"`.
 
     Returns:
-        `list[list[float]]`: the normalised rewards, in the same shape.
+        `list[list[float]]`: the normalized rewards, in the same shape.
 
     Shapes:
         N x K.
@@ -98,11 +98,11 @@ def process_advantages(
     normalized: Sequence[Sequence[float]], step_ends: Sequence[Sequence[int]], length: int
 ) -> torch.Tensor:
     """
-    Advantage of each token: the sum of the normalised rewards of the steps that end at it or after it.
+    Advantage of each token: the sum of the normalized rewards of the steps that end at it or after it.
 
     Args:
         normalized (`list[list[float]]`):
-            Normalised step rewards, see [`normalize_step_rewards`].
+            Normalized step rewards, see [`normalize_step_rewards`].
         step_ends (`list[list[int]]`):
             Index of the last token of each step.
         length (`int`):
@@ -133,7 +133,7 @@ def combine_advantages(
     process_BT: torch.Tensor, outcome_B: torch.Tensor, process_weight: float = 1.0, outcome_weight: float = 1.0
 ) -> torch.Tensor:
     """
-    `process_weight * process + outcome_weight * outcome`, each normalised by itself before.
+    `process_weight * process + outcome_weight * outcome`, each normalized by itself before.
 
     An outcome reward is a step reward at the last token, so this is §4.1.2 and §4.1.3 added. The two are not pooled in one
     mean and deviation: they have different scales and counts.

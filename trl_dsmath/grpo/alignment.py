@@ -1,4 +1,4 @@
-"""Where the steps of a completion end in its token ids, without tokenising any text again.
+"""Where the steps of a completion end in its token ids, without tokenizing any text again.
 
 A policy samples splits that its tokenizer would never make, so ids that are made from the text again differ from those
 that were sampled, and every step end with them. Here the sampled ids are decoded once, the text is cut

@@ -35,7 +35,7 @@ class GRPOScriptArguments(MathScriptArguments):
         default=None,
         metadata={
             "help": "Reward functions: names in trl_dsmath.rewards or trl.rewards, or dotted import paths. "
-            "boxed_accuracy_reward when left out; none, beside step rewards, for the paper's process run."
+            "Default: boxed_accuracy_reward. none, beside step rewards, for the paper's process run."
         },
     )
     reward_model_name_or_path: str | None = field(

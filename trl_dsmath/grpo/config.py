@@ -91,7 +91,7 @@ class DeepSeekMathGRPOConfig(GRPOConfig):
         },
     )
     gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_size when left out."}
+        default=None, metadata={"help": "Micro-batches of one update (default: from global_batch_size)."}
     )
     num_iterations: int = field(
         default=GRPO_STAGE.updates_per_exploration,

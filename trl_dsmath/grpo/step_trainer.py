@@ -45,7 +45,7 @@ _NOT_COLUMNS = ("prompt", "completion", "completion_ids")  # what TRL hands to r
 
 class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
     r"""
-    Trainer for GRPO with process supervision: [`~trl.GRPOTrainer`] whose tokens carry the normalised rewards of the steps
+    Trainer for GRPO with process supervision: [`~trl.GRPOTrainer`] whose tokens carry the normalized rewards of the steps
     that end at or after them (§4.1.3 of DeepSeekMath), added to the outcome advantage.
 
     Args:
@@ -120,7 +120,7 @@ class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
         if args.multi_objective_aggregation != "sum_then_normalize" and len(self.step_rewards.functions) > 1:
             raise ConfigError(
                 f"multi_objective_aggregation={args.multi_objective_aggregation!r} is not supported for several step "
-                'reward functions: their weighted sum is normalised. Set it to "sum_then_normalize".'
+                'reward functions: their weighted sum is normalized. Set it to "sum_then_normalize".'
             )
         self.has_outcome = not (reward_funcs is None or reward_funcs == [])
         if not self.has_outcome and not args.process_weight:
@@ -180,7 +180,7 @@ class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
             log_extra=self._log_completion_extra,
             log_metric=self._log_metric,
         )
-        # A group can lie on two processes, so all are gathered before anything is normalised.
+        # A group can lie on two processes, so all are gathered before anything is normalized.
         rows = gather_object([list(row) for row in zip(*scores, strict=True)])
         all_scores = [[row[i] for row in rows] for i in range(len(scores))]
         self._step_totals = combine_scores(all_scores, self.step_rewards.weights)

@@ -184,7 +184,7 @@ def check_trainer(trainer: Any) -> None:
 
 
 def with_tools(args: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The trainer's arguments, with a roll-out when the configuration asks for tools.
+    """The trainer's arguments, with a rollout when the configuration asks for tools.
 
     Raises:
         ConfigError: there is another source of completions or of tools, or a data set with images.

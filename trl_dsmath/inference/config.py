@@ -184,7 +184,7 @@ class EvaluateConfig(PromptArguments):
         default_factory=list, metadata={"help": f"{', '.join(BENCHMARKS)}; or all, the paper's ten."}
     )
     benchmarks_dir: str | None = field(
-        default=None, metadata={"help": "Folder with the test sets, or one file; the hub when left out."}
+        default=None, metadata={"help": "Folder with the test sets, or one file; default: the hub."}
     )
     limit: int | None = field(default=None, metadata={"help": "Problems of each benchmark, spread over it."})
     output_dir: str | None = field(default=None, metadata={"help": "Folder of samples and report."})

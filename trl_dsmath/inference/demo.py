@@ -169,7 +169,7 @@ def _votes(vote: Vote) -> str:
     rows = [
         f"<div class='vote'><span>{rich_text(f'${group.answer}$')}</span>"
         f"<div class='bar' style='width: {100 * group.weight / total:.0f}%'></div>"
-        f"<b>{len(group.members)} × {'' if group.weight == len(group.members) else f', weight {group.weight:.2f}'}</b></div>"
+        f"<b>{len(group.members)}{'' if group.weight == len(group.members) else f', weight {group.weight:.2g}'}</b></div>"
         for group in vote.classes[:6]
     ]
     return f"<div class='votes'>{''.join(rows)}</div>"

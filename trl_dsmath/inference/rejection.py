@@ -69,9 +69,7 @@ class RFTConfig(PromptArguments):
     max_new_tokens: int = field(default=EVALUATION.max_new_tokens, metadata={"help": "Longest sample."})
     seed: int = field(default=0, metadata={"help": "Seed of all random streams."})
     mode: Mode = field(default="cot", metadata={"help": "Reasoning, with programs, or one program."})
-    max_per_problem: int | None = field(
-        default=4, metadata={"help": "Solutions kept of one problem; all when left out."}
-    )
+    max_per_problem: int | None = field(default=4, metadata={"help": "Solutions kept of one problem."})
     min_pass_rate: float = field(default=0.0, metadata={"help": "Problems that are solved more rarely are left out."})
     max_pass_rate: float = field(default=1.0, metadata={"help": "Problems that are solved more often are left out."})
     time_limit: float = field(default=TIME_LIMIT, metadata={"help": "Seconds of CPU time for judging one answer."})

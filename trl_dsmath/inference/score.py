@@ -115,7 +115,7 @@ def score(tasks: Sequence[Task], samples: Sequence[dict[str, Any]], time_limit: 
         tasks (`Sequence[Task]`):
             The plan.
         samples (`Sequence[dict]`):
-            Lines of `samples.jsonl`: `key`, `sample`, `completion`. Those of other plans are passed over.
+            Lines of `samples.jsonl`: `key`, `sample`, `completion`. Those of other plans are skipped.
         time_limit (`float`, *optional*, defaults to `5.0`):
             Seconds of CPU time for one answer that needs computer algebra.
 

@@ -41,8 +41,8 @@ def iterate(config: IterateConfig) -> State:
     Runs Algorithm 1, or goes on with it where it was stopped.
 
     In each iteration the policy is trained from the policy of the last one, which is therefore the reference of its KL
-    term; the new policy solves training problems and labels its steps by roll-outs; the reward model is continued on
-    these labels and a share of earlier ones. Optimisers start afresh in each iteration.
+    term; the new policy solves training problems and labels its steps by rollouts; the reward model is continued on
+    these labels and a share of earlier ones. Optimizers start afresh in each iteration.
 
     Args:
         config ([`IterateConfig`]):

@@ -65,7 +65,7 @@ def forecast(run: Run) -> Forecast:
         [`Forecast`]
 
     Raises:
-        ConfigError: the optimiser is unknown.
+        ConfigError: the optimizer is unknown.
     """
     own = Part("process", _PROCESS, "always", "libraries") if run.cpu else Part("driver", _DRIVER, "always", "assumed")
     parts = [own]
@@ -97,7 +97,7 @@ def _over(shards: int) -> str:
 
 
 def _trained(run: Run, without_head: bool = False) -> list[Part]:
-    """Weights, gradients and the optimiser's states of the policy, or of PPO's critic: the same without a head."""
+    """Weights, gradients and the optimizer's states of the policy, or of PPO's critic: the same without a head."""
     shape, share, over = run.model, run.shards, _over(run.shards)
     left_out = shape.head if without_head else 0
     base = shape.weight_bytes(run.itemsize, run.quantization) - left_out * (2 if run.quantization else run.itemsize)
@@ -107,13 +107,13 @@ def _trained(run: Run, without_head: bool = False) -> list[Part]:
         trained, itemsize = shape.parameters - left_out, run.itemsize
         what = f"{trained / 1e9:.2f} B"
     else:
-        # peft keeps adapters in float32, TRL those of a quantised model in bfloat16.
+        # peft keeps adapters in float32, TRL those of a quantized model in bfloat16.
         trained, itemsize = run.adapter, 2 if run.quantization else 4
         what = f"adapters, {trained / 1e6:.0f} M"
         parts.append(Part("adapters", trained * itemsize / share, "always", f"{itemsize} bytes each{over}"))
     gradients, states = trained * itemsize / share, trained * _state_bytes(run.optim, itemsize) / share
     parts.append(Part("gradients", gradients, "update", f"{what}, {itemsize} bytes each{over}"))
-    parts.append(Part("optimiser", states, "always", f"{run.optim}, {what}{over}"))
+    parts.append(Part("optimizer", states, "always", f"{run.optim}, {what}{over}"))
     if share > 1:
         whole = 2 * (2 * shape.linear_weights // shape.layers + shape.embedding + shape.head - left_out)
         parts.append(Part("gathered", whole, "always", "two layers, embedding and head whole, bfloat16"))
@@ -125,7 +125,7 @@ def _trained(run: Run, without_head: bool = False) -> list[Part]:
 
 
 def _state_bytes(optim: str, itemsize: int) -> float:
-    """Bytes of the optimiser's states for a weight of this size."""
+    """Bytes of the optimizer's states for a weight of this size."""
     name = "adamw" if optim.startswith("adamw_torch") else optim
     if name not in _STATES:
         raise ConfigError(

@@ -183,7 +183,7 @@ def _read_training(run: Run, settings: dict[str, Any], hardware: Hardware, notes
         targets = (targets,) if isinstance(targets, str) else tuple(targets)
         adapter = run.model.adapter_weights(int(settings["lora_r"]), targets)
     elif run.quantization:
-        raise ConfigError("Quantised weights cannot be trained: set use_peft.")
+        raise ConfigError("Quantized weights cannot be trained: set use_peft.")
     sharding = hardware.accelerate or settings.get("accelerate_config")
     if gpus > 1 and not sharding:
         notes.append("Sharded by --accelerate_config zero3.")

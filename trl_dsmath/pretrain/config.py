@@ -105,7 +105,7 @@ class PretrainConfig(SFTConfig):
         metadata={"help": "Tokens of one update over all processes; the paper's: 10 million (§2.3)."},
     )
     gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_tokens when left out."}
+        default=None, metadata={"help": "Micro-batches of one update (default: from global_batch_tokens)."}
     )
 
     def __post_init__(self) -> None:

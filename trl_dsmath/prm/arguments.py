@@ -58,7 +58,7 @@ def one_sided(rows: "Dataset") -> str | None:
     """Why a reward model cannot learn from these labels, with the fix: all are wrong, or all are right. `None` for others."""
     labels = _labels(rows)
     if all(label < 0.5 for label in labels):
-        fix = "easier problems, more roll-outs (num_rollouts), a better model, or answer_filter flexible where it writes no box"
+        fix = "easier problems, more rollouts (num_rollouts), a better model, or answer_filter flexible where it writes no box"
         return f"No step is right, so a reward model learns to say so: annotate again with {fix}."
     if all(label >= 0.5 for label in labels):
         return "Every step is right, so a reward model learns to say so: annotate harder problems."

@@ -41,7 +41,7 @@ class PRMConfig(TrainingArguments):
         disable_dropout (`bool`, *optional*, defaults to `True`):
             Whether to disable dropout in the model.
         dataset_num_proc (`int`, *optional*):
-            Processes to tokenise with.
+            Processes to tokenize with.
         model_init_kwargs (`dict[str, Any]`, *optional*):
             Keyword arguments for `from_pretrained`, when the model is given by name.
         trust_remote_code (`bool`, *optional*, defaults to `False`):
@@ -71,7 +71,7 @@ class PRMConfig(TrainingArguments):
     )
     likelihood_bias: float = field(default=2.0, metadata={"help": "Bias that a likelihood model starts from."})
     disable_dropout: bool = field(default=True, metadata={"help": "Whether to disable dropout in the model."})
-    dataset_num_proc: int | None = field(default=None, metadata={"help": "Processes to tokenise with."})
+    dataset_num_proc: int | None = field(default=None, metadata={"help": "Processes to tokenize with."})
     model_init_kwargs: dict[str, Any] | str | None = field(
         default=None, metadata={"help": "Keyword arguments for from_pretrained, when the model is given by name."}
     )

@@ -55,9 +55,9 @@ def prepare(
     num_proc: int | None = None,
     name: str = "train",
 ) -> Prepared:
-    """Tokenises a data set of steps and labels.
+    """Tokenizes a data set of steps and labels.
 
-    A label is True, False or a number from 0 to 1 (the share of roll-outs that were right); None leaves a step
+    A label is True, False or a number from 0 to 1 (the share of rollouts that were right); None leaves a step
     unlabelled. A step that is scored beyond `max_length` is left out, and the ones before it are kept.
 
     Args:
@@ -70,7 +70,7 @@ def prepare(
         last_step_only (`bool`, *optional*, defaults to `False`):
             Whether to keep the label of the last step only.
         num_proc (`int`, *optional*):
-            Processes to tokenise with.
+            Processes to tokenize with.
         name (`str`, *optional*, defaults to `"train"`):
             What to call the data set in messages.
 
@@ -106,7 +106,7 @@ def prepare(
             }
         ),
         num_proc=num_proc,
-        desc=f"Tokenising the {name} data",
+        desc=f"Tokenizing the {name} data",
     )
     dropped: dict[str, list[int]] = {}
     for number, problem in enumerate(encoded["problem"]):

@@ -69,7 +69,7 @@ def forbidden_ids(tokenizer: "PreTrainedTokenizerBase", tag: str | None) -> froz
 def encode_apart(
     tokenizer: "PreTrainedTokenizerBase", in_front: list[int], pieces: list[Piece], forbidden: frozenset[int]
 ) -> Encoded:
-    """Tokenises each piece by itself: a score is read at the last token of the scored piece."""
+    """Tokenizes each piece by itself: a score is read at the last token of the scored piece."""
     ids, positions = list(in_front), []
     for piece in pieces:
         own = tokenizer(piece.text, add_special_tokens=False)["input_ids"] if piece.text else []
@@ -82,7 +82,7 @@ def encode_apart(
 def encode_joined(
     tokenizer: "PreTrainedTokenizerBase", in_front: list[int], pieces: list[Piece], forbidden: frozenset[int]
 ) -> Encoded:
-    """Tokenises the whole text at once: a score is read at the last token that begins before the scored edge.
+    """Tokenizes the whole text at once: a score is read at the last token that begins before the scored edge.
 
     Raises:
         ConfigError: the tokenizer gives no character offsets, or glues a layout's mark to what follows.

@@ -45,7 +45,7 @@ class Layout:
         model_kwargs (`Mapping[str, Any]`, *optional*):
             Arguments of `from_pretrained`; a config that differs from them is of another layout.
         joined (`bool`, *optional*, defaults to `False`):
-            Whether the text is tokenised in one go, as the model's authors did, or piece by piece.
+            Whether the text is tokenized in one go, as the model's authors did, or piece by piece.
         tag (`str`, *optional*):
             Text whose token marks a step and may not come from a step. If `None`, the separator of a layout that is not
             joined.

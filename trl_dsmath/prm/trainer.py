@@ -123,7 +123,7 @@ class PRMTrainer(Trainer):
                     module.p = 0.0
 
         self.prepared: dict[str, Prepared] = {}
-        with args.main_process_first(desc="tokenising"):
+        with args.main_process_first(desc="tokenizing"):
             if train_dataset is not None:
                 train_dataset = self._prepare(train_dataset, "train", args, args.train_on_last_step_only)
             if isinstance(eval_dataset, dict):

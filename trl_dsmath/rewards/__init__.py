@@ -5,6 +5,7 @@ and are not repeated here.
 """
 
 from .accuracy import boxed_accuracy_reward, flexible_accuracy_reward
+from .arithmetic import step_arithmetic_reward
 from .execution import code_execution_reward
 from .language import language_consistency_reward
 from .shaped import get_shaped_reward
@@ -17,4 +18,5 @@ __all__ = [
     "flexible_accuracy_reward",
     "get_shaped_reward",
     "language_consistency_reward",
+    "step_arithmetic_reward",
 ]

@@ -19,7 +19,7 @@ _BARE = re.compile(r"^(?:def solution\(|answer *=|from \w[\w.]* import |import \
 
 
 class _Run(Protocol):
-    """How a program ended: an [`ExecutionResult`], or what a roll-out with tools kept of one."""
+    """How a program ended: an [`ExecutionResult`], or what a rollout with tools kept of one."""
 
     @property
     def stdout(self) -> str: ...
@@ -52,7 +52,7 @@ def code_execution_reward(
         solution (`list`, *optional*):
             Gold answers; the other names of the column are those of [`boxed_accuracy_reward`].
         programs (`list`, *optional*):
-            Given by roll-outs with tools ([`~grpo.ToolRollout`]): for each completion the programs that were run already,
+            Given by rollouts with tools ([`~grpo.ToolRollout`]): for each completion the programs that were run already,
             with the variables of those before. The last one counts, and nothing is run again.
         log_extra (`callable`, *optional*):
             Given by the trainer; adds output, error and verdict to the completions table.

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .adapters import merge_adapter as merge_adapter
+    from .card import recipe_name as recipe_name
     from .checkpoints import Resume as Resume
     from .checkpoints import find_resume as find_resume
     from .hub import make_repository as make_repository
+    from .hub import push_dataset as push_dataset
     from .learning import LearningCheck as LearningCheck
     from .learning import usual_rate as usual_rate
     from .parser import ScriptParser as ScriptParser
@@ -52,7 +54,9 @@ _HOME = {
     "make_tiny_model": "tiny_model",
     "merge_adapter": "adapters",
     "pick_split": "training",
+    "push_dataset": "hub",
     "recipe_infos": "recipes",
+    "recipe_name": "card",
     "recipe_script": "recipes",
     "recipes_folder": "recipes",
     "run_script": "run",

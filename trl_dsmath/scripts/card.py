@@ -17,7 +17,7 @@ def add_run_to_card(trainer: Any, argv: Sequence[str] | None = None) -> None:
         argv (`Sequence[str]`, *optional*):
             Where `--config` is looked for. If `None`, the arguments of the process.
     """
-    recipe = _recipe(sys.argv if argv is None else argv)
+    recipe = recipe_name(argv)
     write = trainer.create_model_card
 
     def write_with_run(*args: Any, **kwargs: Any) -> None:
@@ -53,8 +53,9 @@ def run_section(recipe: str | None, history: Sequence[Mapping[str, Any]]) -> str
     return "\n".join(lines)
 
 
-def _recipe(argv: Sequence[str]) -> str | None:
-    """The recipe of a command line: `STAGE/NAME` for one of ours, else the name of the file."""
+def recipe_name(argv: Sequence[str] | None = None) -> str | None:
+    """The recipe of a command line, by default that of the process: `STAGE/NAME` for one of ours, else the name of the file."""
+    argv = sys.argv if argv is None else argv
     for word, following in zip(argv, [*argv[1:], ""], strict=True):
         value = following if word == "--config" else word.partition("=")[2] if word.startswith("--config=") else ""
         if value:

@@ -58,7 +58,7 @@ def find_resume(args: "TrainingArguments") -> Resume:
         reason = why_incomplete(Path(str(asked)), with_optimizer)
         if reason:
             raise ConfigError(f"--resume_from_checkpoint {asked}: {reason}.")
-        return Resume(str(asked), _is_finished(Path(str(asked)), args), [f"goes on from {asked}"])
+        return Resume(str(asked), _is_finished(Path(str(asked)), args), [f"resumes from {asked}"])
 
     checkpoints = sorted(
         (path for path in Path(str(args.output_dir)).glob("checkpoint-*") if path.name[11:].isdigit()),
@@ -76,7 +76,7 @@ def find_resume(args: "TrainingArguments") -> Resume:
     for path in checkpoints:
         reason = why_incomplete(path, with_optimizer)
         if reason is None:
-            return Resume(str(path), _is_finished(path, args), [*remarks, f"goes on from {path}"])
+            return Resume(str(path), _is_finished(path, args), [*remarks, f"resumes from {path}"])
         remarks.append(f"{path} is skipped: {reason}")
     if word == "true":
         raise ConfigError(f"There is no complete checkpoint in {args.output_dir}. {'; '.join(remarks)}".strip())

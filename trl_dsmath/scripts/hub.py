@@ -1,5 +1,7 @@
 """Pushing to the hub: what can go wrong is found before training, and the push comes after everything is saved."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +117,37 @@ def push_saved(args: "TrainingArguments") -> str:
     except (HTTPError, OSError, ValueError) as error:
         raise HubError(f"Pushing {folder} failed: {_reason(error)}. The same command tries again.") from error
     return f"{constants.ENDPOINT}/{name}"
+
+
+def push_dataset(folder: str | Path, name: str, files: Sequence[str]) -> str:
+    """Pushes the data set that a finished run wrote.
+
+    Args:
+        folder (`str` or `Path`):
+            Folder of the run.
+        name (`str`):
+            `user/name` on the hub, of a repository that is there; see [`make_repository`].
+        files (`Sequence[str]`):
+            The files of the folder that are the data set and its card.
+
+    Returns:
+        `str`: address of the data set.
+
+    Raises:
+        HubError: it cannot be pushed.
+    """
+    from huggingface_hub import constants, upload_folder
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        upload_folder(repo_id=name, repo_type="dataset", folder_path=str(folder), allow_patterns=list(files))
+    except (HTTPError, OSError, ValueError) as error:
+        chosen = " ".join(f"--include {shlex.quote(file)}" for file in files)
+        raise HubError(
+            f"The data set is saved in {folder}, but pushing it failed: {_reason(error)}. Push it with `hf upload {name} "
+            f"{shlex.quote(str(folder))} . --repo-type dataset {chosen}`, or give the same command again."
+        ) from error
+    return f"{constants.ENDPOINT}/datasets/{name}"
 
 
 def _reason(error: BaseException) -> str:

@@ -58,7 +58,7 @@ def _config_of(argv: list[str]) -> dict | None:
         try:
             content = yaml.safe_load(path.read_text()) or {}
         except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is no YAML: {error}") from error
+            raise ConfigError(f"{path} is not YAML: {error}") from error
         if not isinstance(content, dict):
             raise ConfigError(f"{path} must hold `key: value` lines")
         return content

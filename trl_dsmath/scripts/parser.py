@@ -222,19 +222,23 @@ class ScriptParser(TrlParser):
             lines += [f"--config takes a YAML file or the name of a recipe: {', '.join(names)}", ""]
         if words := [action for action in self._actions if not action.option_strings]:
             lines += [*(f"  {action.dest:<{_COLUMN - 2}}{action.help or ''}" for action in words), ""]
+        for title, actions in self.option_groups():
+            lines += [f"{title}:", *(_line(action, width) for action in actions), ""]
+        lines.append(f"`--help-all` shows all {len({action.dest for action in self._actions}) - 2} options.")
+        return "\n".join(lines)
+
+    def option_groups(self) -> list[tuple[str, list[argparse.Action]]]:
+        """Our own options by dataclass, then those of TRL that people set most; each under its title."""
         actions = {action.dest: action for action in reversed(self._actions)}
-        shown: set[str] = set()
+        groups, shown = [], set[str]()
         for kind in self.dataclass_types:
             own = [field.name for field in dataclasses.fields(kind) if field.init and _is_own(kind, field.name)]
             own = [name for name in own if name not in shown]
+            shown |= set(own)
             if own:
-                lines += [f"{kind.__name__}:", *(_line(actions[name], width) for name in own), ""]
-                shown |= set(own)
-        popular = [name for name in _POPULAR if name in actions and name not in shown]
-        if popular:
-            lines += ["often set, of TRL:", *(_line(actions[name], width) for name in popular), ""]
-        lines.append(f"`--help-all` shows all {len(actions) - 2} options.")
-        return "\n".join(lines)
+                groups.append((kind.__name__, [actions[name] for name in own]))
+        popular = [actions[name] for name in _POPULAR if name in actions and name not in shown]
+        return [*groups, *([("often set, of TRL", popular)] if popular else [])]
 
 
 class _ShowHelp(argparse.Action):

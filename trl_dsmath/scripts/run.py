@@ -58,7 +58,7 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
         print(f"{program()}: {error}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print(f"\n{program()}: stopped. The same command goes on from what is saved.", file=sys.stderr)
+        print(f"\n{program()}: stopped. Run the same command again to resume.", file=sys.stderr)
         code = 130
     raise SystemExit(code)
 

@@ -73,7 +73,7 @@ class MathSFTConfig(SFTConfig):
         metadata={"help": f"Rows of one update over all processes; the paper's: {SFT_STAGE.batch_size} (§3.2)."},
     )
     gradient_accumulation_steps: int | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Micro-batches of one update; derived from global_batch_size when left out."}
+        default=None, metadata={"help": "Micro-batches of one update (default: from global_batch_size)."}
     )
 
     def __post_init__(self) -> None:

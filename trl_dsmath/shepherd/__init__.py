@@ -1,4 +1,4 @@
-"""Step labels from roll-outs (Math-Shepherd), and the dataset type that holds them.
+"""Step labels from rollouts (Math-Shepherd), and the dataset type that holds them.
 
 What is covered: hard and soft estimation, bisection for the first error, sharing and early stopping that leave hard
 labels as they are, resuming. What is not: whether a label is true. A step is "right" when the completer still reaches the

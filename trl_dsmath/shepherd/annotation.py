@@ -36,7 +36,7 @@ def annotate(
     progress: bool = True,
 ) -> Summary:
     r"""
-    Labels the steps of solutions by roll-outs and writes them as it goes.
+    Labels the steps of solutions by rollouts and writes them as it goes.
 
     Each label says whether a completer still reaches the right answer from the end of the step. Prefixes that solutions
     of a problem share are rolled out once. A last fragment that was cut off before an answer has no label. The output is
@@ -51,24 +51,24 @@ def annotate(
         output (`str` or `Path`):
             File of JSON lines to write, in the `stepwise_supervision` type.
         mode (`str`, *optional*, defaults to `"hard"`):
-            `"hard"`: a step is good if any roll-out is right; a prefix stops at the first. `"soft"`: the fraction right.
+            `"hard"`: a step is good if any rollout is right; a prefix stops at the first. `"soft"`: the fraction right.
             `"first_error"`: the first bad step of a wrong solution is found by bisection; a right solution is good
             throughout and costs nothing.
         num_rollouts (`int`, *optional*, defaults to `8`):
-            Roll-outs per prefix (N), at most.
+            Rollouts per prefix (N), at most.
         num_solutions (`int`, *optional*, defaults to `15`):
             Solutions to sample per problem.
         decoding ([`Decoding`], *optional*):
-            How solutions and roll-outs are sampled.
+            How solutions and rollouts are sampled.
         step_separator (`str`, *optional*, defaults to `"\n"`):
             What ends a step, as in GRPO and PRM training; see [`~text.steps.step_spans`].
         answer_filter (`str`, *optional*, defaults to `"stated"`):
             How answers are read: `"stated"`, or `"flexible"` where a model writes no box ([`~trl_dsmath.data.reading`]).
         rollout_batch_size (`int`, *optional*, defaults to `2`):
-            Roll-outs of a prefix that are drawn together before it is looked at again. It changes the cost, not the
+            Rollouts of a prefix that are drawn together before it is looked at again. It changes the cost, not the
             labels.
         problems_at_once (`int`, *optional*, defaults to `16`):
-            Problems that are worked on together, to fill batches; a kill loses the roll-outs of those under way. It
+            Problems that are worked on together, to fill batches; a kill loses the rollouts of those under way. It
             changes neither labels nor cost.
         prompts (`Mapping`, *optional*):
             How the prompts were written (instruction, system prompt ...), kept beside the labels: a run with other ones does
@@ -152,7 +152,7 @@ def _run(left: deque[Problem], sampler: Sampler, journal: Journal, config: Annot
         if requests:
             draw(requests, sampler, config.decoding, config.answer_filter)
             spent += sum(request.count for _, request in requests)
-            bar.set_postfix_str(f"{spent:,} roll-outs")
+            bar.set_postfix_str(f"{spent:,} rollouts")
     return blank
 
 

@@ -18,11 +18,11 @@ class AnnotateConfig:
 
     Args:
         mode (`str`, *optional*, defaults to `"hard"`):
-            `"hard"`: a step is good if any roll-out is right; a prefix stops at the first. `"soft"`: the fraction right.
+            `"hard"`: a step is good if any rollout is right; a prefix stops at the first. `"soft"`: the fraction right.
             `"first_error"`: the first bad step of a wrong solution is found by bisection; a right solution is good
             throughout and costs nothing.
         num_rollouts (`int`, *optional*, defaults to `8`):
-            Roll-outs per prefix (Math-Shepherd's N), at most.
+            Rollouts per prefix (Math-Shepherd's N), at most.
         num_solutions (`int`, *optional*, defaults to `15`):
             Solutions to sample per problem, where none are given.
         step_separator (`str`, *optional*, defaults to `"\n"`):
@@ -30,19 +30,19 @@ class AnnotateConfig:
         answer_filter (`str`, *optional*, defaults to `"stated"`):
             How answers are read, as in [`~inference.SolveConfig`]: `"stated"` or `"flexible"`.
         temperature (`float`, *optional*, defaults to `1.0`):
-            Temperature of solutions and roll-outs.
+            Temperature of solutions and rollouts.
         top_p (`float`, *optional*, defaults to `1.0`):
             Share of the probability that is sampled from.
         max_new_tokens (`int`, *optional*, defaults to `1024`):
-            Longest solution, and longest roll-out.
+            Longest solution, and longest rollout.
         stop (`list[str]`, *optional*):
             Strings that end a solution. Needed for base models, which continue with another question.
         seed (`int`, *optional*, defaults to `0`):
             Seed of all random streams.
         rollout_batch_size (`int`, *optional*, defaults to `2`):
-            Roll-outs of a prefix that are drawn together before it is looked at again. It changes the cost, not the labels.
+            Rollouts of a prefix that are drawn together before it is looked at again. It changes the cost, not the labels.
         problems_at_once (`int`, *optional*, defaults to `16`):
-            Problems that are worked on together, to fill batches; a kill loses the roll-outs of those under way. It changes
+            Problems that are worked on together, to fill batches; a kill loses the rollouts of those under way. It changes
             neither labels nor cost.
 
     Raises:
@@ -53,9 +53,9 @@ class AnnotateConfig:
 
     mode: Mode = field(
         default="hard",
-        metadata={"help": "Any roll-out right, the fraction right, or the first bad step by bisection."},
+        metadata={"help": "Any rollout right, the fraction right, or the first bad step by bisection."},
     )
-    num_rollouts: int = field(default=8, metadata={"help": "Roll-outs per prefix, at most (Math-Shepherd: N = 8)."})
+    num_rollouts: int = field(default=8, metadata={"help": "Rollouts per prefix, at most (Math-Shepherd: N = 8)."})
     num_solutions: int = field(default=15, metadata={"help": "Solutions per problem, sampled where none are given."})
     step_separator: str = field(
         default=NEWLINE, metadata={"help": "What ends a step: a newline, a blank line, 'Step N:' or any string."}
@@ -63,13 +63,13 @@ class AnnotateConfig:
     answer_filter: AnswerFilter = field(
         default="stated", metadata={"help": "An answer that is named, or (flexible) the last formula or number too."}
     )
-    temperature: float = field(default=1.0, metadata={"help": "Temperature of solutions and roll-outs."})
+    temperature: float = field(default=1.0, metadata={"help": "Temperature of solutions and rollouts."})
     top_p: float = field(default=1.0, metadata={"help": "Share of the probability that is sampled from."})
-    max_new_tokens: int = field(default=1024, metadata={"help": "Longest solution, and longest roll-out."})
+    max_new_tokens: int = field(default=1024, metadata={"help": "Longest solution, and longest rollout."})
     stop: list[str] | None = field(default=None, metadata={"help": "Strings that end a solution (base models)."})
     seed: int = field(default=0, metadata={"help": "Seed of all random streams."})
     rollout_batch_size: int = field(
-        default=2, metadata={"help": "Roll-outs of a prefix drawn together; changes only the cost."}
+        default=2, metadata={"help": "Rollouts of a prefix drawn together; changes only the cost."}
     )
     problems_at_once: int = field(default=16, metadata={"help": "Problems worked on together; changes only speed."})
 
@@ -84,11 +84,11 @@ class AnnotateConfig:
         if not self.step_separator:
             raise ConfigError(r"step_separator is empty: give '\n', or the string that ends a step.")
         if self.decoding.greedy:
-            raise ConfigError("With temperature 0 all roll-outs of a prefix are the same: set a temperature above 0.")
+            raise ConfigError("With temperature 0 all rollouts of a prefix are the same: set a temperature above 0.")
 
     @property
     def decoding(self) -> Decoding:
-        """How solutions and roll-outs are sampled."""
+        """How solutions and rollouts are sampled."""
         return Decoding(self.max_new_tokens, self.temperature, self.top_p, tuple(self.stop or ()), self.seed)
 
     def arguments(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ Made with `dsmath annotate` of trl-dsmath {version}: {what}
 
 Columns: `prompt`; `completions`, the steps (joined they are the solution); `labels`, one per step. A label says whether the
 completer still reached the right answer from the end of the step; the last step's says whether the solution's own answer
-is right, unless it was cut off (`finished` false). `right` and `drawn` are the roll-outs behind each label, `spent` those drawn for this row.
+is right, unless it was cut off (`finished` false). `right` and `drawn` are the rollouts behind each label, `spent` those drawn for this row.
 
 ```python
 from datasets import load_dataset
@@ -47,9 +47,9 @@ dataset = load_dataset("{repo_id}", split="train")
 Method: Math-Shepherd (arXiv 2312.08935), as DeepSeekMath (arXiv 2402.03300, section 4.1.3) uses it.
 """
 _MODES = {
-    "hard": "hard estimation, a step is good if any of {num_rollouts} roll-outs is right.",
-    "soft": "soft estimation, the fraction of {num_rollouts} roll-outs that are right.",
-    "first_error": "the first bad step of a wrong solution, found by bisection with {num_rollouts} roll-outs per prefix.",
+    "hard": "hard estimation, a step is good if any of {num_rollouts} rollouts is right.",
+    "soft": "soft estimation, the fraction of {num_rollouts} rollouts that are right.",
+    "first_error": "the first bad step of a wrong solution, found by bisection with {num_rollouts} rollouts per prefix.",
 }
 
 
@@ -100,7 +100,7 @@ def dataset_card(path: str | Path, repo_id: str) -> str:
         "steps": f"{summary.steps:,}",
         "good labels": f"{summary.good / summary.steps:.1%}",
         "solutions with the right answer": f"{summary.right / summary.solutions:.1%}",
-        "roll-outs drawn": f"{summary.spent:,} (plain annotation: {summary.plain:,})",
+        "rollouts drawn": f"{summary.spent:,} (plain annotation: {summary.plain:,})",
     }
     table = "\n".join(
         f"| {key} | {value if isinstance(value, str) else json.dumps(value)} |" for key, value in facts.items()
@@ -158,11 +158,11 @@ class Summary:
         good (`float`):
             Sum of the labels.
         spent (`int`):
-            Roll-outs that were drawn.
+            Rollouts that were drawn.
         plain (`int`):
-            Roll-outs of plain annotation: N from each prefix of each solution.
+            Rollouts of plain annotation: N from each prefix of each solution.
         cut_off (`int`):
-            Roll-outs that ran into `max_new_tokens`.
+            Rollouts that ran into `max_new_tokens`.
         skipped (`str`):
             What was left out of the input, in words.
     """
@@ -185,7 +185,7 @@ class Summary:
         lines = [
             f"labels      {self.steps:,} steps of {self.solutions:,} solutions: {self.good / self.steps:.1%} good; "
             f"before the last step {_share(self.good - self.right, inner)}; solutions right {_share(self.right, self.solutions)}",
-            f"roll-outs   {self.spent:,} drawn; N from each prefix would be {self.plain:,} ({_share(self.spent, self.plain)})",
+            f"rollouts    {self.spent:,} drawn; N from each prefix would be {self.plain:,} ({_share(self.spent, self.plain)})",
         ]
         if self.finished < self.solutions:
             lines.append(
@@ -194,7 +194,7 @@ class Summary:
             )
         if self.spent and self.cut_off > 0.1 * self.spent:
             lines.append(
-                f"warning     {_share(self.cut_off, self.spent)} of the roll-outs were cut off and count as wrong unless "
+                f"warning     {_share(self.cut_off, self.spent)} of the rollouts were cut off and count as wrong unless "
                 "they hold a complete box: raise max_new_tokens, or give the stop string that ends a solution"
             )
         if self.good in (0, self.steps):

@@ -42,7 +42,7 @@ class Solution:
         steps (`list[str]`):
             The steps that get a label. Joined they are the solution, less a last fragment that was cut off. May be empty.
         prefixes (`list[tuple[int, ...]]`):
-            For each step that roll-outs label, all but the last of a finished solution, the ids of the prompt and of the
+            For each step that rollouts label, all but the last of a finished solution, the ids of the prompt and of the
             solution up to the end of the step.
         answer (`str`, *optional*):
             The final answer, as it was written.
@@ -151,9 +151,9 @@ def _steps(row: Mapping[str, Any], separator: str) -> list[str]:
 def given_solution(
     problem: Problem, index: int, prompt_ids: list[int], sampler: Sampler, answer_filter: AnswerFilter = "stated"
 ) -> Solution:
-    """A solution of which only the text is known: it is tokenised once, by itself, and cut at the steps.
+    """A solution of which only the text is known: it is tokenized once, by itself, and cut at the steps.
 
-    Where the tokenizer does not give the text back (it normalises), the steps are tokenised one by one.
+    Where the tokenizer does not give the text back (it normalizes), the steps are tokenized one by one.
     """
     steps = (problem.given or {})[index]
     text = "".join(steps)

@@ -1,4 +1,4 @@
-"""The roll-outs of one problem: which are still needed, and which labels follow from what was drawn.
+"""The rollouts of one problem: which are still needed, and which labels follow from what was drawn.
 
 A solution of K steps has K - 1 prefixes that are rolled out; the last step is labelled by the solution's own answer. Prefix j
 (from 0) ends with step j. Each distinct prefix of a problem is rolled out once and charged to the first solution that needs it.
@@ -14,19 +14,19 @@ from ..grading.batch import judge
 from .config import Mode
 from .problems import Problem, Solution
 
-# Where the bisection divides what is left. A bad prefix costs all N roll-outs, a good one the few until the first right
-# one, and early prefixes are shared by more solutions. Probing at a quarter spent 22 % fewer roll-outs than halving on
+# Where the bisection divides what is left. A bad prefix costs all N rollouts, a good one the few until the first right
+# one, and early prefixes are shared by more solutions. Probing at a quarter spent 22 % fewer rollouts than halving on
 # solutions of 4 steps and 38 % fewer on 7 (docs/guides/step-labels.md), though it may ask for log K / log(4/3) prefixes.
 _SPLIT = 1 / 4
 
 
 @dataclass
 class Tally:
-    """What the roll-outs of one prefix gave.
+    """What the rollouts of one prefix gave.
 
     Attributes:
         drawn (`int`):
-            Roll-outs so far.
+            Rollouts so far.
         right (`int`):
             How many of them reached the right answer.
         cut_off (`int`):
@@ -39,17 +39,17 @@ class Tally:
 
 
 def is_settled(tally: Tally, num_rollouts: int) -> bool:
-    """Whether the hard label of a prefix is known: at its first right roll-out, or when all are drawn."""
+    """Whether the hard label of a prefix is known: at its first right rollout, or when all are drawn."""
     return tally.right > 0 or tally.drawn >= num_rollouts
 
 
 def wanted(mode: Mode, tallies: Sequence[Tally], solution_right: bool, num_rollouts: int) -> list[int]:
     """
-    Which prefixes of a solution need more roll-outs now.
+    Which prefixes of a solution need more rollouts now.
 
     Args:
         mode (`str`):
-            `"soft"` wants all roll-outs of every prefix; `"hard"` stops a prefix at its first right one;
+            `"soft"` wants all rollouts of every prefix; `"hard"` stops a prefix at its first right one;
             `"first_error"` asks for one prefix at a time, a quarter of the way into those that may end with the first bad
             step, and for none when the solution itself is right.
         tallies (`Sequence[Tally]`):
@@ -57,7 +57,7 @@ def wanted(mode: Mode, tallies: Sequence[Tally], solution_right: bool, num_rollo
         solution_right (`bool`):
             Whether the solution's own answer is right.
         num_rollouts (`int`):
-            Roll-outs per prefix, at most.
+            Rollouts per prefix, at most.
 
     Returns:
         `list[int]`: numbers of prefixes; empty when all labels are known.
@@ -117,7 +117,7 @@ def _bisect(tallies: Sequence[Tally], num_rollouts: int) -> tuple[int, int | Non
 
 @dataclass(frozen=True)
 class Request:
-    """Roll-outs to draw now: `count` of them, from number `first` on."""
+    """Rollouts to draw now: `count` of them, from number `first` on."""
 
     prefix: tuple[int, ...]
     first: int
@@ -164,7 +164,7 @@ class Work:
         return list(found.values())
 
     def add(self, request: Request, outcomes: list[tuple[bool, bool]]) -> None:
-        """Counts roll-outs, each (right, cut off)."""
+        """Counts rollouts, each (right, cut off)."""
         tally = self._tallies[request.prefix]
         tally.drawn += len(outcomes)
         tally.right += sum(right for right, _ in outcomes)
@@ -217,7 +217,7 @@ def draw(
     answer_filter: AnswerFilter = "stated",
 ) -> None:
     """
-    Draws roll-outs of many problems together, grades them, and hands each back to its problem.
+    Draws rollouts of many problems together, grades them, and hands each back to its problem.
 
     Args:
         requests (`list[tuple[Work, Request]]`):
@@ -248,9 +248,9 @@ def draw(
 
 
 def _text(prefix: tuple[int, ...], ids: tuple[int, ...], stop: str | None, sampler: Sampler) -> str:
-    """The whole solution that a roll-out makes, decoded at once: a character may lie across the border.
+    """The whole solution that a rollout makes, decoded at once: a character may lie across the border.
 
-    The prefix may hold the stop string; what ends the roll-out is the first one after it.
+    The prefix may hold the stop string; what ends the rollout is the first one after it.
     """
     text = sampler.decode([*prefix, *ids])
     return text if stop is None else text[: text.find(stop, len(sampler.decode(prefix)))]

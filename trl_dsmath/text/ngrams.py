@@ -1,6 +1,6 @@
 """Which benchmark texts a text repeats, by the paper's rule: a shared word 10-gram, or the whole of a short text.
 
-The paper gives no normalisation. Here a word is a run of letters, digits and underscores, in lower case, so that new
+The paper gives no normalization. Here a word is a run of letters, digits and underscores, in lower case, so that new
 line breaks, capitals and punctuation hide nothing; Chinese and Japanese, which have no spaces, are read by characters.
 """
 
