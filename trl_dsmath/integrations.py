@@ -9,6 +9,7 @@ from .rewards import boxed_accuracy_reward, flexible_accuracy_reward
 if TYPE_CHECKING:
     from lighteval.metrics.utils.metric_utils import SampleLevelMetric
 
+__all__ = ["compute_score", "lighteval_metric"]
 _REWARDS = {"stated": boxed_accuracy_reward, "flexible": flexible_accuracy_reward}
 
 

@@ -163,7 +163,11 @@ def copy_recipe(stage: str, folder: Path) -> list[Path]:
     Raises:
         ConfigError: there is no such stage, or a file of that name is there.
     """
-    files = [file for file in sorted(recipe_script(stage).parent.iterdir()) if file.suffix in {".py", ".yaml", ".j2", ".txt", ".md"}]
+    files = [
+        file
+        for file in sorted(recipe_script(stage).parent.iterdir())
+        if file.suffix in {".py", ".yaml", ".j2", ".txt", ".md"}
+    ]
     if there := [file.name for file in files if (folder / file.name).exists()]:
         raise ConfigError(f"{folder} already holds {', '.join(there)}: name another folder, or move them away.")
     folder.mkdir(parents=True, exist_ok=True)
