@@ -33,13 +33,14 @@ _STYLE = """
 .gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
 #solution { padding: 0; } #solution .answer { font-size: 1.3rem; margin: .2rem 0 .4rem; overflow-wrap: anywhere; }
 #solution .soft { color: color-mix(in srgb, var(--body-text-color) 68%, transparent); font-size: .9rem; }
-#solution .good { color: #1a7f4b; } #solution .bad { color: #c2362b; }
-#solution .vote { display: grid; grid-template-columns: minmax(4rem, 12rem) 1fr auto; gap: .7rem; align-items: center; margin: .2rem 0; }
+#solution .bad { color: #c2362b; }
+#solution .votes { display: grid; grid-template-columns: fit-content(40%) 1fr auto; gap: .2rem .8rem; align-items: center; margin: .4rem 0; }
+#solution .vote { display: contents; }
 #solution .vote > span:first-child { overflow-wrap: anywhere; } #solution .vote b { font-weight: 500; white-space: nowrap; }
 #solution .bar { background: #3b82c4; height: .7rem; border-radius: 3px; min-width: 2px; }
 #solution .samples { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); margin-top: 1rem; }
 #solution .sample { border: 1px solid var(--border-color-primary); border-radius: 8px; padding: .5rem .8rem; }
-#solution .chosen .sample { border: 2px solid #2f9e6e; } .dark #solution .good { color: #4cc38a; }
+#solution .chosen .sample { border: 2px solid #2f9e6e; }
 """
 
 
@@ -222,8 +223,8 @@ def make_demo(solver: Solver, title: str | None = None) -> tuple["Blocks", dict[
     with gradio.Blocks(title="dsmath demo", analytics_enabled=False) as page:
         gradio.HTML(f"<h3>{html.escape(title or solver.sampler.name.removeprefix('transformers:'))}</h3>")
         question = gradio.Textbox(label="Question", lines=2, autofocus=True, max_length=4000)
+        n = gradio.Slider(1, max(2, most), most, step=1, label="Samples, at most", visible=most > 1)
         with gradio.Row():
-            n = gradio.Slider(1, max(2, most), most, step=1, label="Samples, at most", visible=most > 1, scale=3)
             go = gradio.Button("Solve", variant="primary", min_width=90)
             stop = gradio.Button("Stop", min_width=90)
         gradio.Examples([[text] for text in QUESTIONS], question, label="Such as")
