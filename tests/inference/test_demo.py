@@ -26,6 +26,7 @@ def test_answer_votes_and_samples_by_hand(scripted) -> None:
     states = list(stream(Solver(scripted(lambda prompt, i: replies[i]), n=4, adaptive="off"), "1/2?", 4))
     last = states[-1]
     assert "Answer: <b><math" in last and "<mfrac>" in last.split("</b>")[0]
+    assert last.count("<mfrac>") == 3 and "\\boxed{" not in re.sub(' title="[^"]*"', "", last)  # answer, vote, sample
     assert "4 of 4 samples, " in last
     votes = re.findall(r"width: (\d+)%'></div><b>(.*?)</b>", last)
     assert votes == [("67", "2"), ("33", "1")]

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,15 @@ from ..scripts.options import parse_light
 
 THRESHOLD = 0.5  # a lower step score says "wrong"
 _SHOWN, _SAMPLES, _ROWS = 12, 8, 20  # training steps and solutions of a prompt that are shown; rows of the table
+_COLUMNS = {  # of the table of growth: heading, format
+    "solutions": ("solutions", ",d"),
+    "right": ("right, %", "%"),
+    "tokens": ("tokens (mean)", ".1f"),
+    "characters": ("characters (mean)", ".1f"),
+    "steps": ("steps (mean)", ".1f"),
+    "lowest": ("lowest step score (mean)", ".2f"),
+    "disagrees": ("disagree, %", "%"),
+}
 _DECIDED = ("correct", "wrong", "no_answer")
 Stats = dict[str, float | None]
 
@@ -170,44 +179,30 @@ def _headline(growth: dict[int, Stats], counts: Counter[tuple[bool, bool]], solu
     return f"{text}."
 
 
-def _growth_sections(growth: dict[int, Stats]) -> Iterator[Section]:
-    names = {
-        "solutions": "solutions",
-        "right": "right, %",
-        "tokens": "tokens (mean)",
-        "characters": "characters (mean)",
-        "steps": "steps (mean)",
-        "lowest": "lowest step score (mean)",
-        "disagrees": "disagree, %",
-    }
-    kept = [key for key in names if any(stats[key] is not None for stats in growth.values())]
-    at = sorted({list(growth)[round(i * (len(growth) - 1) / (_ROWS - 1))] for i in range(_ROWS)})
-    scale = {"right": 100, "disagrees": 100}
-
-    def cell(key: str, value: float | None) -> str:
-        digits = 0 if key == "solutions" else 2 if key == "lowest" else 1
-        return "" if value is None else f"{scale.get(key, 1) * value:.{digits}f}"
-
+def _growth_sections(growth: dict[int, Stats]) -> list[Section]:
+    kept = [key for key in _COLUMNS if any(stats[key] is not None for stats in growth.values())]
+    steps = list(growth)
+    at = sorted({steps[round(i * (len(steps) - 1) / (_ROWS - 1))] for i in range(_ROWS)})
+    rows = [[str(step), *(_cell(_COLUMNS[key][1], growth[step][key]) for key in kept)] for step in at]
+    table = Section(table=[["training step", *(_COLUMNS[key][0] for key in kept)], *rows])
     if find_spec("matplotlib") is None:
-        yield Section("Growth", note=NO_PLOT)
-    elif len(growth) > 1:
-        shares = {
-            "right": ("right", BLUE),
-            "lowest": ("lowest step score, mean", ORANGE),
-            "disagrees": ("disagree", GREEN),
-        }
-        length = "tokens" if "tokens" in kept else "characters"
-        plots = {}
-        drawn = [Series(name, [one[key] for one in growth.values()], color, list(growth), marker="o") for key, (name, color) in shares.items() if key in kept]  # fmt: skip
-        if drawn:
-            plots["Over training."] = lines("shares", drawn, "training step", "%")
-        for key, color in ((length, BLUE), ("steps", ORANGE)):
-            if key in kept:
-                series = [Series("", [one[key] for one in growth.values()], color, list(growth), marker="o")]
-                plots[f"{names[key].capitalize()}."] = lines(key, series, "training step", names[key], percent=False)
-        yield Section("Growth", plots=plots)
-    rows = [[str(step), *(cell(key, growth[step][key]) for key in kept)] for step in at]
-    yield Section(table=[["training step", *(names[key] for key in kept)], *rows])
+        return [Section("Growth", note=NO_PLOT), table]
+
+    def series(key: str, label: str, color: str) -> Series:
+        return Series(label, [stats[key] for stats in growth.values()], color, steps, marker="o")
+
+    shares = {"right": BLUE, "lowest": ORANGE, "disagrees": GREEN}
+    drawn = [series(key, _COLUMNS[key][0].removesuffix(", %"), color) for key, color in shares.items() if key in kept]
+    plots = {"Over training.": lines("shares", drawn, "training step", "%")} if drawn else {}
+    for key in ("tokens" if "tokens" in kept else "characters", "steps"):
+        if key in kept:
+            name = _COLUMNS[key][0]
+            plots[f"{name.capitalize()}."] = lines(key, [series(key, "", BLUE)], "training step", name, percent=False)
+    return [Section("Growth", plots=plots if steps[1:] else {}), table]
+
+
+def _cell(shown: str, value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}" if shown == "%" else f"{value:{shown}}"
 
 
 def _disagreement(counts: Counter[tuple[bool, bool]]) -> list[Section]:
