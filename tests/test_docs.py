@@ -221,6 +221,10 @@ def test_the_generated_pages_hold_every_recipe_command_and_name() -> None:
     names = generate["api_page"]("grading")
     assert "::: trl_dsmath.grading.grade.grade\n" in names or "::: trl_dsmath.grading" in names
     formula = generate["on_page_content"]('<span class="arithmatex">\\(x^2\\)</span> [<code>~trl.GRPOTrainer</code>]')
+    typed = generate["on_page_content"](
+        "(<code>[`~trl.X`] or `str`, *optional*, defaults to `8`</code>, default: <code>Y</code> )"
+    )
+    assert typed == "(<code>trl.X or str</code>, optional, default <code>8</code>)"
     assert formula.startswith("<math") and "<msup>" in formula and formula.endswith(" <code>GRPOTrainer</code>")
 
 
