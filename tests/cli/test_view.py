@@ -40,7 +40,8 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "my-run"
     _write(folder, 1, [_row("Q1?", "correct", [0.9, 0.8]), _row("Q1?", "wrong", [0.9, 0.1]), _row("Q2?", "wrong", [0.7]),
                        _row("Q2?", "no_answer", [], "x")])  # fmt: skip
-    _write(folder, 10, [_row("Q3?", "correct", [0.4, None, 0.6]), _row("Q3?", "timeout", [0.2]), _row("Q4?", "correct", [0.5])])  # fmt: skip
+    rows = [_row("Q3?", "correct", [0.4, None, 0.6]), _row("Q3?", "timeout", [0.2]), _row("Q4?", "correct", [0.5])]
+    _write(folder, 10, [row | {"step_rewards": json.dumps(row["step_rewards"])} for row in rows])  # as for W&B
     log = [{"step": 1, "completions/mean_length": 31.5}, {"step": 10, "loss": 0.1}]
     for name, length in (("checkpoint-1", 31.5), ("", 42.25)):
         (folder / name).mkdir(exist_ok=True)

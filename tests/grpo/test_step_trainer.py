@@ -16,7 +16,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.grpo.step_rewards import check_scores, listing, step_metrics, weighted_rewards
+from trl_dsmath.grpo.step_rewards import check_scores, listing, score_columns, step_metrics, weighted_rewards
 
 
 @pytest.fixture(scope="module")
@@ -350,6 +350,28 @@ def test_listing_and_metrics_by_hand() -> None:
     }
     rewards = torch.tensor([[1.0, math.nan], [math.nan, math.nan], [0.5, 2.0]])
     assert weighted_rewards(rewards, torch.tensor([2.0, 0.5])) == [2.0, None, 2.0]
+
+
+GAPS = [[0.25, None], [], [None], [0.123456]]
+
+
+def test_columns_of_scores_by_hand() -> None:
+    whole = [[1.0], [2.0, 3.0]]
+    assert score_columns(["a"], GAPS, [GAPS], for_wandb=False) == {
+        "step_rewards": [[0.25, None], [], [None], [0.1235]]
+    }
+    assert score_columns(["a", "b"], whole, [whole, GAPS[:2]], for_wandb=True) == {
+        "step_rewards": whole,
+        "step_rewards/a": whole,
+        "step_rewards/b": ["[0.25, null]", "[]"],
+    }
+
+
+def test_wandb_takes_the_columns() -> None:
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed")
+    for rows in (GAPS, GAPS[::-1], [[0.5], [], [0.25, 1.0]], [[], [0.5]]):
+        columns = score_columns(["a"], rows, [rows], for_wandb=True)
+        wandb.Table(dataframe=pd.DataFrame({"steps": [["x"] * len(row) for row in rows], **columns}))
 
 
 def test_drift_is_asked_and_told(model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,6 +103,7 @@ def _judged(row: dict[str, Any], accuracy: str | None) -> dict[str, Any]:
     if verdict is None and accuracy is not None and row[accuracy] is not None:
         verdict = "correct" if row[accuracy] == 1.0 else "wrong"
     steps, scores = row.get("steps"), row.get("step_rewards")
+    scores = json.loads(scores) if isinstance(scores, str) else scores  # for W&B
     whole = isinstance(steps, list) and isinstance(scores, list)
     given = [score for score in scores or () if score is not None] if whole else []
     right, low = verdict == "correct", bool(given) and min(given) < THRESHOLD

@@ -17,6 +17,7 @@ from .step_rewards import (
     StepRewardFunctions,
     listing,
     mean_or_none,
+    score_columns,
     step_metrics,
     weighted_rewards,
 )
@@ -230,11 +231,11 @@ class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
             self._log_metric(name, value)
         if self.log_completions:
             self._log_completion_extra("steps", steps)
-            names = self.step_rewards.names
-            own = {f"step_rewards/{name}": rows for name, rows in zip(names, all_scores, strict=True) if names[1:]}
-            for column, rows in {"step_rewards": self._step_totals, **own}.items():
-                shown = [[None if score is None else round(score, 4) for score in row] for row in self._local(rows)]
-                self._log_completion_extra(column, shown)
+            columns = score_columns(
+                self.step_rewards.names, self._step_totals, all_scores, "wandb" in self.args.report_to
+            )
+            for column, rows in columns.items():
+                self._log_completion_extra(column, self._local(rows))
             self._shown = list(zip(self._local(self._step_totals), steps, strict=True))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
