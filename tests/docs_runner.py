@@ -155,6 +155,11 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             from trl_dsmath.scripts.options import parse_light
 
             parse_light(import_module(f"trl_dsmath.cli.{name.replace('-', '_')}").make_parser(), argv)
+        case ["dsmath", "prm", "--evaluate", *_]:
+            from trl_dsmath.prm.arguments import PRMEvaluateArguments
+            from trl_dsmath.scripts import ScriptParser
+
+            ScriptParser(PRMEvaluateArguments).parse_args_and_config(words[2:])
         case ["dsmath", stage, *argv]:
             from trl_dsmath.scripts import script_parser
 

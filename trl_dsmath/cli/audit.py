@@ -6,7 +6,7 @@ from pathlib import Path
 from ..audit import Golds, read_run, regrade, write
 from ..audit.serve import make_server
 from ..data.files import load_split
-from ..report.page import text_table
+from ..report import text_table
 from ..scripts.options import parse_light
 
 

@@ -10,8 +10,7 @@ from typing import Any
 from ..data.benchmarks import BENCHMARKS
 from ..data.journal import write_whole
 from ..paper import RESULTS
-from ..report import Example, Page, Section
-from ..report.page import text_table
+from ..report import Example, Page, Section, text_table
 from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
 from .report_differences import differences, title_of
 from .run import Task

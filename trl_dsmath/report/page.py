@@ -202,7 +202,7 @@ def markdown_table(rows: list[list[str]]) -> str:
 def text_table(rows: Sequence[Sequence[str]]) -> str:
     """A table for the terminal: columns of numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    numbers = [cell[:1].isdigit() or cell == "-" for cell in rows[-1]]
+    numbers = [cell == "-" or cell.lstrip("-")[:1].isdigit() for cell in rows[:2][-1]]
 
     def line(row: Sequence[str]) -> str:
         cells = zip(row, widths, numbers, strict=True)
