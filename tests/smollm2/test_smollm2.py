@@ -54,6 +54,7 @@ def test_held_out_problems_have_numbers_and_forms_that_no_training_problem_has()
 
     assert not numbers(training) & numbers(test)
     assert not any(row["unseen"] for row in training)
+    assert [row["kind"] for row in training[:5]] == ["add", "subtract", "multiply", "divide", "add"]
     assert [row["unseen"] for row in test[:24]] == [False] * 8 + [True] * 8 + [False] * 8
     assert [row["kind"] for row in test[:8]] == list(problems.KINDS)
     assert all("Of " in row["question"] for row in test if row["kind"] == "subtract" and row["unseen"])
@@ -79,7 +80,7 @@ def test_gsm8k_is_cut_to_short_problems_with_small_whole_answers(tmp_path: Path)
 def test_each_stage_is_a_command_that_its_parser_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = dict(smollm2.stages(tmp_path, smollm2.Settings(), 3))
     assert [command.split()[0] for command in found.values()] == [
-        "evaluate", "sft", "evaluate", "annotate", "prm", "grpo", "evaluate", "grpo", "evaluate", "solve", "solve", "evaluate",
+        "evaluate", "sft", "evaluate", "grpo", "evaluate", "annotate", "prm", "grpo", "evaluate", "solve", "solve", "evaluate",
         "evaluate",
     ]  # fmt: skip
     assert set(results.MODELS) == {name for name in found if name.startswith("evaluate")}
