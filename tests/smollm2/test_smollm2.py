@@ -116,7 +116,7 @@ def run(tmp_path: Path) -> Path:
     data = [
         {"question": "a", "answer": "1", "kind": "add", "unseen": False},
         {"question": "b", "answer": "2", "kind": "add", "unseen": True},
-        {"question": "c", "answer": "3", "kind": "divide", "unseen": True},
+        {"question": "c", "answer": "3", "kind": "add, add", "unseen": True},
         {"question": "d", "answer": "4", "kind": "GSM8K"},
     ]
     smollm2.claim(tmp_path, smollm2.Settings())
@@ -149,12 +149,13 @@ def test_the_report_counts_kinds_forms_and_votes(run: Path) -> None:
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")
     ]
     sft, grpo = (next(row for row in rows if row[0] == name) for name in ("SFT", "GRPO, outcome"))
-    assert [cell.split(" [")[0] for cell in sft] == ["SFT", "33.3 %", "100.0 %", "0.0 %", "0.0 %", "100.0 %", "25%"]
+    assert [cell.split(" [")[0] for cell in sft] == ["SFT", "100.0 %", "0.0 %", "0.0 %", "0.0 %", "100.0 %", "25%"]
     assert [cell.split(" [")[0] for cell in grpo] == [
         "GRPO, outcome", "100.0 %", "100.0 %", "100.0 %", "0.0 %", "100.0 %", "75%",
     ]  # fmt: skip
     assert ["add", "1 of 1 / 0 of 1", "1 of 1 / 1 of 1"] in rows
-    assert ["SFT, word problems", "GRPO, outcome", "3", "2", "0", ".500"] in rows
+    assert ["SFT, one operation", "GRPO, outcome", "2", "1", "0", "1.000"] in rows
+    assert ["SFT, two operations", "GRPO, outcome", "1", "1", "0", "1.000"] in rows
     votes = next(row for row in rows if row[:2] == ["SFT", "25.0 %"])
     assert [cell.split(" [")[0] for cell in votes[2:]] == ["0.0 %", "100.0 %", "100.0 %"]
     assert ["sft", "1.0", "1.5", "2.0"] in rows
