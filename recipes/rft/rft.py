@@ -121,8 +121,7 @@ def collect(args: RFTArguments, config: RFTConfig, model: SamplerConfig, folder:
     if pairs:
         write_rows(folder / "pairs" / "train.jsonl", pairs)
     source = " ".join(filter(None, (args.dataset_name, args.dataset_config, args.dataset_train_split)))
-    name = args.hub_dataset_id or "USER/NAME"
-    card = dataset_card(draws, rows, len(pairs), config, source, name, recipe_name(), args.step_scorer)
+    card = dataset_card(draws, rows, len(pairs), config, source, args.hub_dataset_id, recipe_name(), args.step_scorer)
     write_whole(folder / "README.md", card)
     say("saved", f"{folder / 'train.jsonl'}; {len(pairs):,} pairs of right and wrong for DPO in {folder / 'pairs'}")
     return ["README.md", "train.jsonl", *(["pairs/train.jsonl"] if pairs else [])]

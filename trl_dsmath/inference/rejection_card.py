@@ -53,7 +53,7 @@ def dataset_card(
     pairs: int,
     config: RFTConfig,
     source: str,
-    repo_id: str,
+    repo_id: str | None = None,
     recipe: str | None = None,
     step_scorer: str | None = None,
 ) -> str:
@@ -71,8 +71,8 @@ def dataset_card(
             How they were drawn and kept.
         source (`str`):
             Name of the problems' data set.
-        repo_id (`str`):
-            Name on the hub, for the example.
+        repo_id (`str`, *optional*):
+            Name on the hub, for the example of how to load it.
         recipe (`str`, *optional*):
             The recipe that was run.
         step_scorer (`str`, *optional*):
@@ -83,6 +83,7 @@ def dataset_card(
     """
     from .. import __version__
 
+    repo_id = repo_id or "USER/NAME"
     asked = len({problem_key(one.task) for one in draws})
     right = sum(one.right for one in draws)
     facts: dict[str, Any] = {

@@ -145,7 +145,7 @@ def push_dataset(folder: str | Path, name: str, files: Sequence[str]) -> str:
         chosen = " ".join(f"--include {shlex.quote(file)}" for file in files)
         raise HubError(
             f"The data set is saved in {folder}, but pushing it failed: {_reason(error)}. Push it with `hf upload {name} "
-            f"{shlex.quote(str(folder))} . --repo-type dataset {chosen}`, or give the same command again."
+            f"{shlex.quote(str(folder))} . --repo-type dataset {chosen}`, or run the same command again."
         ) from error
     return f"{constants.ENDPOINT}/datasets/{name}"
 
