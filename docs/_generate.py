@@ -31,6 +31,7 @@ API = {
     "audit": "A run's completions, judged again.",
     "generation": "Engines and the tool loop.",
     "sandbox": "Running programs that a model wrote.",
+    "integrations": "verl and lighteval.",
     "data": "Columns, prompts, journals.",
     "corpus": "Mathematical text from a crawl.",
     "iterate": "Iterative GRPO.",

@@ -91,6 +91,8 @@ ELSEWHERE = [
     (r"^pip install |pre-commit install$", "installs"),
     (r"^dsmath iterate ", "processes of its own: run in tests/test_iterate.py"),
     (r"^trl (grpo|dpo) ", "processes of its own; `trl grpo` runs in tests/cli/test_trl_cli.py"),
+    (r"^dsmath view ", "a run with completions: run in tests/cli/test_view.py"),
+    (r"^dsmath demo ", "a server: run in tests/inference/test_demo.py"),
     (r"^dsmath prm --evaluate ", "benchmarks: run in tests/prm/test_prm_scorecard.py"),
     (r"^dsmath audit ", "a run with completions: run in tests/audit/test_audit.py"),
     (r"^dsmath (rft|pass-rate) ", "a model that is right sometimes: run in tests/cli/test_rft.py"),

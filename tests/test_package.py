@@ -62,11 +62,15 @@ def test_the_wheel_holds_the_package_and_the_recipes_and_nothing_else(built: Pat
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "trl_dsmath").rglob("*.py")}
-    modules |= {str(file.relative_to(ROOT)) for file in (ROOT / "trl_dsmath").rglob("*.j2")}
+    modules |= {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "trl_dsmath").rglob("*.[jh]*")
+        if file.suffix in {".j2", ".html"}
+    }
     recipes = {
         f"trl_dsmath/{file.relative_to(ROOT)}"
         for file in (ROOT / "recipes").rglob("*")
-        if file.is_file() and file.suffix in {".py", ".yaml", ".j2", ".md"}
+        if file.is_file() and file.suffix in {".py", ".yaml", ".j2", ".md", ".txt"}
     }
     assert len(recipes) > 40 and "trl_dsmath/recipes/grpo/grpo.py" in recipes
     assert names == modules | recipes | {"trl_dsmath/py.typed"}
