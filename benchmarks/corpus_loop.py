@@ -2,7 +2,7 @@
 
     python benchmarks/corpus_loop.py --pages pages.jsonl.gz --work runs/loop [--rules benchmarks/corpus_rules.csv] [--seed 1] [--thin 0.07]
 
-Pages need `url`, `text` and `label` (math, mixed, nonmath); `--cap` needs `package` too. The crawl of docs/guides/corpus.md was
+Pages need `url`, `text` and `label` (math, mixed, nonmath); `--cap` needs `package` too. The crawl of docs/results/corpus.md was
 made of 18 packages of Debian documentation, which are not in this repository; the rules are by its hosts. The seed is drawn in turn from the hosts with mathematical pages. Measured on pages labelled math or nonmath that are
 (a) outside the seed of round 1, (b) outside everything the round was trained on; labels are never shown to the loop.
 """

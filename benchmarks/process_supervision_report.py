@@ -68,7 +68,7 @@ def report(output: Path, seeds: list[int]) -> str:
         "# Process supervision on the dial task\n",
         f"    python benchmarks/process_supervision.py --seeds {' '.join(map(str, seeds))} --output_dir DIR\n",
         f"Python {python_version()}, {', '.join(f'{name} {version(name)}' for name in packages)}; one thread on two "
-        "shared CPU cores. What the figures are: docs/guides/step-rewards.md. A dash: not run, or not defined because all "
+        "shared CPU cores. What the figures are: docs/results/process-supervision.md. A dash: not run, or not defined because all "
         "steps are wrong.\n",
         f"| | {' | '.join(f'seed {seed}' for seed in seeds)} | mean (lowest to highest) |",
         "| --- |" + " --- |" * (len(seeds) + 1),

@@ -31,6 +31,7 @@ API = {
     "audit": "A run's completions, judged again.",
     "generation": "Engines and the tool loop.",
     "sandbox": "Running programs that a model wrote.",
+    "integrations": "verl and lighteval.",
     "data": "Columns, prompts, journals.",
     "corpus": "Mathematical text from a crawl.",
     "iterate": "Iterative GRPO.",
@@ -39,6 +40,7 @@ API = {
     "errors": "Exceptions.",
 }
 _MATH = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+_TYPE = re.compile(r"\(<code>([^<]*`[^<]*)</code>(?:, default:\s*<code>.*?</code>\s*)?", re.DOTALL)
 _REFERENCE = re.compile(
     r"\[<code>~?(?:\w+\.)*(\w+)</code>\]"
 )  # [`~trl.GRPOTrainer`], as Hugging Face's doc-builder has it
@@ -54,11 +56,20 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Draws formulas as MathML, which browsers read without a script, and drops the brackets of references."""
+    """Draws formulas as MathML, which browsers read without a script; types and references as TRL's docs have them."""
     content = _MATH.sub(
         lambda found: convert(html.unescape(found[3]), display="inline" if found[2] == "(" else "block"), content
     )
+    content = _TYPE.sub(_type, content)
     return _REFERENCE.sub(r"<code>\1</code>", content)
+
+
+def _type(found: re.Match[str]) -> str:
+    """The type of an argument, from `` `int`, *optional*, defaults to `8` ``."""
+    name, _, default = re.sub(r"\[`~?|`\]|`", "", found[1]).partition(", defaults to ")
+    bare = name.removesuffix(", *optional*")
+    optional = ", optional" if bare != name else ""
+    return f"(<code>{bare}</code>{optional}" + (f", default <code>{default}</code>" if default else "")
 
 
 # --- Commands ---
@@ -102,7 +113,11 @@ def _table(actions: list[argparse.Action]) -> Iterator[str]:
         if action.dest == "help" or action.default == argparse.SUPPRESS:
             continue
         name = f"`--{action.dest}`" if action.option_strings else f"`{action.dest.upper()}`"
-        shown = action.default not in (None, False, "") and not isinstance(action.default, (list, dict))
+        shown = (
+            action.default not in (None, "")
+            and action.default is not False
+            and not isinstance(action.default, (list, dict))
+        )
         default = f"`{str(action.default).splitlines()[0]}`" if shown else ""
         text = " ".join((action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%").split())
         if action.choices:
@@ -124,11 +139,12 @@ def recipe_page() -> str:
         "Made from the headers of the YAML files. GiB: the forecast of [`dsmath plan`](../guides/plan.md) for the",
         "",
     ]
-    lines += ['fullest GPU. Time and figure are "not run" where nobody has run the recipe.', ""]
-    lines += ["| recipe | command | hardware | GiB | time | figure |", "| --- | --- | --- | --- | --- | --- |"]
+    lines += ["'not run' where nobody has run the recipe; they are what the header of the YAML file says.", ""]
+    lines += ["| recipe | hardware | GiB | time | figure |", "| --- | --- | --- | --- | --- |"]
     for info in recipe_infos():
-        cells = (f"{info.name}", f"`{command_of(info.name)}`", info.hardware, forecast(info), info.time, info.expect)
-        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+        figure = re.sub(r" \(docs/[^)]*\)", "", info.expect)
+        cells = map(_cell, (info.hardware, forecast(info), info.time, figure))
+        lines.append(f"| **{info.name}**<br>`{_cell(command_of(info.name))}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

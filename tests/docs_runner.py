@@ -137,7 +137,7 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads the flags of a command by the command's own parser, or checks that what it names is there."""
     root = Path(__file__).parents[1]
     match words:
-        case ["dsmath", ("corpus" | "solve" | "evaluate" | "rft") as stage, *argv]:
+        case ["dsmath", ("corpus" | "solve" | "evaluate" | "rft" | "demo") as stage, *argv]:
             from trl_dsmath.scripts import ScriptParser, recipe_script
 
             script = recipe_script(stage)
@@ -151,10 +151,15 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
             assert argv[0] == "--config"
             runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])
-        case ["dsmath", ("recipes" | "pass-rate" | "audit") as name, *argv]:
+        case ["dsmath", ("recipes" | "pass-rate" | "audit" | "view") as name, *argv]:
             from trl_dsmath.scripts.options import parse_light
 
             parse_light(import_module(f"trl_dsmath.cli.{name.replace('-', '_')}").make_parser(), argv)
+        case ["dsmath", "prm", "--evaluate", *_]:
+            from trl_dsmath.prm.arguments import PRMEvaluateArguments
+            from trl_dsmath.scripts import ScriptParser
+
+            ScriptParser(PRMEvaluateArguments).parse_args_and_config(words[2:])
         case ["dsmath", stage, *argv]:
             from trl_dsmath.scripts import script_parser
 

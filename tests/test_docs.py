@@ -91,6 +91,9 @@ ELSEWHERE = [
     (r"^pip install |pre-commit install$", "installs"),
     (r"^dsmath iterate ", "processes of its own: run in tests/test_iterate.py"),
     (r"^trl (grpo|dpo) ", "processes of its own; `trl grpo` runs in tests/cli/test_trl_cli.py"),
+    (r"^dsmath view ", "a run with completions: run in tests/cli/test_view.py"),
+    (r"^dsmath demo ", "a server: run in tests/inference/test_demo.py"),
+    (r"^dsmath prm --evaluate ", "benchmarks: run in tests/prm/test_prm_scorecard.py"),
     (r"^dsmath audit ", "a run with completions: run in tests/audit/test_audit.py"),
     (r"^dsmath (rft|pass-rate) ", "a model that is right sometimes: run in tests/cli/test_rft.py"),
     (r"^dsmath (sft|grpo) .*(runs/rft/|grpo\.jsonl)", "goes on from `dsmath rft`: run in tests/cli/test_rft.py"),
@@ -219,6 +222,10 @@ def test_the_generated_pages_hold_every_recipe_command_and_name() -> None:
     names = generate["api_page"]("grading")
     assert "::: trl_dsmath.grading.grade.grade\n" in names or "::: trl_dsmath.grading" in names
     formula = generate["on_page_content"]('<span class="arithmatex">\\(x^2\\)</span> [<code>~trl.GRPOTrainer</code>]')
+    typed = generate["on_page_content"](
+        "(<code>[`~trl.X`] or `str`, *optional*, defaults to `8`</code>, default: <code>Y</code> )"
+    )
+    assert typed == "(<code>trl.X or str</code>, optional, default <code>8</code>)"
     assert formula.startswith("<math") and "<msup>" in formula and formula.endswith(" <code>GRPOTrainer</code>")
 
 

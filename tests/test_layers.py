@@ -16,7 +16,7 @@ LAYERS = [
     {"grading", "sandbox"},
     {"data"},
     {"rewards", "generation", "report"},
-    {"pretrain", "sft", "grpo", "prm", "shepherd", "inference", "corpus", "plan", "scripts", "audit"},
+    {"pretrain", "sft", "grpo", "prm", "shepherd", "inference", "corpus", "plan", "scripts", "audit", "integrations"},
     {"iterate"},
     {"cli"},
 ]

@@ -3,6 +3,7 @@
 import email
 import email.message
 import os
+import runpy
 import subprocess
 import sys
 import sysconfig
@@ -61,11 +62,15 @@ def test_the_wheel_holds_the_package_and_the_recipes_and_nothing_else(built: Pat
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "trl_dsmath").rglob("*.py")}
-    modules |= {str(file.relative_to(ROOT)) for file in (ROOT / "trl_dsmath").rglob("*.j2")}
+    modules |= {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "trl_dsmath").rglob("*.[jh]*")
+        if file.suffix in {".j2", ".html"}
+    }
     recipes = {
         f"trl_dsmath/{file.relative_to(ROOT)}"
         for file in (ROOT / "recipes").rglob("*")
-        if file.is_file() and file.suffix in {".py", ".yaml", ".j2", ".md"}
+        if file.is_file() and file.suffix in {".py", ".yaml", ".j2", ".md", ".txt"}
     }
     assert len(recipes) > 40 and "trl_dsmath/recipes/grpo/grpo.py" in recipes
     assert names == modules | recipes | {"trl_dsmath/py.typed"}
@@ -74,14 +79,24 @@ def test_the_wheel_holds_the_package_and_the_recipes_and_nothing_else(built: Pat
 def test_the_sdist_holds_what_is_needed_to_test_and_to_document(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    folders = ("trl_dsmath", "recipes", "tests", "docs", "benchmarks")
+    folders = ("trl_dsmath", "recipes", "tests", "docs", "benchmarks", "examples")
     sources = {
         str(file.relative_to(ROOT))
         for folder in folders
-        for ending in ("py", "yaml", "md", "jsonl", "png")
+        for ending in ("py", "yaml", "md", "jsonl", "png", "ipynb", "css")
         for file in (ROOT / folder).rglob(f"*.{ending}")
     }
-    top = {"README.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "Makefile", "mkdocs.yml", "pyproject.toml"}
+    top = {
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "CITATION.cff",
+        "Makefile",
+        "mkdocs.yml",
+        "pyproject.toml",
+        "SECURITY.md",
+        "Dockerfile",
+    }
     assert sources | top | {"constraints.txt", "constraints-oldest.txt"} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc") or "/." in name]
 
@@ -100,6 +115,18 @@ def test_the_metadata_tells_the_requirements_and_the_extras(built: Path) -> None
         "jinja2",
     }  # the rest comes with them or is an extra
     assert "bitsandbytes>=0.48;extra=='quantization'" in required
+
+
+def test_links_of_the_published_package_are_whole() -> None:
+    build = runpy.run_path(str(ROOT / "hatch_build.py"))
+    readme = "![a](docs/x.png) [b](docs/y.md#z) [![c](https://i.test/c)](LICENSE) [d](#e) [f](https://g.test)"
+    assert build["absolute"](readme, "https://h.test/o/r") == (
+        "![a](https://h.test/o/r/raw/main/docs/x.png) [b](https://h.test/o/r/blob/main/docs/y.md#z) "
+        "[![c](https://i.test/c)](https://h.test/o/r/blob/main/LICENSE) [d](#e) [f](https://g.test)"
+    )
+    assert build["absolute"](readme, "") == readme
+    assert list(build["urls"]("")) == ["Paper"]
+    assert build["urls"]("https://h.test/o/r")["Issues"] == "https://h.test/o/r/issues"
 
 
 def test_recipes_and_the_command_come_from_the_wheel(installed: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "profiling_context",
     "quiet_loading",
     "settle_warmup",
+    "tensorboard_writers",
     "tokenize_prompts",
     "unwrap_model_for_generation",
     "whole_loading",
@@ -152,6 +153,12 @@ def tokenize_prompts(trainer: GRPOTrainer, prompts: list) -> list[list[int]]:
 def log_metric(trainer: GRPOTrainer, name: str, value: float) -> None:
     """Adds a value of a generation batch to what the trainer logs next."""
     trainer._log_metric(name, value)
+
+
+def tensorboard_writers(trainer: GRPOTrainer) -> list[Any]:
+    """The writers of `TensorBoardCallback`, where `report_to` asks for it: TRL sends its completions to W&B and trackio alone."""
+    callbacks = trainer.callback_handler.callbacks
+    return [writer for one in callbacks if (writer := getattr(one, "tb_writer", None)) is not None]
 
 
 @contextmanager

@@ -2,15 +2,20 @@
 
     python prm.py --config cpu --dataset_name labels.jsonl --model_name_or_path path/to/model
     accelerate launch --num_processes 8 prm.py --config paper
+    python prm.py --evaluate Qwen/ProcessBench --model_name_or_path path/to/prm       # or --scores FILE
 
 Copy and edit. `annotate.py` makes the labels: rows of prompt, completions (the steps) and labels (one per step).
 """
 
+import json
+from pathlib import Path
+
 from trl import DatasetMixtureConfig, ModelConfig, get_peft_config, get_quantization_config
 
 from trl_dsmath import PRMConfig
+from trl_dsmath.data.journal import write_whole
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.prm.arguments import PRMScriptArguments, describe_labels, hold_out, one_sided
+from trl_dsmath.prm.arguments import PRMEvaluateArguments, PRMScriptArguments, describe_labels, hold_out, one_sided
 from trl_dsmath.scripts import (
     ScriptParser,
     describe_run,
@@ -27,7 +32,35 @@ from trl_dsmath.scripts import (
 ARGUMENTS = (PRMScriptArguments, PRMConfig, ModelConfig, DatasetMixtureConfig)
 
 
+def evaluate() -> None:
+    """A scorecard of a reward model, or of recorded scores."""
+    (args,) = ScriptParser(PRMEvaluateArguments).parse_args_and_config()
+    from trl_dsmath import load_step_scorer
+    from trl_dsmath.prm.benchmarks import read_benchmarks
+    from trl_dsmath.prm.scorecard import read_scores, score_solutions, scorecard, scorecard_tables
+    from trl_dsmath.report import text_table
+
+    solutions, folder = read_benchmarks(args.evaluate), Path(args.output_dir)
+    say("solutions", f"{len(solutions):,} of {', '.join(args.evaluate)}")
+    if args.scores:
+        scores = read_scores(args.scores, solutions)
+    else:
+        name = args.model_name_or_path
+        scorer = load_step_scorer(name, args.layout, batch_size=args.batch_size, step_separator=args.step_separator)
+        scores = score_solutions(solutions, scorer, folder / "scores.jsonl", name)
+    card = scorecard(solutions, scores, args.threshold)
+    say(
+        "threshold", "0.5 (no GSM8K subset to tune it on)" if card["threshold"] is None else f"{card['threshold']:.4g}"
+    )
+    for table in scorecard_tables(card).values():
+        print(f"\n{text_table(table)}")
+    write_whole(folder / "scorecard.json", json.dumps(card, indent=1) + "\n")
+    say("saved", f"{folder / 'scorecard.json'}")
+
+
 def main() -> None:
+    if ScriptParser.given("evaluate"):
+        return evaluate()
     script_args, args, model_args, mixture = ScriptParser(ARGUMENTS).parse_args_and_config()
     # The trainer is imported here and not above, so that help and mistakes are told before it is loaded.
     from trl_dsmath import PRMTrainer

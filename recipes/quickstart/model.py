@@ -61,7 +61,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalL
         num_attention_heads=4,
         intermediate_size=256,
         tie_word_embeddings=True,
-        initializer_range=0.08,  # with the default, 0.02, it has not learned the facts in time (docs/tutorial/quickstart.md)
+        initializer_range=0.08,  # with the default, 0.02, it has not learned the facts in time (docs/results/quickstart.md)
         max_position_embeddings=128,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -5,7 +5,7 @@
 corpus, pretrain, sft, annotate (step labels by rollouts), prm (process reward model), grpo (rewarded by the outcome),
 step_grpo (by outcome and steps), solve (self-consistency before and after), quantize (8 and 4 bits). Prints the result of
 each stage and writes a report. Stopped and started again, it goes on where it was. Seed 0: greedy accuracy 41.6 % after
-SFT, 100.0 % after GRPO; docs/tutorial/quickstart.md has five seeds and how to read them.
+SFT, 100.0 % after GRPO; docs/results/quickstart.md has five seeds and how to read them.
 
 The files beside this one: `task.py` (problems, the sloppy author, the crawl), `model.py` (tokenizer, model, measuring),
 `run.py` (settings and folder), `progress.py` and `quiet.py` (terminal), `report.py`.
@@ -80,7 +80,7 @@ SCHEDULE: dict[str, Any] = {
     "adam_beta2": 0.98,
 }
 # The first step's tokens collect the rewards of all four steps: a quarter brings that to the scale of the outcome. With 1,
-# a run on seed 0 found a wrong digit that its PRM takes for right, and ended at 89.8 instead of 96.8 %: docs/tutorial/quickstart.md.
+# a run on seed 0 found a wrong digit that its PRM takes for right, and ended at 89.8 instead of 96.8 %: docs/results/quickstart.md.
 PROCESS_WEIGHT = 0.25
 
 

@@ -47,7 +47,7 @@ CAVEATS = (
     "were seen.",
     "**Process supervision is not shown to be better.** Three steps are few, and the outcome tells nearly all. What is "
     "shown is that a learned PRM beside the outcome does no harm within these updates. Alone, a weak PRM was reward-hacked "
-    "(docs/guides/step-rewards.md).",
+    "(docs/results/process-supervision.md).",
     "**Majority votes hardly help before GRPO**, because all samples share the author's misconceptions. The gap to the "
     "vote weighted by the PRM is designed in with them. pass@K can rise with GRPO here, as it does not in the paper: each "
     "problem has one text that is right, and GRPO makes it likely everywhere.",
@@ -55,7 +55,7 @@ CAVEATS = (
     "rates that would ruin a real model. Stages, trainers, reward and the names of the settings are those of a real run; "
     "the metrics are not.",
     "**One run is one draw.** The intervals cover the choice of the held-out problems, not another seed: other seeds "
-    "start from other misconceptions. docs/tutorial/quickstart.md has the spread over seeds.",
+    "start from other misconceptions. docs/results/quickstart.md has the spread over seeds.",
 )
 
 

@@ -74,6 +74,8 @@ def test_a_copy_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     files = {file.name for file in (tmp_path / "mine").iterdir()}
     assert files == {file.name for file in (RECIPES / "grpo").iterdir() if file.suffix in {".py", ".yaml"}}
     assert (tmp_path / "mine" / "grpo.py").read_bytes() == recipe_script("grpo").read_bytes()
+    assert main(["recipes", "demo", "--copy", str(tmp_path / "space")]) == 0
+    assert {"app.py", "requirements.txt", "README.md"} < {file.name for file in (tmp_path / "space").iterdir()}
     (tmp_path / "mine" / "grpo.py").write_text("changed")
     assert main(["recipes", "grpo", "--copy", str(tmp_path / "mine")]) == 2
     assert (tmp_path / "mine" / "grpo.py").read_text() == "changed"

@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import pytest
 
 from trl_dsmath.corpus.annotate_page import show
-from trl_dsmath.corpus.render import with_formulas
 from trl_dsmath.corpus.review import Entry, Session, write_review
 from trl_dsmath.corpus.rules import read_rules
 from trl_dsmath.errors import DataError
+from trl_dsmath.report.formulas import with_formulas
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (

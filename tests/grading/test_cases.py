@@ -11,7 +11,7 @@ import pytest
 
 from trl_dsmath.rewards import boxed_accuracy_reward
 
-# Hidden from the author of the grader until they had been scored; docs/guides/reward.md has the figures of that first time.
+# Hidden from the author of the grader until they had been scored; docs/results/reward.md has the figures of that first time.
 FILES = {  # share of the right answers that may be rejected
     "cases.jsonl": 0.0,
     "cases_used_up.jsonl": 0.01,

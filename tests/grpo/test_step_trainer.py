@@ -4,17 +4,19 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 from step_runs import Recording, config, outcome_digits, prompts, save_model, step_digits, step_width
+from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.grpo.step_rewards import check_scores, listing, step_metrics, weighted_rewards
+from trl_dsmath.grpo.step_rewards import check_scores, listing, score_columns, step_metrics, weighted_rewards
 
 
 @pytest.fixture(scope="module")
@@ -252,11 +254,34 @@ def test_process_run_logs_the_lowest_step_score(model: str, tmp_path: Path) -> N
     assert logged["rewards/lowest_step_score/mean"] == pytest.approx(sum(seen) / len(seen))
     assert "steps/outcome_correlation" not in logged and "steps/drift" not in logged
     table = pd.read_parquet(next((tmp_path / "completions").iterdir()))
-    for text, listed in zip(table["completion"], table["steps"], strict=True):
-        lines = listed.split("\n") if listed else []
-        assert len(lines) <= text.count("\n") + 1
-        assert "".join(line.split(" | ")[1] for line in lines).replace(" ", "") == "".join(text.split())
-        assert all(0.0 <= float(line.split(" | ")[0]) <= 1.0 for line in lines)
+    assert sorted(min(row) for row in table["step_rewards"] if len(row)) == pytest.approx(sorted(seen), abs=1e-4)
+    for text, steps, scores in zip(table["completion"], table["steps"], table["step_rewards"], strict=True):
+        assert "".join(steps) == (text if text.strip() else "")
+        assert len(steps) == len(scores)
+
+
+def test_the_table_of_several_scorers_and_tensorboard(model: str, tmp_path: Path) -> None:
+    """A step's weighted sum, what each function gave, and in TensorBoard the completions that TRL would print."""
+
+    class Board(TrainerCallback):
+        tb_writer = SimpleNamespace(texts=[])
+        tb_writer.add_text = lambda name, text, step: Board.tb_writer.texts.append((name, text, step))
+
+    args = config(
+        tmp_path, log_completions=True, max_steps=1, step_reward_weights=[2.0, 0.5], num_completions_to_print=3
+    )
+    trainer = StepGRPOTrainer(
+        model, step_reward_funcs=[step_digits, step_width], args=args, train_dataset=prompts(8), callbacks=[Board()]
+    )
+    trainer.train()
+    table = pd.read_parquet(next((tmp_path / "completions").iterdir()))
+    for row in table.to_dict("records"):
+        parts = zip(row["step_rewards/step_digits"], row["step_rewards/step_width"], strict=True)
+        assert list(row["step_rewards"]) == pytest.approx([2 * a + b / 2 for a, b in parts], abs=2e-4)
+    name, text, step = Board.tb_writer.texts[0]
+    assert (name, step) == ("completions/steps", 1)
+    first = [listing(row["step_rewards"], row["steps"]) for row in table[:3].to_dict("records")]
+    assert text == "\n\n".join(f"```\n{one}\n```" for one in first)
 
 
 def test_the_lowest_score_is_that_of_this_process_s_completions(
@@ -325,6 +350,28 @@ def test_listing_and_metrics_by_hand() -> None:
     }
     rewards = torch.tensor([[1.0, math.nan], [math.nan, math.nan], [0.5, 2.0]])
     assert weighted_rewards(rewards, torch.tensor([2.0, 0.5])) == [2.0, None, 2.0]
+
+
+GAPS = [[0.25, None], [], [None], [0.123456]]
+
+
+def test_columns_of_scores_by_hand() -> None:
+    whole = [[1.0], [2.0, 3.0]]
+    assert score_columns(["a"], GAPS, [GAPS], for_wandb=False) == {
+        "step_rewards": [[0.25, None], [], [None], [0.1235]]
+    }
+    assert score_columns(["a", "b"], whole, [whole, GAPS[:2]], for_wandb=True) == {
+        "step_rewards": whole,
+        "step_rewards/a": whole,
+        "step_rewards/b": ["[0.25, null]", "[]"],
+    }
+
+
+def test_wandb_takes_the_columns() -> None:
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed")
+    for rows in (GAPS, GAPS[::-1], [[0.5], [], [0.25, 1.0]], [[], [0.5]]):
+        columns = score_columns(["a"], rows, [rows], for_wandb=True)
+        wandb.Table(dataframe=pd.DataFrame({"steps": [["x"] * len(row) for row in rows], **columns}))
 
 
 def test_drift_is_asked_and_told(model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -33,6 +33,15 @@ def test_tables_by_hand(benchmarks_dir: Path, tmp_path: Path) -> None:
     assert many[2][5] == "60.9"
 
 
+def test_the_table_of_the_terminal(benchmarks_dir: Path, tmp_path: Path) -> None:
+    found = _report(tmp_path, benchmarks_dir, ("gsm8k", "math500"), num_samples=3).metrics
+    lines = report.metrics_text(found).splitlines()
+    assert lines[0] == "benchmark  metric  flexible, % (95 % interval)  strict, %  problems"
+    assert lines[1] == "GSM8K      greedy             0.0 (0.0 – 65.8)        0.0         2"
+    assert lines[3].startswith("GSM8K      maj@3 ") and lines[3].endswith(" 50.0         2")
+    assert len(lines) == 1 + 8 and len({len(line) for line in lines}) == 1
+
+
 def test_differences_are_told(benchmarks_dir: Path, tmp_path: Path) -> None:
     said = " ".join(_report(tmp_path / "a", benchmarks_dir, ("gsm8k", "math500")).differences)
     for words in ("not by the authors' grader", "GSM8K 2 of 1,319", "subset of 500", "Zero-shot prompts"):

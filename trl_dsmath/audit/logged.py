@@ -129,9 +129,9 @@ def read_run(
     Raises:
         DataError: nothing is logged there, a column is missing, or there are no golds.
     """
-    files, remarks = _read_files(Path(path))
+    files, remarks = read_files(Path(path))
     names = list(dict.fromkeys(name for _, rows in files for name in rows[0]))
-    reward = reward_column or _reward_column(names, [row for _, rows in files for row in rows])
+    reward = reward_column or accuracy_column(names, [row for _, rows in files for row in rows])
     if missing := [name for name in ("prompt", "completion", reward_column) if name and name not in names]:
         raise DataError(f"{path} has no column {missing[0]!r}; the columns are {', '.join(names)}. Name another.")
     remarks.append(
@@ -184,7 +184,7 @@ def prompt_text(prompt: Any) -> str:
     return prompt if isinstance(prompt, str) else "\n\n".join(read_question([{**m, "role": "user"}]) for m in prompt)
 
 
-def _read_files(path: Path) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[str]]:
+def read_files(path: Path) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[str]]:
     """The rows of each file, without the batches that TRL logged twice, and without a file that is still being written."""
     import pyarrow
     import pyarrow.parquet
@@ -217,16 +217,21 @@ def _read_files(path: Path) -> tuple[list[tuple[str, list[dict[str, Any]]]], lis
     return files, remarks
 
 
-def _reward_column(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str | None:
-    def cells(name: str) -> set[Any]:
-        return {None if (cell := row.get(name)) != cell else cell for row in rows}  # NaN is not itself
+def accuracy_column(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """The reward of 0 and 1, out of the columns that TRL or a reward function logged; `None` where that is not one."""
+
+    def cells(name: str) -> list[Any]:
+        return [None if (cell := row.get(name)) != cell else cell for row in rows]  # NaN is not itself
+
+    def number(cell: Any) -> bool:  # the steps of a completion are a list
+        return isinstance(cell, float | None)
 
     numbers = [
         name
         for name in names
-        if name not in _TRLS and all(isinstance(cell, float | None) for cell in cells(name)) and cells(name) != {None}
+        if name not in _TRLS and all(map(number, cells(name))) and any(cell is not None for cell in cells(name))
     ]
-    binary = [name for name in numbers if cells(name) <= {0.0, 1.0, None}]
+    binary = [name for name in numbers if set(cells(name)) <= {0.0, 1.0, None}]
     named = [name for name in numbers if "accuracy" in name]
     return next((found[0] for found in (named, binary) if len(found) == 1), None)
 

@@ -87,18 +87,6 @@ def case_row(case: Case) -> dict[str, Any]:
     }
 
 
-def text_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table for the terminal: columns of numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    numbers = [cell[:1].isdigit() or cell == "-" for cell in rows[-1]]
-
-    def line(row: Sequence[str]) -> str:
-        cells = zip(row, widths, numbers, strict=True)
-        return "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in cells).rstrip()
-
-    return "\n".join(map(line, rows))
-
-
 def _page(audit: Audit, judged: Sequence[Judged], remarks: Sequence[str]) -> Page:
     notes = {
         "Groups whose advantages would change": "The sign of an advantage: above, at or below the mean of the group. A group "

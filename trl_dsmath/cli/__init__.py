@@ -24,12 +24,14 @@ RECIPES = {
     "grpo": "reinforcement learning with a verified reward (paper §4)",
     "iterate": "policy and reward model in turns (paper, Algorithm 1)",
     "solve": "answer questions, by vote and with programs, in 16, 8 or 4 bits",
+    "demo": "a page that answers questions: samples, votes, steps by score, programs",
     "evaluate": "the paper's benchmarks, each metric beside the published one (Tables 2, 3, 5)",
 }
 SMALL = {
     "grade": ("grade", "judge the answers in a file of completions"),
     "check-data": ("check_data", "list the answers of a data set that cannot be verified"),
     "pass-rate": ("pass_rate", "keep the problems that a model solves sometimes, from existing samples"),
+    "view": ("view", "one page of the completions that a GRPO run logged: steps by score, verdicts, growth"),
     "audit": ("audit", "judge a GRPO run's logged completions again, with two graders"),
     "plan": ("plan", "forecast the memory of a run, and what to change where it does not fit"),
     "recipes": ("recipes", "list the recipes; copy a script and its YAML files for editing"),

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from ..audit import Golds, read_run, regrade, write
-from ..audit.report import text_table
 from ..audit.serve import make_server
 from ..data.files import load_split
+from ..report import text_table
 from ..scripts.options import parse_light
 
 

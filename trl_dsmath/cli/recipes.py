@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command and returns the exit code."""
     args = parse_light(make_parser(), sys.argv[1:] if argv is None else argv)
     infos = [info for info in recipe_infos() if args.stage in (None, info.name.partition("/")[0])]
-    if not infos:
+    if not infos and args.stage not in stages():
         raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")
     if args.copy is None:
         _print_table([("recipe", "hardware", "time", "expect"), *map(astuple, infos)])
@@ -48,10 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         raise ConfigError("Which stage? Give its name, such as `dsmath recipes grpo --copy DIR`.")
     for file in copy_recipe(args.stage, args.copy):
         print(file)
-    script, name = args.copy / f"{args.stage}.py", next(info.name for info in infos).partition("/")[2]
-    print(
-        f"\nRun it: python {script} --config {name}\n    or: accelerate launch --num_processes 2 {script} --config {name}"
-    )
+    script = args.copy / f"{args.stage}.py"
+    run = f"{script} --config {infos[0].name.partition('/')[2]}" if infos else f"{script} --help"
+    print(f"\nRun it: python {run}" + (f"\n    or: accelerate launch --num_processes 2 {run}" if infos else ""))
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError
-from .render import with_formulas
+from ..report.formulas import with_formulas
 from .review import Entry, Session
 from .rules import MATH, NOT, SKIP
 

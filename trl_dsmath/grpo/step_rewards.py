@@ -1,5 +1,6 @@
 """Calling step reward functions, checking what they return, and what a run with step rewards logs."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -198,6 +199,23 @@ def weighted_rewards(rewards: torch.Tensor, weights: torch.Tensor) -> list[float
     """Outcome reward of each completion, as TRL sums it; `None` where no function gave one. Shapes: (N, functions), (functions,)."""
     sums = (rewards * weights.to(rewards.device)).nansum(dim=1).tolist()
     return [None if none else total for total, none in zip(sums, rewards.isnan().all(dim=1).tolist(), strict=True)]
+
+
+def score_columns(
+    names: Sequence[str], totals: StepRewards, scores: Sequence[StepRewards], for_wandb: bool
+) -> dict[str, list]:
+    """
+    Columns of the completions table: the step rewards, and with several functions those of each.
+
+    W&B refuses a table with a list in which a number is missing: for it, such a column is JSON text in all its rows.
+    """
+    own = {f"step_rewards/{name}": rows for name, rows in zip(names, scores, strict=True) if len(names) > 1}
+    columns: dict[str, list] = {}
+    for name, rows in {"step_rewards": totals, **own}.items():
+        shown = [[None if score is None else round(score, 4) for score in row] for row in rows]
+        gaps = for_wandb and any(None in row for row in rows)
+        columns[name] = [json.dumps(row) for row in shown] if gaps else shown
+    return columns
 
 
 def listing(scores: Sequence[float | None], steps: Sequence[str]) -> str:

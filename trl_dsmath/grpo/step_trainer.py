@@ -6,6 +6,7 @@ import torch
 from accelerate.logging import get_logger
 from accelerate.utils import gather_object
 
+from .._upstream import tensorboard_writers
 from ..errors import ConfigError
 from .advantages import combine_advantages, combine_scores, normalize_step_rewards, process_advantages
 from .alignment import StepAligner, align_own_steps
@@ -16,6 +17,7 @@ from .step_rewards import (
     StepRewardFunctions,
     listing,
     mean_or_none,
+    score_columns,
     step_metrics,
     weighted_rewards,
 )
@@ -128,6 +130,7 @@ class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
             )
         self.process_weight = args.process_weight
         self.outcome_weight = args.outcome_weight if self.has_outcome else 0.0
+        self._shown: list[tuple[list[float | None], list[str]]] = []
         self.drift = DriftMonitor(args.drift_window) if self.has_outcome and args.drift_window else None
         super().__init__(
             model,
@@ -215,7 +218,7 @@ class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
     def _log_steps(
         self, steps: list[list[str]], all_scores: list, group: int, rewards: torch.Tensor, training: bool
     ) -> None:
-        """Metrics, the same on every process, and the column of the completions table."""
+        """Metrics, the same on every process, and the columns of the completions table."""
         metrics = step_metrics(self.step_rewards.names, all_scores, self._step_totals, group)
         if self.drift is not None and training:
             compared, warning = self.drift.update(
@@ -227,5 +230,19 @@ class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
         for name, value in metrics.items():
             self._log_metric(name, value)
         if self.log_completions:
-            rows = self._local(self._step_totals)
-            self._log_completion_extra("steps", [listing(row, texts) for row, texts in zip(rows, steps, strict=True)])
+            self._log_completion_extra("steps", steps)
+            columns = score_columns(
+                self.step_rewards.names, self._step_totals, all_scores, "wandb" in self.args.report_to
+            )
+            for column, rows in columns.items():
+                self._log_completion_extra(column, self._local(rows))
+            self._shown = list(zip(self._local(self._step_totals), steps, strict=True))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """TRL's; and in TensorBoard, to which TRL sends no completions, the steps of as many as it prints."""
+        super().log(logs, start_time)
+        shown = self._shown[: self.num_completions_to_print]
+        if shown and self.accelerator.is_main_process:
+            text = "\n\n".join(f"```\n{listing(scores, steps)}\n```" for scores, steps in shown)
+            for writer in tensorboard_writers(self):
+                writer.add_text("completions/steps", text, self.state.global_step)

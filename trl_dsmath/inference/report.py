@@ -10,7 +10,7 @@ from typing import Any
 from ..data.benchmarks import BENCHMARKS
 from ..data.journal import write_whole
 from ..paper import RESULTS
-from ..report import Example, Page, Section
+from ..report import Example, Page, Section, text_table
 from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
 from .report_differences import differences, title_of
 from .run import Task
@@ -131,16 +131,22 @@ def make_report(tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -
 
 
 def metrics_text(metrics: Sequence[Metric]) -> str:
-    """The main metrics for a terminal, one line per benchmark and decoding."""
+    """The main metrics as a table for a terminal, one line per benchmark and decoding."""
     of_all_samples = {f"{kind}@{one.name[4:]}" for one in metrics if one.name.startswith("avg@") for kind in ("avg", "maj", "pass")}  # fmt: skip
-    width = max((len(title_of(metric.benchmark)) for metric in metrics), default=0)
     strict = {(one.benchmark, one.name): one for one in metrics if one.filter == "strict"}
-    return "\n".join(
-        f"{title_of(one.benchmark):<{width}}  {one.name:<8} {_percent(one):>20}   strict "
-        f"{100 * strict[one.benchmark, one.name].value:5.1f}   n {one.problems:,}"
+    rows = [("benchmark", "metric", "flexible, % (95 % interval)", "strict, %", "problems")]
+    rows += [
+        (
+            title_of(one.benchmark),
+            one.name,
+            _percent(one),
+            f"{100 * strict[one.benchmark, one.name].value:.1f}",
+            f"{one.problems:,}",
+        )
         for one in metrics
         if one.filter == "flexible" and (one.name in ("greedy", "recorded") or one.name in of_all_samples)
-    )
+    ]
+    return text_table(rows)
 
 
 def _score_line(task: Task, graded: Graded) -> dict[str, Any]:

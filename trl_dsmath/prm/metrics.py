@@ -38,7 +38,12 @@ def first_error(right: np.ndarray) -> int:
     return int(np.argmin(right)) if right.size and not right.all() else -1
 
 
-def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray]) -> dict[str, float]:
+def harmonic_mean(one: float, other: float) -> float:
+    """The harmonic mean; 0 where both are 0."""
+    return 2 * one * other / (one + other) if one + other else 0.0
+
+
+def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray], threshold: float = THRESHOLD) -> dict[str, float]:
     """Compares scores with labels. Steps without a label (NaN) are left out; a label below 0.5 is a wrong step.
 
     Args:
@@ -46,11 +51,13 @@ def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray]) -> dict[str
             For each solution the scores of its steps, from 0 to 1.
         labels (`list[np.ndarray]`):
             Their labels, from 0 to 1 or NaN.
+        threshold (`float`, *optional*, defaults to `0.5`):
+            A step whose score is not above it counts as wrong, as in the code of PRMBench and ReasonEval.
 
     Returns:
         `dict[str, float]`: a metric that is not defined for these labels is absent.
 
-            - `step_accuracy`: share of the steps on whose side of 0.5 the score is; `share_right`: what always saying
+            - `step_accuracy`: share of the steps on whose side of the threshold the score is; `share_right`: what always saying
               "right" would get.
             - `auroc`: of the steps.
             - `first_error_f1`: harmonic mean of `error_accuracy` (solutions with a wrong step whose first one was found)
@@ -66,14 +73,14 @@ def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray]) -> dict[str
         known = ~np.isnan(label_S)
         if not known.any():
             continue
-        right_S, predicted_S = label_S[known] >= THRESHOLD, score_S[known] >= THRESHOLD
+        right_S, predicted_S = label_S[known] >= THRESHOLD, score_S[known] > threshold
         flat_scores.append(score_S[known])
         flat_right.append(right_S)
         truth = first_error(right_S)
         found[truth == -1].append(first_error(predicted_S) == truth)
     score, right = np.concatenate(flat_scores), np.concatenate(flat_right)
     figures: dict[str, float | None] = {
-        "step_accuracy": float(((score >= THRESHOLD) == right).mean()),
+        "step_accuracy": float(((score > threshold) == right).mean()),
         "share_right": float(right.mean()),
         "auroc": auroc(score, right),
         "error_accuracy": float(np.mean(found[False])) if found[False] else None,
@@ -81,8 +88,7 @@ def step_metrics(scores: list[np.ndarray], labels: list[np.ndarray]) -> dict[str
     }
     erroneous, correct = figures["error_accuracy"], figures["correct_accuracy"]
     if erroneous is not None and correct is not None:
-        both = erroneous + correct
-        figures["first_error_f1"] = 2 * erroneous * correct / both if both else 0.0
+        figures["first_error_f1"] = harmonic_mean(erroneous, correct)
     return {name: value for name, value in figures.items() if value is not None}
 
 

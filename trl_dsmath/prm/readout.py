@@ -20,7 +20,7 @@ class StepBias(nn.Module):
     The learned bias of the likelihood read-out.
 
     The weight is a tenth of the bias: with Adam, whose step does not depend on a weight's scale, the bias then
-    moves ten times as fast as the model's weights, as it did in our study (docs/guides/prm.md).
+    moves ten times as fast as the model's weights, as it did in our study (docs/results/process-supervision.md).
 
     Args:
         value (`float`):

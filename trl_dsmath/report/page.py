@@ -2,31 +2,40 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 
 import jinja2
 from markupsafe import Markup
 
+from ..errors import MissingDependencyError
+
+_MARKS = {True: "✓ ", False: "✗ ", None: ""}
+_FENCED = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n`]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a solution with its score (0 to 1), and whether it is known to be wrong."""
+    """A step of a solution with its score (0 to 1; `None`: without one), and whether it is known to be wrong."""
 
     text: str
-    score: float
+    score: float | None = None
     wrong: bool = False
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A solution shown step by step, each step coloured by its score."""
+    """A solution shown step by step, each step coloured by its score; `tags` are what a reader can filter by."""
 
     title: str
-    right: bool
+    right: bool | None
     steps: Sequence[Step]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def html(self) -> str:
+        """The solution alone; [`sample_style`] is the style that it needs."""
+        return str(_environment().get_template("sample.html.j2").module.sample_card(self))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,15 @@ class Section:
     bullets: Sequence[str] = ()
     note: str = ""
 
+    @property
+    def filters(self) -> dict[str, list[str]]:
+        """The tags of its samples: by name the values, in the order in which they come."""
+        found: dict[str, dict[str, None]] = {}
+        for sample in (sample for example in self.examples for sample in example.samples):
+            for name, value in sample.tags.items():
+                found.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in found.items()}
+
 
 @dataclass(frozen=True)
 class Page:
@@ -117,7 +135,7 @@ class Page:
 
     def html(self) -> str:
         """The page as one HTML file, for wide and narrow screens, light and dark."""
-        return _template().render(page=self)
+        return _environment().get_template("page.html.j2").render(page=self)
 
     def markdown(self) -> str:
         """The page as Markdown, without plots."""
@@ -134,12 +152,38 @@ class Page:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("trl_dsmath.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters["inline"] = _inline
-    return environment.from_string(files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8"))
+    environment.filters |= {"inline": _inline, "rich": rich_text}
+    return environment
+
+
+def sample_style() -> str:
+    """The style that [`Sample.html`] needs."""
+    return str(_environment().get_template("sample.html.j2").module.style())  # type: ignore[attr-defined]
+
+
+def rich_text(text: str) -> Markup:
+    """Text of a model as HTML: programs and their output in boxes, formulas drawn where latex2mathml is installed."""
+    try:
+        from .formulas import with_formulas
+    except MissingDependencyError:
+        with_formulas = html.escape
+    parts, end = [], 0
+    for block in _FENCED.finditer(text):
+        if not block[2].strip():  # a fence that is a step of its own
+            continue
+        kind = block[1].lower() or "text"
+        before = text[end : block.start()].strip("\n")
+        parts += [with_formulas(before), f'<pre class="{kind}">{html.escape(block[2].rstrip())}</pre>']
+        end = block.end()
+    return Markup("".join([*parts, with_formulas(text[end:].strip("\n"))]))
 
 
 def _inline(text: str) -> Markup:
@@ -155,14 +199,27 @@ def markdown_table(rows: list[list[str]]) -> str:
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
+def text_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal: columns of numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = [cell == "-" or cell.lstrip("-")[:1].isdigit() for cell in rows[:2][-1]]
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, numbers, strict=True)
+        return "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in cells).rstrip()
+
+    return "\n".join(map(line, rows))
+
+
 def _markdown_example(example: Example) -> str:
     answers = "; ".join(f"{kind}: `{answer}`" for kind, answer, _ in example.answers)
     parts = [f"### {example.title}", _fenced(example.question), answers]
     if example.completion:
         parts.insert(2, _fenced(example.completion))
     for sample in example.samples:
-        steps = [f"{step.score:.2f}  {step.text}{'  ✗' if step.wrong else ''}" for step in sample.steps]
-        parts += [f"{'✓' if sample.right else '✗'} {sample.title}", _fenced("\n".join(steps))]
+        scores = ["" if step.score is None else f"{step.score:.2f}  " for step in sample.steps]
+        steps = [f"{a}{b.text}{'  ✗' if b.wrong else ''}" for a, b in zip(scores, sample.steps, strict=True)]
+        parts += [f"{_MARKS[sample.right]}{sample.title}", _fenced("\n".join(steps))]
     return "\n\n".join(parts)
 
 

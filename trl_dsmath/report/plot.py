@@ -55,9 +55,10 @@ def lines(
     ylabel: str = "right, %",
     log2: bool = False,
     legend_columns: int = 1,
+    percent: bool = True,
 ) -> str:
     """
-    Draws shares over something.
+    Draws shares, or other numbers, over something.
 
     Args:
         name (`str`):
@@ -72,18 +73,21 @@ def lines(
             Whether the x axis is logarithmic with a tick at each x.
         legend_columns (`int`, *optional*, defaults to `1`):
             Columns of the legend.
+        percent (`bool`, *optional*, defaults to `True`):
+            Whether the numbers are shares; others are drawn from 0 to as far as they go.
 
     Returns:
         `str`: SVG.
     """
     figure, axes = _canvas(*_SIZE)
+    scale = 100 if percent else 1
     for one in series:
         if one.intervals:
-            low, high = zip(*((100 * i[0], 100 * i[1]) for i in one.intervals if i), strict=True)
+            low, high = zip(*((scale * i[0], scale * i[1]) for i in one.intervals if i), strict=True)
             axes.fill_between(one.x, low, high, color=one.color, alpha=0.18, lw=0)
         axes.plot(
             one.x,
-            [float("nan") if y is None else 100 * y for y in one.y],
+            [float("nan") if y is None else scale * y for y in one.y],
             one.style,
             color=one.color,
             marker=one.marker,
@@ -91,7 +95,7 @@ def lines(
             label=one.label or None,
             lw=1.0 if one.style == ":" else 1.5,
         )
-    axes.set_ylim(-2, 103)
+    axes.set_ylim(*((-2, 103) if percent else (0, None)))
     if log2:
         ticks = sorted({x for one in series for x in one.x})
         axes.set_xscale("log", base=2)
@@ -99,7 +103,8 @@ def lines(
         axes.minorticks_off()
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
-    axes.legend(**_LEGEND, loc="lower right", ncols=legend_columns)
+    if any(one.label for one in series):
+        axes.legend(**_LEGEND, loc="best", ncols=legend_columns)
     return _svg(figure, name)
 
 

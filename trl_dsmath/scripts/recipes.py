@@ -31,6 +31,7 @@ def stages() -> list[str]:
         "grpo",
         "iterate",
         "solve",
+        "demo",
         "evaluate",
     ]
     found = {script.stem for script in recipes_folder().glob("*/*.py") if script.stem == script.parent.name}
@@ -148,7 +149,7 @@ def _info(stage: str, file: Path) -> RecipeInfo:
 
 def copy_recipe(stage: str, folder: Path) -> list[Path]:
     """
-    Copies the script and the YAML files of a stage, for editing.
+    Copies the scripts and the YAML files of a stage, for editing, and what a Space needs.
 
     Args:
         stage (`str`):
@@ -162,7 +163,11 @@ def copy_recipe(stage: str, folder: Path) -> list[Path]:
     Raises:
         ConfigError: there is no such stage, or a file of that name is there.
     """
-    files = [file for file in sorted(recipe_script(stage).parent.iterdir()) if file.suffix in {".py", ".yaml", ".j2"}]
+    files = [
+        file
+        for file in sorted(recipe_script(stage).parent.iterdir())
+        if file.suffix in {".py", ".yaml", ".j2", ".txt", ".md"}
+    ]
     if there := [file.name for file in files if (folder / file.name).exists()]:
         raise ConfigError(f"{folder} already holds {', '.join(there)}: name another folder, or move them away.")
     folder.mkdir(parents=True, exist_ok=True)

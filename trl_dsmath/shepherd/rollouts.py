@@ -16,7 +16,7 @@ from .problems import Problem, Solution
 
 # Where the bisection divides what is left. A bad prefix costs all N rollouts, a good one the few until the first right
 # one, and early prefixes are shared by more solutions. Probing at a quarter spent 22 % fewer rollouts than halving on
-# solutions of 4 steps and 38 % fewer on 7 (docs/guides/step-labels.md), though it may ask for log K / log(4/3) prefixes.
+# solutions of 4 steps and 38 % fewer on 7 (docs/results/step-labels.md), though it may ask for log K / log(4/3) prefixes.
 _SPLIT = 1 / 4
 
 

@@ -11,12 +11,12 @@ try:
     import latex2mathml.exceptions
     from latex2mathml.converter import convert_to_element
 except ImportError as _error:
-    raise MissingDependencyError("Drawing formulas needs latex2mathml: pip install 'trl-dsmath[corpus]'.") from _error
+    raise MissingDependencyError("Drawing formulas needs latex2mathml: pip install 'trl-dsmath[demo]'.") from _error
 
-# A dollar before a blank, or before a digit after the formula, is money.
+# A dollar before a blank, or before a digit after the formula, is money. Models write a box without dollars.
 _FORMULA = re.compile(
     r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\\begin\{(?:equation|align)\*?\}(.+?)\\end\{(?:equation|align)\*?\}"
-    r"|(?<!\\)\$(?!\s)([^$\n]+?)(?<![\s\\])\$(?!\d)",
+    r"|(?<!\\)\$(?!\s)([^$\n]+?)(?<![\s\\])\$(?!\d)|(\\boxed\{(?:[^{}]|\{[^{}]*\})*\})",
     re.S,
 )
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")

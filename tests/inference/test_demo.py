@@ -1,0 +1,112 @@
+"""The demo: what it shows while samples come and at the end, and one question through its real page."""
+
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trl_dsmath.generation import Watch
+from trl_dsmath.inference import Solver, demo
+from trl_dsmath.inference.demo import make_demo, stream
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_EVERY", 0.0)
+
+
+def plain(state: str) -> str:
+    return " ".join(re.sub("<[^>]*>", " ", state).split())
+
+
+def test_answer_votes_and_samples_by_hand(scripted) -> None:
+    replies = ["so \\boxed{\\frac{1}{2}}", "\\boxed{0.5} <b>", "\\boxed{3}", "half~"]
+    states = list(stream(Solver(scripted(lambda prompt, i: replies[i]), n=4, adaptive="off"), "1/2?", 4))
+    last = states[-1]
+    assert "Answer: <b><math" in last and "<mfrac>" in last.split("</b>")[0]
+    assert last.count("<mfrac>") == 3 and "\\boxed{" not in re.sub(' title="[^"]*"', "", last)  # answer, vote, sample
+    assert "4 of 4 samples, " in last
+    votes = re.findall(r"width: (\d+)%'></div><b>(.*?)</b>", last)
+    assert votes == [("67", "2"), ("33", "1")]
+    assert re.findall(r"(sample \d, .*?)</span>", last) == [
+        "sample 1, answer \\frac{1}{2}",
+        "sample 2, answer 0.5",
+        "sample 3, answer 3",
+        "sample 4, no answer, cut off",
+    ]
+    assert "&lt;b&gt;" in last and "<b>\n" not in last and last.count("class=chosen") == 1
+
+
+def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colours_after(scripted) -> None:
+    class Slow(type(scripted(None))):
+        def sample(self, prompts: Any, decoding: Any, n: int = 1, first: Any = 0, watch: Watch | None = None) -> list:
+            found = super().sample(prompts, decoding, n, first)
+            for place, one in enumerate(found[0]):
+                watch.on_tokens(7)
+                watch.on_sample(0, place, one)
+            return found
+
+    shown = threading.Event()
+
+    def scorer(prompts: list, completions: list, steps: list) -> list[list[float]]:
+        assert shown.wait(10)
+        return [[0.9, 0.8] if "5" in row[1] else [0.9, 0.1] for row in steps]
+
+    replies = ["a\n\\boxed{3}", "b\n\\boxed{3}", "c\n\\boxed{5}"]
+    solver = Solver(Slow(lambda prompt, i: replies[i]), step_scorer=scorer, n=3, vote="weighted")
+    states = stream(solver, "?", 3)
+    first = next(states)
+    shown.set()
+    assert "Answer: … " in plain(first) and 'class="step"' in first and "hsl(" not in first
+    last = list(states)[-1]
+    assert re.findall(r"<b>(\d, .*?)</b>", last) == ["1, weight 0.8", "2, weight 0.2"]
+    assert "hsl(96 70%" in last and "hsl(12 70%" in last  # .8 and .1 of the way from red to green
+    assert "21 tokens" in first or "tokens" in first
+
+
+def test_programs_and_their_output(scripted) -> None:
+    reply = "Compute:\n```python\nprint(1 < 2)\n```\n```output\nTrue\n```\nSo \\boxed{1}."
+    last = list(stream(Solver(scripted(lambda prompt, i: reply), n=1, mode="tool"), "?", 1))[-1]
+    assert '<pre class="python">print(1 &lt; 2)</pre>' in last
+    assert '<pre class="output">True</pre>' in last
+
+
+def test_who_leaves_stops_the_work(scripted) -> None:
+    ended = threading.Event()
+
+    class Endless(type(scripted(None))):
+        def sample(self, prompts: Any, decoding: Any, n: int = 1, first: Any = 0, watch: Watch | None = None) -> list:
+            try:
+                while True:
+                    watch.on_tokens(1)
+            finally:
+                ended.set()
+
+    states = stream(Solver(Endless(lambda prompt, i: ""), n=2), "?", 2)
+    next(states)
+    states.close()
+    assert ended.wait(10)
+
+
+def test_errors_are_told_on_the_page(scripted) -> None:
+    assert (
+        plain(list(stream(Solver(scripted(lambda prompt, i: ""), n=1), " ", 1))[-1])
+        == "Question 0 is blank: leave it out."
+    )
+
+
+def test_a_question_through_the_real_page(tiny: Path) -> None:
+    pytest.importorskip("gradio")
+    from gradio_client import Client
+
+    solver = Solver.from_pretrained(str(tiny), n=3, max_new_tokens=8, use_cpu=True)
+    page, options = make_demo(solver)
+    _, address, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **options)
+    try:
+        job = Client(address, verbose=False).submit("1+1?", 2, api_name="/solve")
+        assert re.search(r"Answer: .* 2 of 2 samples, 16 tokens", plain(job.result(timeout=60)))
+        assert len(job.outputs()) >= 1
+    finally:
+        page.close()
