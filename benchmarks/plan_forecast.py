@@ -95,7 +95,7 @@ REAL = {
     "SFT, 4 x 300, checkpointing": f"sft {_ROWS} --packing false --gradient_checkpointing true",
     "SFT, LoRA of rank 16": f"sft {_ROWS} --packing false --gradient_checkpointing false --use_peft --lora_r 16 "
     "--lora_target_modules all-linear",
-    "PRM, 4 x 300": f"prm {_ROWS} --gradient_checkpointing false",
+    "PRM, 4 x 300": "prm --per_device_train_batch_size 4 --max_length 300 --gradient_checkpointing false",
     "GRPO, 16 x (96 + 64)": "grpo --per_device_train_batch_size 16 --num_generations 8 --global_batch_size 16 --beta 0 "
     "--max_completion_length 64 --gradient_checkpointing false",
 }
@@ -122,7 +122,7 @@ def write_data(folder: Path, model: str) -> int:
     return len(AutoTokenizer.from_pretrained(model).apply_chat_template(chat, add_generation_prompt=True)["input_ids"])
 
 
-def real(model: str, folder: Path) -> None:
+def real(model: str, folder: Path, cases: list[str]) -> None:
     """`dsmath plan` against the peak of the processes, on a real model."""
     from trl_dsmath.cli.plan import settings_of
     from trl_dsmath.plan import Hardware, forecast, read_run
@@ -130,8 +130,8 @@ def real(model: str, folder: Path) -> None:
 
     tokens = write_data(folder, model)
     print("| case | forecast, GiB | measured, GiB | measured / forecast |\n| --- | --- | --- | --- |")
-    for case, command in REAL.items():
-        stage, *words = (command + " " + _COMMON).split()
+    for case in cases:
+        stage, *words = (REAL[case] + " " + _COMMON).split()
         flags = [*words, "--model_name_or_path", model, "--dataset_name", str(folder / f"{stage}.jsonl")]
         flags += ["--output_dir", str(folder / "out")]
         run, _ = read_run(stage, settings_of(stage, {}, flags, Path("flags")), Hardware(1, 1.0, prompt_tokens=tokens))
@@ -146,6 +146,7 @@ def real(model: str, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", nargs="*", default=list(REAL), help="which of a real model's")
     parser.add_argument("--model", help="folder or name of a real model")
     parser.add_argument("--one", choices=list(CASES), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -155,7 +156,7 @@ def main() -> None:
         return
     if args.model:
         with tempfile.TemporaryDirectory() as name:
-            real(args.model, Path(name))
+            real(args.model, Path(name), args.cases)
         return
     settings = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     print("| case | weights, gradients, states, MB | forecast, MB | measured, MB | measured / forecast |")

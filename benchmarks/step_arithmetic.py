@@ -4,7 +4,7 @@
 
 The first part is step_arithmetic.jsonl: solutions of SmolLM2-135M-Instruct after `dsmath smollm2`'s SFT (greedy, every third
 wrong one and all right ones), read and marked with the first wrong step (`first_error`; null where the solution is right).
-`--annotated` adds labels by roll-outs, `--gsm8k` the reference solutions, whose steps are right but for a few.
+`--annotated` adds labels by rollouts, `--gsm8k` the reference solutions, whose steps are right but for a few.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     if args.annotated:
         rows = [row for row in read_jsonl(args.annotated)[0] if row["finished"]]
         firsts = [next((i for i, label in enumerate(row["labels"]) if not label), None) for row in rows]
-        count("by roll-outs", [(row["completions"], first) for row, first in zip(rows, firsts, strict=True)])
+        count("by rollouts", [(row["completions"], first) for row, first in zip(rows, firsts, strict=True)])
     if args.gsm8k:
         count("GSM8K", [(row["answer"].split("\n")[:-1], None) for row in read_jsonl(args.gsm8k)[0]])
 

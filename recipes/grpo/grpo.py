@@ -10,7 +10,7 @@ Copy and edit: a reward is a function of completions and columns of the data set
 from trl import DatasetMixtureConfig, ModelConfig, get_peft_config, get_quantization_config
 
 from trl_dsmath import DeepSeekMathGRPOConfig, StepGRPOConfig
-from trl_dsmath.grpo.arguments import GRPOScriptArguments, load_rewards, load_step_rewards
+from trl_dsmath.grpo.arguments import GRPOScriptArguments, load_rewards, load_step_rewards, log_difficulty
 from trl_dsmath.scripts import (
     ScriptParser,
     describe_run,
@@ -48,6 +48,7 @@ def main() -> None:
         train, test = load_problems("grpo", script_args, args, mixture)
         tokenizer = load_tokenizer(model_args, args, script_args.plain_prompts)
 
+    rewards, by_difficulty = log_difficulty(rewards, train)
     set_model_init(args, model_args)
     common = {
         "model": model_args.model_name_or_path,
@@ -75,6 +76,8 @@ def main() -> None:
         )
 
     say("rewards", f"{', '.join(trainer.reward_func_names)}; {args.num_generations} completions per question")
+    if by_difficulty:
+        say("difficulty", by_difficulty)
     if args.tool_rounds:
         say("tools", f"programs run in a sandbox; {args.tool_rounds} rounds, {args.tool_timeout:g} s each")
         if script_args.prompt_mode != "tool":

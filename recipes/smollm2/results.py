@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from problems import KINDS, read_rows
+from problems import KINDS, TRAINED, read_rows
 
 from trl_dsmath.data.journal import write_whole
 from trl_dsmath.grading import Verdict, grade
@@ -25,7 +25,13 @@ MODELS = {
     "evaluate-8bit": "GRPO in 8 bits",
     "evaluate-4bit": "GRPO in 4 bits",
 }
-GROUPS = {"word problems": "all", "known forms": False, "unseen forms": True, "GSM8K, short": "GSM8K"}
+GROUPS: dict[str, Any] = {
+    "one operation, known forms": ("trained", False),
+    "one operation, unseen form": ("trained", True),
+    "two operations": "untrained",
+    "GSM8K, short": "GSM8K",
+}
+PAIRED: dict[str, Any] = {"one operation": "trained", "two operations": "untrained", "GSM8K, short": "GSM8K"}
 COMPARED = (
     ("evaluate-published", "evaluate-sft"),
     ("evaluate-sft", "evaluate-grpo"),
@@ -40,7 +46,7 @@ CAVEATS = (
     "**Part of a gain is form**: a box, and an end before the longest length. The flexible reading and the share of samples "
     "that were cut off tell how much.",
     "**A kind that rises in the unseen form too was learned to compute**; one that rises in the known forms only was learned by "
-    "its words.",
+    "its words. GRPO trains on kinds of one operation; a gain on two operations or on GSM8K has carried over.",
     "**Intervals are over the problems of one run each**, not over seeds: with several seeds the problems of all are pooled, "
     "and the range over the seeds is beside it.",
 )
@@ -100,7 +106,7 @@ def write(output: Path) -> str:
 
 
 def pick(runs: Runs, name: str, group: Any, filter: str = "strict") -> list[list[bool]]:
-    """By seed, whether each problem of a group is right: `"all"` word problems, a form (`bool`), a kind."""
+    """By seed, whether each problem is right, of `"all"` word problems, `"trained"` or `"untrained"` kinds, a form (`bool`), a kind."""
     found = []
     for rows, answers in runs[name]:
         right = getattr(answers, filter)
@@ -113,12 +119,18 @@ def belongs(row: dict[str, Any], group: Any) -> bool:
         return belongs(row, group[0]) and belongs(row, group[1])
     if isinstance(group, bool):
         return row.get("unseen") is group
-    return row["kind"] != "GSM8K" if group == "all" else row["kind"] == group
+    if group == "all":
+        return row["kind"] != "GSM8K"
+    if group in ("trained", "untrained"):
+        return belongs(row, "all") and (row["kind"] in TRAINED) == (group == "trained")
+    return row["kind"] == group
 
 
 def share(right: Sequence[Sequence[bool]]) -> str:
     """`44.9 % [38.9, 51.0]`, of all seeds; with several, the range over them."""
     count, total = sum(map(sum, right)), sum(map(len, right))
+    if not total:
+        return ""
     low, high = wilson(count, total)
     text = f"{100 * count / total:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
     if len(right) > 1:
@@ -166,11 +178,9 @@ def kinds_plot(runs: Runs) -> str:
 def paired_table(runs: Runs) -> list[list[str]]:
     table = [["from", "to", "problems", "gained", "lost", "p"]]
     for before, after in COMPARED:
-        for title in ("word problems", "GSM8K, short"):
+        for title, group in PAIRED.items():
             if before in runs and after in runs:
-                pairs = list(
-                    zip(flat(pick(runs, before, GROUPS[title])), flat(pick(runs, after, GROUPS[title])), strict=False)
-                )
+                pairs = list(zip(flat(pick(runs, before, group)), flat(pick(runs, after, group)), strict=False))
                 gained, lost = (sum(1 for pair in pairs if pair == kind) for kind in ((False, True), (True, False)))
                 p = mcnemar(gained, lost)
                 value = "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0")

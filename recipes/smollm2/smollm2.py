@@ -98,7 +98,7 @@ def stages(folder: Path, settings: Settings, seed: int) -> Iterator[tuple[str, s
     def grpo(name: str, more: str = "") -> tuple[str, str]:
         batch = "--num_generations 8 --global_batch_size 32 --per_device_train_batch_size 16"
         length = f"--max_steps {settings.grpo_steps} --max_completion_length {settings.max_new_tokens}"
-        rate = "--learning_rate 3e-5 --beta 0 --log_completions --num_completions_to_print 0"
+        rate = "--learning_rate 3e-5 --beta 0 --temperature 0.7 --log_completions --num_completions_to_print 0"
         what = f"--model_name_or_path {sft} --dataset_name {data / 'grpo.jsonl'} --output_dir {folder / name}"
         return name, f"grpo {what} {length} {batch} {rate} {policy} {more}"
 
@@ -111,13 +111,13 @@ def stages(folder: Path, settings: Settings, seed: int) -> Iterator[tuple[str, s
     what = f"--model_name_or_path {settings.model} --dataset_name {data / 'sft.jsonl'} --output_dir {sft}"
     yield "sft", f"sft {what} {batch} --packing false --learning_rate 1e-4 {policy}"
     yield evaluate("evaluate-sft", sft)
+    yield grpo("grpo")
+    yield evaluate("evaluate-grpo", folder / "grpo")
     what = f"--model {sft} --dataset_name {data / 'annotate.jsonl'} --output_dir {folder / 'annotate'}"
     yield "annotate", f"annotate {what} --num_solutions 4 --num_rollouts 4 {drawn}"
     what = f"--model_name_or_path {sft} --dataset_name {folder / 'annotate'} --output_dir {prm} --holdout 0.2"
     batch = f"--num_train_epochs {settings.prm_epochs} --per_device_train_batch_size 8 --max_length 320"
     yield "prm", f"prm {what} {batch} --learning_rate 5e-5 {trained} --dtype float32"
-    yield grpo("grpo")
-    yield evaluate("evaluate-grpo", folder / "grpo")
     yield grpo("step-grpo", f"--step_scorer {prm}")
     yield evaluate("evaluate-step-grpo", folder / "step-grpo")
     yield solve("solve-sft", sft)

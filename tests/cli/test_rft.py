@@ -85,6 +85,15 @@ def test_solutions_are_drawn_kept_and_taken_by_sft(
     assert f"{len(kept)} of 4 problems" in capsys.readouterr().out
     assert all(0 < row["pass_rate"] < 1 and row["samples"] == 200 for row in kept)
 
+    rates = [0.1, 0.2, 0.4, 0.5, 0.7, 0.9]
+    output.write_text("".join(json.dumps({**kept[0], "pass_rate": rate}) + "\n" for rate in rates))
+    grpo = [*sft[:2], "--dataset_name", str(output), "--output_dir", str(tmp_path / "grpo"), *sft[6:8], *sft[8:13]]
+    grpo += ["--per_device_train_batch_size", "12", "--num_generations", "2", "--max_completion_length", "8"]
+    assert main(["grpo", *grpo, "--logging_steps", "1", "--disable_tqdm", "true"]) == 0
+    assert "by pass rate: hard up to 0.2 (2), medium up to 0.5 (2), easy (2) problems" in capsys.readouterr().out
+    state = json.loads((tmp_path / "grpo/checkpoint-1/trainer_state.json").read_text())
+    assert {"accuracy/hard", "accuracy/medium", "accuracy/easy"} <= set(state["log_history"][0])
+
 
 def test_the_data_set_and_its_card_are_pushed_and_a_refused_push_keeps_them(
     boxer: Path, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -99,6 +99,40 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
     assert grade(answer, gold) is verdict
 
 
+@pytest.mark.parametrize(
+    ("answer", "gold", "verdict"),
+    [
+        # sets of numbers: semicolons, holes, points beside intervals
+        ("[-4; 9)", "[-4,9)", RIGHT), ("[-4; 9]", "[-4,9)", WRONG), (r"\mathbb{R} \setminus [4,6)", r"(-\infty,4)\cup[6,\infty)", RIGHT), (r"\mathbb{R} \setminus (4,6)", r"(-\infty,4)\cup[6,\infty)", WRONG),
+        (r"[0,5] \setminus [1,2]", r"[0,1)\cup(1,5]", WRONG), (r"x \neq 4, -9", r"(-\infty,-9)\cup(-9,4)\cup(4,\infty)", RIGHT), (r"x \ne 4 \text{ and } x \ne -9", r"(-\infty,-9)\cup(-9,4)\cup(4,\infty)", RIGHT),
+        (r"\{x \mid x \neq -9, x \neq 5\}", r"(-\infty,-9)\cup(-9,4)\cup(4,\infty)", WRONG), (r"x \neq 4, y \neq -9", r"(-\infty,-9)\cup(-9,4)\cup(4,\infty)", WRONG),
+        (r"x=5 \text{ or } 6<x\le 8", r"\{5\}\cup(6,8]", RIGHT), (r"x=5 \text{ or } 6<x<8", r"\{5\}\cup(6,8]", WRONG), ("x=5", r"x=5 \text{ or } 6<x\le 8", WRONG),
+        # names: polar coordinates in their order, powers of a matrix, a squared segment, a segment from either end
+        (r"r=2, \theta=\frac{\pi}{3}", r"(2,\frac{\pi}{3})", RIGHT), (r"\theta=2, r=\frac{\pi}{3}", r"(2,\frac{\pi}{3})", WRONG), (r"z=7, \theta=\pi, r=2", r"(2,\pi,7)", RIGHT),
+        (r"A^4=\begin{pmatrix}1&8\\0&1\end{pmatrix}", r"\begin{pmatrix}1&8\\0&1\end{pmatrix}", RIGHT), (r"2=\begin{pmatrix}1&8\\0&1\end{pmatrix}", r"\begin{pmatrix}1&8\\0&1\end{pmatrix}", WRONG),
+        (r"-\begin{pmatrix}1\\3\end{pmatrix}", r"\begin{pmatrix}-1\\-3\end{pmatrix}", RIGHT), (r"-\begin{pmatrix}1\\3\end{pmatrix}", r"\begin{pmatrix}1\\3\end{pmatrix}", WRONG),
+        ("PQ^2 = 50", "50", RIGHT), ("x^2 = 50", "50", WRONG), (r"\overline{BA}", r"\overline{AB}", RIGHT), (r"\overline{AC}", r"\overline{AB}", WRONG), (r"\overrightarrow{BA}", r"\overrightarrow{AB}", WRONG),
+        # bases: signs, brackets, sums
+        ("-121_{4}", "-121_4", RIGHT), ("(-121)_{4}", "-121_4", RIGHT), ("121_4", "-121_4", WRONG), ("-121_5", "-121_4", WRONG), ("(0.101)_2", "0.101_2", RIGHT), ("(0.101)_3", "0.101_2", WRONG),
+        ("324_5+112_5=441_5", "441_5", RIGHT), ("324_5+113_5=441_5", "441_5", WRONG),
+        # units and slashes: letters without a space are one denominator
+        (r"30\text{ g}", r"30 \text{ gm}", RIGHT), (r"30\text{ m}", r"30 \text{ gm}", WRONG), ("Ae^{-x/LC}", r"Ae^{-\frac{x}{LC}}", RIGHT), ("Ae^{-x/L C}", r"Ae^{-\frac{xC}{L}}", RIGHT), ("60 km/hr", r"60\text{ km/h}", RIGHT),
+        # a differential equation is about what it differentiates
+        (r"\frac{dy}{dt}=3x-b", r"\frac{dx}{dt}=3x-b", WRONG), (r"\frac{dy}{dt}=3y-b", r"\frac{dx}{dt}=3x-b", RIGHT),
+    ],
+)  # fmt: skip
+def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict) -> None:
+    assert grade(rf"\boxed{{{answer}}}", gold) is verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [("The answer is $9$, as claimed.", RIGHT), ("The answer is $9$, or $8$.", WRONG), ("The answer is $9$, or less.", WRONG)],
+)  # fmt: skip
+def test_a_sentence_that_goes_on_behind_the_formula(text: str, verdict: Verdict) -> None:
+    assert grade(text, "9") is verdict
+
+
 def test_check_golds() -> None:
     reports = check_golds(["12", "", None, r"\text{Monday}", "B", "word " * 100, r"\boxed{3", "#### 4"])
     assert [report.ok for report in reports] == [True, False, False, True, True, False, False, True]

@@ -205,7 +205,7 @@ def _show(answer) -> str:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("5; 10", "[5; 10]"), ("(1) 5; (2) 10", "[5; 10]"), ("(1;2)", "[1; 2]"), ("1, 2 and 3", "[1, 2, 3]"), ("1 or 2", "[1, 2]"),
+        ("5; 10", "[5; 10]"), ("(1) 5; (2) 10", "[5; 10]"), ("(1;2)", "(1, 2)"), ("[1;2]", "[1, 2]"), ("1, 2 and 3", "[1, 2, 3]"), ("1 or 2", "[1, 2]"),
         (r"x<-2 \text{ or } x>5", "x<-2 U x>5"), ("1,", "1"), ("1;", "1"), (r"2 \text{ and } (3,4)", "[2, (3, 4)]"),
         ("5 nickels, 7 dimes", "['nickel'=5, 'dime'=7]"), ("5 nickels, 7 nickels", "[5 nickels, 7 nickels]"),
         ("5 feet, 4 inches", "? feet"), ("4 inches, 5 feet", "[4 inches, 5 feet]"), ("5 feet, 4 pounds", "[5 feet, 4 pounds]"),

@@ -145,6 +145,16 @@ def test_on_a_cpu_a_tile_has_copies(shape: Shape) -> None:
     assert forecast(replace(run, cpu=True)).allocated() == sum(here.values()) + 200 * 128 * 29
 
 
+def test_dropout_before_adapters(shape: Shape) -> None:
+    assert shape.adapter_inputs(("q_proj", "down_proj")) == 2 * (64 + 176)
+    run = Run("sft", shape, 1, 8, mixed=False, rows=2, tokens=100, scored=100, adapter=1000, checkpointing=False)
+    assert "dropout" not in sizes(run)
+    dropped = replace(run, dropped=480)
+    assert sizes(dropped)["dropout"] == 200 * 480 * (4 + 1)
+    assert sizes(replace(dropped, cpu=True))["dropout"] == 200 * 480 * (4 + 4)
+    assert sizes(replace(dropped, checkpointing=True))["dropout"] == 200 * 240 * (4 + 1)
+
+
 def test_ppo_is_grpo_and_a_critic(shape: Shape) -> None:
     run = Run("grpo", shape, 1, 80, mixed=False, reference=True, sampling="transformers", sampled=4)
     found = forecast(run)

@@ -55,7 +55,7 @@ def test_seconds_of_all_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     assert torch.get_num_threads() == threads
     assert found["sampling"] * threads == pytest.approx((2 + 4 * 1) * 16)
     assert found["passes"] * threads == pytest.approx((10 + 4 * 3) * 12)
-    assert found["optimiser"] * threads == pytest.approx(14)
+    assert found["optimizer"] * threads == pytest.approx(14)
 
 
 @pytest.mark.parametrize("adapter", [None, 1000])
@@ -63,7 +63,7 @@ def test_a_probe_runs(run: Run, adapter: int | None, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(timing, "_SECONDS", 0.01)
     monkeypatch.setattr(timing, "_OPTIMISED", 1000)
     found = probe(replace(run, adapter=adapter, checkpointing=adapter is None))
-    assert set(found) == {"sampling", "passes", "optimiser"}
+    assert set(found) == {"sampling", "passes", "optimizer"}
     assert all(seconds > 0 for seconds in found.values())
 
 

@@ -54,6 +54,7 @@ def test_held_out_problems_have_numbers_and_forms_that_no_training_problem_has()
 
     assert not numbers(training) & numbers(test)
     assert not any(row["unseen"] for row in training)
+    assert [row["kind"] for row in training[:5]] == ["add", "subtract", "multiply", "divide", "add"]
     assert [row["unseen"] for row in test[:24]] == [False] * 8 + [True] * 8 + [False] * 8
     assert [row["kind"] for row in test[:8]] == list(problems.KINDS)
     assert all("Of " in row["question"] for row in test if row["kind"] == "subtract" and row["unseen"])
@@ -79,7 +80,7 @@ def test_gsm8k_is_cut_to_short_problems_with_small_whole_answers(tmp_path: Path)
 def test_each_stage_is_a_command_that_its_parser_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = dict(smollm2.stages(tmp_path, smollm2.Settings(), 3))
     assert [command.split()[0] for command in found.values()] == [
-        "evaluate", "sft", "evaluate", "annotate", "prm", "grpo", "evaluate", "grpo", "evaluate", "solve", "solve", "evaluate",
+        "evaluate", "sft", "evaluate", "grpo", "evaluate", "annotate", "prm", "grpo", "evaluate", "solve", "solve", "evaluate",
         "evaluate",
     ]  # fmt: skip
     assert set(results.MODELS) == {name for name in found if name.startswith("evaluate")}
@@ -115,7 +116,7 @@ def run(tmp_path: Path) -> Path:
     data = [
         {"question": "a", "answer": "1", "kind": "add", "unseen": False},
         {"question": "b", "answer": "2", "kind": "add", "unseen": True},
-        {"question": "c", "answer": "3", "kind": "divide", "unseen": True},
+        {"question": "c", "answer": "3", "kind": "add, add", "unseen": True},
         {"question": "d", "answer": "4", "kind": "GSM8K"},
     ]
     smollm2.claim(tmp_path, smollm2.Settings())
@@ -148,12 +149,13 @@ def test_the_report_counts_kinds_forms_and_votes(run: Path) -> None:
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")
     ]
     sft, grpo = (next(row for row in rows if row[0] == name) for name in ("SFT", "GRPO, outcome"))
-    assert [cell.split(" [")[0] for cell in sft] == ["SFT", "33.3 %", "100.0 %", "0.0 %", "0.0 %", "100.0 %", "25%"]
+    assert [cell.split(" [")[0] for cell in sft] == ["SFT", "100.0 %", "0.0 %", "0.0 %", "0.0 %", "100.0 %", "25%"]
     assert [cell.split(" [")[0] for cell in grpo] == [
         "GRPO, outcome", "100.0 %", "100.0 %", "100.0 %", "0.0 %", "100.0 %", "75%",
     ]  # fmt: skip
     assert ["add", "1 of 1 / 0 of 1", "1 of 1 / 1 of 1"] in rows
-    assert ["SFT, word problems", "GRPO, outcome", "3", "2", "0", ".500"] in rows
+    assert ["SFT, one operation", "GRPO, outcome", "2", "1", "0", "1.000"] in rows
+    assert ["SFT, two operations", "GRPO, outcome", "1", "1", "0", "1.000"] in rows
     votes = next(row for row in rows if row[:2] == ["SFT", "25.0 %"])
     assert [cell.split(" [")[0] for cell in votes[2:]] == ["0.0 %", "100.0 %", "100.0 %"]
     assert ["sft", "1.0", "1.5", "2.0"] in rows

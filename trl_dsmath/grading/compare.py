@@ -21,11 +21,21 @@ from .expressions import (
 from .ranges import as_ranges, same_ranges
 from .shapes import Answer, Group, Items, Matrix, Relation, Union, Value, Words
 from .values import expand, ratio_as_fraction, same_ratio, same_value, same_words
-from .wrapping import alike_definitions, bare, compatible_labels, constant, definition, is_label, unwrap
+from .wrapping import (
+    alike_definitions,
+    bare,
+    compatible_labels,
+    constant,
+    definition,
+    differentiated,
+    is_label,
+    unwrap,
+)
 
 _ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
 _AROUND = (-20, -7, -3, -1, 0, 1, 3, 7, 20)  # thirds
 _BRANCH_LIMIT = 12  # of a function by cases
+_COORDINATES = ("r", "\\rho", "\\theta", "\\phi", "z")  # in the order of a point in polar coordinates
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
 
 
@@ -222,6 +232,12 @@ def _same_definition(gold: Relation, answer: Relation) -> bool | None:
     if not names or not others or not alike_definitions(gold.parts[0], answer.parts[0]):
         return False
     formula = answer.parts[1]
+    dependent = [differentiated(side.parts[0]) for side in (gold, answer)]
+    if dependent[0] != dependent[1] and all(dependent) and isinstance(formula, Value):
+        renamed = _with_variables(formula, dependent[1:], dependent[:1])  # dy/dt = kx is not dx/dt = kx
+        if renamed is None:
+            return False
+        formula = renamed
     if names != others and "y" not in (getattr(side.parts[0], "text", "") for side in (gold, answer)):
         renamed = _with_variables(formula, others.split(","), names.split(",")) if isinstance(formula, Value) else None
         if renamed is None:
@@ -299,7 +315,11 @@ def _values(items: tuple[Answer, ...]) -> list[Answer]:
 
 
 def _by_label(labels: list[str], items: tuple[Answer, ...]) -> tuple[Answer, ...]:
-    return tuple(x for _, x in sorted(zip(labels, items, strict=True), key=lambda pair: pair[0])) if labels else items
+    if not labels:
+        return items
+    polar = "\\theta" in labels and set(labels) <= set(_COORDINATES)
+    place = {name: index for index, name in enumerate(_COORDINATES if polar else sorted(labels))}
+    return tuple(x for _, x in sorted(zip(labels, items, strict=True), key=lambda pair: place[pair[0]]))
 
 
 def _labels_differ(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:

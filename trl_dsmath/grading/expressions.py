@@ -332,7 +332,10 @@ class Evaluator:
         return total
 
     def _based(self, digits: str, base: Node) -> Number:
-        raise Unsupported("a number with a base is compared by its digits")
+        size = self(base)
+        if not digits.isdigit() or size not in range(int(max(digits)) + 1, 37):
+            raise Unsupported("no whole number in a base")
+        return Fraction(int(digits, int(size)))
 
     def _pm(self, *_: object) -> Number:
         raise Unsupported("plus-minus stands for two values")

@@ -342,9 +342,13 @@ class Parser:
         name = self.tokens[self.at - 1][1]
         if self.peek() == ("op", "{"):
             self.at += 1
+            under: list[str] = []
             while self.peek() != ("op", "}"):
-                name += " " + self.take()[1]
+                under.append(self.take()[1])
             self.at += 1
+            if name == "overline" and len(under) == 2 and "".join(under).isupper():
+                under.sort()  # the segment from A to B is that from B to A
+            name = " ".join([name, *under])
         else:
             name += " " + self.take()[1]
         return self.symbol(name)

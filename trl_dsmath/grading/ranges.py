@@ -12,7 +12,7 @@ from .shapes import Answer, Group, Items, Relation, Union, Value, Words, parse_a
 _INFINITY: Node = ("inf",)
 _MINUS_INFINITY: Node = ("neg", ("inf",))
 _REALS = re.compile(
-    r"^(?:\\R|\\text\s*\{\s*(?:all )?real numbers\s*(?:except\s*)?\}?|all real numbers)\s*(?:(?:\\setminus|-|except)\s*(\\\{.*\\\}|-?\d+))?\s*\}?$",
+    r"^(?:\\R|\\text\s*\{\s*(?:all )?real numbers\s*(?:except\s*)?\}?|all real numbers)\s*(?:(?:\\setminus|-|except)\s*(\\\{.*\\\}|[(\[].*[)\]]|-?\d+))?\s*\}?$",
     re.IGNORECASE,
 )
 
@@ -31,12 +31,12 @@ def as_ranges(answer: Answer) -> list[Range] | None:
     """Reads an answer as a set of real numbers; None when it is none."""
     if isinstance(answer, Group) and answer.opening == "setminus":
         whole, points = as_ranges(answer.items[0]), as_ranges(answer.items[1])
-        return _minus(whole, points) if whole and points else None
+        return _minus(whole, points) if whole and points and all(p.low == p.high for p in points) else None
     if isinstance(answer, Words) and (found := _REALS.match(answer.text)):
         if found[1] is None:
             return [Range(_MINUS_INFINITY, _INFINITY, False, False)]
-        hole = found[1] if found[1].startswith("\\") else rf"\{{{found[1]}\}}"
-        return _without(_points(parse_answer(hole)))
+        hole = rf"\{{{found[1]}\}}" if found[1].lstrip("-").isdigit() else found[1]
+        return _complement(as_ranges(parse_answer(hole)))
     if isinstance(answer, Group):
         if answer.opening == "{":
             return _points(answer)
@@ -56,6 +56,8 @@ def as_ranges(answer: Answer) -> list[Range] | None:
 def _from_items(answer: Items) -> list[Range] | None:
     """`x > 1, x < 3`, or intervals side by side; overlapping ones are two answers, not one set."""
     holes = [item for item in answer.items if isinstance(item, Relation) and item.signs == ("!=",)]
+    if answer.items[0] in holes and (points := _excluded(answer.items)):  # "x \\neq 1, x \\neq 2", "x \\neq 1, 2"
+        return _complement(points)
     if holes and len(holes) == len(answer.items) - 1 and answer.items[0] not in holes:
         whole = as_ranges(answer.items[0])
         points = [
@@ -74,17 +76,33 @@ def _from_items(answer: Items) -> list[Range] | None:
     return merged if len(merged) == len(flat) else None
 
 
+def _excluded(items: tuple[Answer, ...]) -> list[Range] | None:
+    """The points of `x \\neq 1, x \\neq 2, 3`; None where an item says something else, or of another variable."""
+    name = getattr(items[0], "parts", items)[0]
+    values = (
+        item.parts[1] if isinstance(item, Relation) and (item.parts[0], item.signs) == (name, ("!=",)) else item
+        for item in items
+    )
+    return _points(Group("{", "}", tuple(values)))
+
+
 def _points(answer: Answer) -> list[Range] | None:
     if not isinstance(answer, Group) or not all(isinstance(item, Value) for item in answer.items):
         return None
     return [Range(item.node, item.node, True, True) for item in answer.items if isinstance(item, Value)]
 
 
-def _without(points: list[Range] | None) -> list[Range] | None:
-    if points is None:
+def _complement(ranges: list[Range] | None) -> list[Range] | None:
+    """All other real numbers."""
+    if ranges is None:
         return None
-    edges = [_MINUS_INFINITY, *(point.low for point in _sorted(points)), _INFINITY]
-    return [Range(low, high, False, False) for low, high in pairwise(edges)]
+    below = Range(_MINUS_INFINITY, _MINUS_INFINITY, True, True)
+    above = Range(_INFINITY, _INFINITY, True, True)
+    gaps = [
+        Range(one.high, two.low, not one.high_closed, not two.low_closed)
+        for one, two in pairwise([below, *_merge(ranges), above])
+    ]
+    return [gap for gap in gaps if gap.low != gap.high or gap.low_closed]
 
 
 def _minus(ranges: list[Range], points: list[Range]) -> list[Range] | None:
@@ -123,7 +141,9 @@ def _from_relation(answer: Relation) -> list[Range] | None:
     nodes = [part.node for part in parts if isinstance(part, Value)]
     lone = [node[0] == "sym" and bool(symbols(node)) for node in nodes]
     if answer.signs == ("!=",) and lone[0]:
-        return _without([Range(nodes[1], nodes[1], True, True)])
+        return _complement([Range(nodes[1], nodes[1], True, True)])
+    if answer.signs == ("=",) and lone[0]:
+        return [Range(nodes[1], nodes[1], True, True)]
     signs = answer.signs
     if all(sign in (">", ">=") for sign in signs):
         nodes, lone, signs = nodes[::-1], lone[::-1], tuple(sign.replace(">", "<") for sign in signs[::-1])

@@ -19,7 +19,7 @@ _ASIDE = re.compile(r"\s*\(([^()]*(?:\\in|\\neq|\\[lg]e|[<>])(?![a-z])[^()]*)\)\
 _INTEGER = re.compile(r",\s*([a-z])\s*(?:\\text\s*\{\s*)?(?:is\s+)?an(?:y)?\s+integer\s*\}?\s*$")
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*,[^\[\](){}=<>]*)([\[\]])")
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?")
-_BASE_BRACKETS = re.compile(r"^\(\s*(\w+)\s*\)\s*_")
+_BASE_BRACKETS = re.compile(r"^\(\s*(-?[\w.]+)\s*\)\s*_")
 _HEXADECIMAL = re.compile(
     r"^\(?((?:\s*(?:[0-9A-Fa-f]|\\text\s*\{\s*[0-9A-Fa-f]+\s*\}))+)\s*\)?\s*_\s*\{?\s*(\d\d)\s*\}?$"
 )  # "(\text{A}3)_{16}"

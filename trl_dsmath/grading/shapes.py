@@ -178,7 +178,10 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
         return Items(tuple(parse(p) for p in split), ordered=True)
     if (split := _split(parts, _OR)) and all(_join(p) for p in split):
         found = tuple(parse(p) for p in split)
-        return Union(found) if all(isinstance(a, Relation) and _is_range(a) for a in found) else _flat(found)
+        ranges = [isinstance(a, Relation) and _is_range(a) for a in found]
+        points = [isinstance(a, Relation) and a.signs == ("=",) for a in found]  # "x = 1 or 2 < x < 3"
+        mixed = any(ranges) and all(map(max, ranges, points))
+        return Union(found) if mixed else _flat(found)
     if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:
@@ -293,7 +296,7 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
     if not inner:
         return Group(opening, closing, ()) if parts[0] == "\\{" else None
     content = parse_answer(inner, thousands=False, depth=depth + 1)
-    if isinstance(content, Items) and not content.ordered:
+    if isinstance(content, Items):  # "[1; 2]" where a comma is the decimal point
         return Group(opening, closing, content.items)
     if isinstance(content, Relation) and isinstance(content.parts[-1], Items) and opening == "(":
         return None
@@ -313,7 +316,7 @@ def _matrix(text: str, depth: int) -> Matrix | None:
 
 _DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
 _CONGRUENCE = re.compile(r"^(.*\S)\s*\\pmod\s*\{?\s*(\d+)\s*\}?$")
-_MULTIPLE = re.compile(r"^(.*[\w}])\s*(\\langle.*\\rangle|\\begin\{[pb]matrix\}.*\\end\{[pb]matrix\})$", re.DOTALL)
+_MULTIPLE = re.compile(r"^(-|.*[\w}])\s*(\\langle.*\\rangle|\\begin\{[pb]matrix\}.*\\end\{[pb]matrix\})$", re.DOTALL)
 
 
 def _congruence(text: str) -> Group | None:
@@ -327,7 +330,7 @@ def _multiple(text: str) -> Answer | None:
     found = _MULTIPLE.match(text)
     if not found:
         return None
-    factor, whole = _value(found[1]), parse_answer(found[2], depth=1)
+    factor, whole = _value("-1" if found[1] == "-" else found[1]), parse_answer(found[2], depth=1)
 
     def times(part: Answer) -> Answer:
         return (

@@ -11,7 +11,7 @@ _TABLE: dict[str, dict[str, Fraction | int]] = {
         "yd yard yards": Fraction(9144, 10_000), "mi mile miles": Fraction(1_609_344, 1000),
     },
     "mass": {
-        "g gram grams 克": 1, "千克 公斤": 1000, "毫克": Fraction(1, 1000),
+        "g gm gms gram grams 克": 1, "千克 公斤": 1000, "毫克": Fraction(1, 1000),
         "t ton tons tonne tonnes 吨": 10**6, "lb lbs pound pounds": Fraction(45_359_237, 100_000), "oz ounce ounces": Fraction(45_359_237, 1_600_000),
     },
     "time": {
@@ -221,4 +221,7 @@ def _word(word: str, before: list[Token], quoted: bool) -> list[Token]:
             return [("fn", name) if name in FUNCTIONS and name != "sqrt" else ("cmd", name), *rest]
     if len(word) >= 4 and not word.isupper():
         return [("text", word)]
-    return [("sym", letter) for letter in word]
+    letters = [("sym", letter) for letter in word]
+    if before[-1:] == [("op", "/")] and before[-2:-1] and before[-2][0] != "text":
+        return [("op", "("), *letters, ("op", ")")]  # "t/RC"
+    return letters

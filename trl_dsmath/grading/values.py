@@ -46,7 +46,7 @@ def same_value(gold: Value, answer: Value) -> bool | None:
     Returns:
         `True` or `False`, or `None` when the expressions hold something that is not evaluated here.
     """
-    if "based" in (gold.node[0], answer.node[0]):
+    if any((side.node[1] if side.node[0] == "neg" else side.node)[0] == "based" for side in (gold, answer)):
         return _same_base(gold.node, answer.node)
     gold, answer = _bare_unit(gold, answer), _bare_unit(answer, gold)
     scaled = _same_unit(gold, answer)
@@ -145,6 +145,9 @@ def _same_base(gold: Node, answer: Node) -> bool:
     """`204` answers `204_5` (the question names the base), `204_6` does not; nor does `204_5` answer 204."""
 
     def read(node: Node) -> tuple[str, Node | None]:
+        if node[0] == "neg":
+            digits, base = read(node[1])
+            return "-" + digits, base
         if node[0] == "based":
             return node[1], node[2]
         if node[0] == "num" and node[1].denominator == 1:
@@ -154,7 +157,7 @@ def _same_base(gold: Node, answer: Node) -> bool:
     (digits, base), (other_digits, other_base) = read(gold), read(answer)
     if base is None:
         base = ("num", Fraction(10))
-    return digits == other_digits != "" and other_base in (None, base)
+    return digits == other_digits and digits not in ("", "-") and other_base in (None, base)
 
 
 def _rounded(gold: Value, answer: Value) -> bool:

@@ -96,13 +96,14 @@ def _domain(answer: Answer) -> bool:
 
 
 _DERIVATIVE = re.compile(r"^\\frac\s*\{\s*(?:d|\\partial)")
-_LEIBNIZ = re.compile(r"\\frac\{d(?:\^\{?(\d)\}?)?\\?[a-z]+\}\{d([a-z])(?:\^\{?\d\}?)?\}")  # \frac{dy}{dx}
+_LEIBNIZ = re.compile(r"\\frac\{d(?:\^\{?(\d)\}?)?\\?(?P<name>[a-z]+)\}\{d([a-z])(?:\^\{?\d\}?)?\}")  # \frac{dy}{dx}
 _DEFINITION = re.compile(r"\\?([A-Za-z]+)(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\(((?:\\?[a-z]+)(?:,\\?[a-z]+)*)\)")
 FUNCTION_CALL = re.compile(r"^\{?(?:\\vec\s*\{?)?\\?[A-Za-z]+\}?(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
+_SEGMENT_SQUARED = re.compile(r"[A-Z]{2}\s*\^\s*\{?\s*2\s*\}?")
 
 
 def is_label(part: Answer) -> bool:
-    """`x`, `f(x)`, `\\angle ABC`, `P(A)`, `\\sin A`, `m+n`: names what follows the equals sign. `2x`, `x^2` do not."""
+    """`x`, `f(x)`, `\\angle ABC`, `P(A)`, `\\sin A`, `m+n`, `AB^2`: names what follows the equals sign. `2x`, `x^2` do not."""
     if isinstance(part, Words):
         return True
     if not isinstance(part, Value):
@@ -110,7 +111,7 @@ def is_label(part: Answer) -> bool:
     names = symbols(part.node)
     if part.node[0] == "pow" and part.node[1][0] == "sym" and part.node[2] == ("neg", ("num", 1)):
         return True  # the inverse of a matrix or a function
-    if part.node[0] == "sym" or FUNCTION_CALL.match(part.text) or part.unit:
+    if part.node[0] == "sym" or FUNCTION_CALL.match(part.text) or part.unit or _SEGMENT_SQUARED.fullmatch(part.text):
         return True
     if part.node[0] in ("fn", "log"):
         return bool(names)
@@ -144,9 +145,15 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
         if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
             if not _agree(part, last, approximately="~" in answer.signs):
                 return None
-        elif index == 0 and not is_label(part):
+        elif index == 0 and not is_label(part) and not _of_matrices(part, last):
             return None
     return last
+
+
+def _of_matrices(part: Answer, last: Answer) -> bool:
+    """`A^6` or `4A` before a matrix."""
+    names = symbols(part.node) if isinstance(part, Value) and isinstance(last, Matrix) else set()
+    return bool(names) and all(name[0].isupper() for name in names)
 
 
 def constant(part: Answer) -> bool:
@@ -188,9 +195,15 @@ def definition(side: Answer) -> str | None:
     if text.rstrip("'") == "y":
         return "x"
     if found := _LEIBNIZ.fullmatch(text):
-        return found[2]
+        return found[3]
     found = _DEFINITION.fullmatch(text)
     return found[2] if found and found[1] not in FUNCTIONS else None
+
+
+def differentiated(side: Answer) -> str:
+    """`y` of `\\frac{dy}{dt}`."""
+    found = _LEIBNIZ.fullmatch(_squeezed(side))
+    return found["name"] if found else ""
 
 
 def alike_definitions(one: Answer, other: Answer) -> bool:

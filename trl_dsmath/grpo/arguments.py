@@ -3,13 +3,19 @@
 import importlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
 
 from ..data.arguments import MathScriptArguments
 from ..errors import ConfigError
+from ..rewards.difficulty import BANDS, get_reward_by_difficulty
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 @dataclass
@@ -120,6 +126,31 @@ def load_rewards(script_args: GRPOScriptArguments, weights: Sequence[float] | No
     if weights is not None and len(weights) != len(rewards):
         raise ConfigError(f"reward_weights has {len(weights)} values for {len(rewards)} rewards.")
     return rewards
+
+
+def log_difficulty(rewards: Sequence[Callable | str], dataset: "Dataset") -> tuple[list[Callable | str], str]:
+    """
+    Has the first reward function log its accuracy by difficulty, where the problems have pass rates that differ.
+
+    Args:
+        rewards (`Sequence`):
+            Reward functions, and names of reward models.
+        dataset ([`~datasets.Dataset`]):
+            The problems, with the column `pass_rate` of `dsmath pass-rate`.
+
+    Returns:
+        `tuple`: the rewards, and a line that says what is logged; empty where nothing is.
+    """
+    rates = [rate for rate in dataset["pass_rate"] if rate is not None] if "pass_rate" in dataset.column_names else []
+    place = next((i for i, one in enumerate(rewards) if callable(one) and not iscoroutinefunction(one)), None)
+    if place is None or len(set(rates)) < 2:
+        return list(rewards), ""
+    watched = get_reward_by_difficulty(rewards[place], rates)
+    counts = Counter(watched.band(rate) for rate in rates)
+    ends = dict(zip(BANDS, (f" up to {watched.edges[0]:.2g}", f" up to {watched.edges[1]:.2g}", ""), strict=True))
+    parts = [f"{band}{ends[band]} ({counts[band]:,})" for band in BANDS if counts[band]]
+    told = f"accuracy/{{{','.join(band for band in BANDS if counts[band])}}} is logged, by pass rate: {', '.join(parts)} problems"
+    return [*rewards[:place], watched, *rewards[place + 1 :]], told
 
 
 def load_step_rewards(script_args: GRPOScriptArguments) -> list[Callable]:

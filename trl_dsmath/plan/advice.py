@@ -117,7 +117,11 @@ def _rows(rows: int) -> Callable[[Run], Run]:
 
 def _lora(quantization: Quantization | None) -> Callable[[Run], Run]:
     def change(run: Run) -> Run:
-        adapter = run.adapter or run.model.adapter_weights(_LORA_RANK, ("all-linear",))
-        return replace(run, adapter=adapter, itemsize=2, quantization=quantization, reference=False)
+        changed = replace(run, itemsize=2, quantization=quantization, reference=False)
+        if run.adapter:
+            return changed
+        targets = ("all-linear",)  # with TRL's default of lora_dropout
+        weights, inputs = run.model.adapter_weights(_LORA_RANK, targets), run.model.adapter_inputs(targets)
+        return replace(changed, adapter=weights, dropped=inputs)
 
     return change

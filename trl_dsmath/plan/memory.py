@@ -152,8 +152,12 @@ def _activations(run: Run) -> list[Part]:
     # While a layer's gradients are computed, three widths of its MLP and two of the stream are there at once.
     itemsize = 2 if run.mixed or run.itemsize == 2 else 4
     passing = tokens * (3 * shape.intermediate + 2 * shape.hidden) * itemsize
+    # Dropout keeps what it lets through and a mask, of the same size on a CPU and of one byte on a GPU.
+    layers = shape.layers if run.checkpointing else 1
+    dropped = tokens * run.dropped / layers * (2 * itemsize if run.cpu else itemsize + 1)
     return [
         Part("activations", size, "update", how),
+        Part("dropout", dropped, "update", "before the adapters: lora_dropout"),
         Part("backward", passing, "update", "gradients inside a layer"),
     ]
 

@@ -39,6 +39,7 @@ class Run:
     quantization: Quantization | None = None
     trains: bool = True
     adapter: int | None = None  # trained weights of LoRA; None: all weights are trained
+    dropped: int = 0  # numbers that enter LoRA's layers for one token, where there is dropout before them
     optim: str = "adamw_torch_fused"
     sharding: str = "none"  # "zero3", "fsdp2", or "none": every GPU holds everything
     checkpointing: bool = True
@@ -177,11 +178,12 @@ def _read_inference(run: Run, settings: dict[str, Any], hardware: Hardware, note
 def _read_training(run: Run, settings: dict[str, Any], hardware: Hardware, notes: list[str]) -> tuple[Run, list[str]]:
     rows, gpus = int(settings["per_device_train_batch_size"]), hardware.gpus
     accumulation = _accumulation(run.stage, settings, rows, gpus)
-    adapter = None
+    adapter, dropped = None, 0
     if settings.get("use_peft"):
         targets = settings.get("lora_target_modules") or _PEFT_DEFAULT
         targets = (targets,) if isinstance(targets, str) else tuple(targets)
         adapter = run.model.adapter_weights(int(settings["lora_r"]), targets)
+        dropped = run.model.adapter_inputs(targets) if settings["lora_dropout"] else 0
     elif run.quantization:
         raise ConfigError("Quantized weights cannot be trained: set use_peft.")
     sharding = hardware.accelerate or settings.get("accelerate_config")
@@ -195,6 +197,7 @@ def _read_training(run: Run, settings: dict[str, Any], hardware: Hardware, notes
         run,
         mixed=bool(bf16),
         adapter=adapter,
+        dropped=dropped,
         optim=str(getattr(settings["optim"], "value", settings["optim"])),
         sharding=sharding if gpus > 1 and sharding in {"zero3", "fsdp2"} else "none",
         checkpointing=bool(settings["gradient_checkpointing"]),

@@ -48,10 +48,17 @@ class Shape:
         Raises:
             ConfigError: no layer has such a name.
         """
+        return sum(rank * (inputs + outputs) * count for inputs, outputs, count in self._adapted(targets))
+
+    def adapter_inputs(self, targets: tuple[str, ...]) -> int:
+        """Numbers that enter the layers with adapters, for one token."""
+        return sum(inputs * count for inputs, _, count in self._adapted(targets))
+
+    def _adapted(self, targets: tuple[str, ...]) -> list[tuple[int, int, int]]:
         found = [v for k, v in self.linear.items() if targets == ("all-linear",) or k in targets]
         if not found:
             raise ConfigError(f"lora_target_modules {', '.join(targets)}: {self.name} has {', '.join(self.linear)}.")
-        return sum(rank * (inputs + outputs) * count for inputs, outputs, count in found)
+        return found
 
     def weight_bytes(self, itemsize: int, quantization: Quantization | None = None) -> int:
         """Bytes of the weights as they are loaded."""

@@ -10,7 +10,7 @@ from .runs import Run
 
 _SECONDS = 1.0  # that each measurement takes at least
 _LAYERS = (1, 3)  # of the models that are run: what a layer takes is the difference
-_OPTIMISED = 10_000_000  # weights that the optimiser's speed is measured on
+_OPTIMISED = 10_000_000  # weights that the optimizer's speed is measured on
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ def work(run: Run) -> Work:
 
 def probe(run: Run) -> dict[str, float]:
     """
-    Seconds of an update on this machine, by part: `sampling`, `passes`, `optimiser`. A stage that only samples: `sampling`.
+    Seconds of an update on this machine, by part: `sampling`, `passes`, `optimizer`. A stage that only samples: `sampling`.
 
     Models of one and three layers with random weights are run in the run's number format, some ten seconds in all. On a CPU
-    one thread's processor time is divided by the threads: what the machine does beside it does not count. Not measured: quantised weights, several GPUs, vLLM, reward models, and the loading of data.
+    one thread's processor time is divided by the threads: what the machine does beside it does not count. Not measured: quantized weights, several GPUs, vLLM, reward models, and the loading of data.
 
     Args:
         run ([`Run`]):
@@ -74,7 +74,7 @@ def probe(run: Run) -> dict[str, float]:
                 whole(lambda model: _pass(model, run, rows, device)) * run.rows / rows * run.accumulation
             )
             weights = run.model.parameters if run.adapter is None else run.adapter
-            seconds["optimiser"] = _optimiser(device) * weights / _OPTIMISED
+            seconds["optimizer"] = _optimizer(device) * weights / _OPTIMISED
     finally:
         torch.set_num_threads(threads)
     cores = 1 if device.type == "cuda" else threads
@@ -155,7 +155,7 @@ def _step(model: Any, run: Run, device: Any) -> float:
         return _clock(device, once)
 
 
-def _optimiser(device: Any) -> float:
+def _optimizer(device: Any) -> float:
     """Seconds of a step of AdamW."""
     import torch
 

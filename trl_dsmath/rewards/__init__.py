@@ -6,6 +6,7 @@ and are not repeated here.
 
 from .accuracy import boxed_accuracy_reward, flexible_accuracy_reward
 from .arithmetic import step_arithmetic_reward
+from .difficulty import get_reward_by_difficulty
 from .execution import code_execution_reward
 from .language import language_consistency_reward
 from .shaped import get_shaped_reward
@@ -16,6 +17,7 @@ __all__ = [
     "boxed_format_reward",
     "code_execution_reward",
     "flexible_accuracy_reward",
+    "get_reward_by_difficulty",
     "get_shaped_reward",
     "language_consistency_reward",
     "step_arithmetic_reward",

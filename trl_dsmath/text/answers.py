@@ -31,7 +31,7 @@ _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _SENTENCE = re.compile(
     r"(?:\banswer(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
     r"[:：\s*]*(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
-    r"(?=[.。!]?\**\s*(?:$|\n)|[.。]\s|,?\s+I\s+hope)",
+    r"(?=[.。!]?\**\s*(?:$|\n)|[.。]\s|,?\s+I\s+hope|(?<=[$)\]]),\s+(?!(?:or|and|not|but|if|plus|minus)\b)[a-z][a-z ]*[.!]?\s*(?:$|\n))",
     re.IGNORECASE,
 )
 _END_MARK = re.compile(r"\s*<eo[a-z]>\s*$")  # GAOKAO-Bench asks for "【答案】C <eoa>"
