@@ -39,7 +39,7 @@ def test_answer_votes_and_samples_by_hand(scripted) -> None:
     assert "&lt;b&gt;" in last and "<b>\n" not in last and last.count("class=chosen") == 1
 
 
-def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colours_after(scripted) -> None:
+def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colors_after(scripted) -> None:
     class Slow(type(scripted(None))):
         def sample(self, prompts: Any, decoding: Any, n: int = 1, first: Any = 0, watch: Watch | None = None) -> list:
             found = super().sample(prompts, decoding, n, first)
@@ -64,6 +64,11 @@ def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colours_after(scri
     assert re.findall(r"<b>(\d, .*?)</b>", last) == ["1, weight 0.8", "2, weight 0.2"]
     assert "hsl(96 70%" in last and "hsl(12 70%" in last  # .8 and .1 of the way from red to green
     assert "21 tokens" in first or "tokens" in first
+
+
+def test_an_answer_in_words_is_no_formula() -> None:
+    assert demo._drawn("21 pencils < 22") == "21 pencils &lt; 22"
+    assert all(demo._drawn(answer).startswith("<math") for answer in ("ab + 1", r"\text{all}", r"\frac12"))
 
 
 def test_programs_and_their_output(scripted) -> None:

@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Sample:
-    """A solution shown step by step, each step coloured by its score; `tags` are what a reader can filter by."""
+    """A solution shown step by step, each step colored by its score; `tags` are what a reader can filter by."""
 
     title: str
     right: bool | None
