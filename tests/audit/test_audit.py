@@ -243,7 +243,7 @@ def test_decisions_are_labelled_rows_on_disk(audited: tuple[Path, str]) -> None:
     folder = audited[0]
     server = make_server(folder)
     Thread(target=server.serve_forever, daemon=True).start()
-    home = f"http://127.0.0.1:{server.server_address[1]}"
+    home = f"http://127.0.0.1:{server.server_port}"
 
     def send(content: object, **headers: str) -> int:
         headers = {"Content-Type": "application/json", **headers}

@@ -100,8 +100,9 @@ def _page(audit: Audit, judged: Sequence[Judged], remarks: Sequence[str]) -> Pag
     sections.append(_over_steps(judged))
     shown = audit.cases[:_SHOWN]
     more = "" if len(shown) == len(audit.cases) else f" The first {_SHOWN}; all are in `cases.jsonl`."
-    note = f"The disagreements, each completion once.{more}"
-    sections.append(Section("Cases", examples=list(map(_example, shown)), note=note))
+    if shown:
+        note = f"The disagreements, each completion once.{more}"
+        sections.append(Section("Cases", examples=list(map(_example, shown)), note=note))
     script = files(__package__).joinpath("settle.html").read_text(encoding="utf-8") if shown else ""
     return Page("Audit of the rewards", sections, audit.headline, script=script)
 

@@ -85,8 +85,7 @@ def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
             self.wfile.write(content)
 
         def _refused(self) -> bool:
-            port = self.server.server_address[1]
-            if self.headers.get("Host") in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            if self.headers.get("Host") in (f"127.0.0.1:{server.server_port}", f"localhost:{server.server_port}"):
                 return False
             self._answer(HTTPStatus.FORBIDDEN, b"this page is served to 127.0.0.1 only", "text/plain")
             return True
@@ -121,6 +120,7 @@ def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
             pass
 
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     except OSError as error:
         raise ConfigError(f"Port {port} is taken ({error.strerror}): leave --port out for a free one.") from error
+    return server

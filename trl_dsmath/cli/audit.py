@@ -56,6 +56,6 @@ def main(argv: list[str]) -> int:
     print(f"saved       {output / 'report.html'}, {output / 'cases.jsonl'} ({len(audit.cases):,} cases)")
     if args.serve:
         server = make_server(output, args.port)
-        print(f"audit       http://127.0.0.1:{server.server_address[1]}  (Ctrl-C ends)", flush=True)
+        print(f"audit       http://127.0.0.1:{server.server_port}  (Ctrl-C ends)", flush=True)
         server.serve_forever()
     return 0

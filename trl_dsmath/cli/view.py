@@ -38,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsmath view",
         description="One HTML page of what a run of GRPO wrote with --log_completions, TRL's own as well: solutions, their steps "
-        "coloured by score, filters by verdict and training step, where step scores and outcome disagree, growth.",
+        "colored by score, filters by verdict and training step, where step scores and outcome disagree, growth.",
     )
     parser.add_argument("run", type=Path, help="output_dir of the run, its folder `completions`, or a .parquet file")
     parser.add_argument("--output", type=Path, help="where the page goes (default: view.html in the folder)")
@@ -92,7 +92,7 @@ def make_page(run: Path, prompts: int = 4) -> Page:
     sections = [*_growth_sections(growth), *_disagreement(counts)]
     note = f"{len(files)} logged steps; of {min(len(files), _SHOWN)} of them the first {prompts} prompts, up to {_SAMPLES} solutions each."
     if counts:
-        note += " The number and the colour of a step are its reward, from red (0) to green (1)."
+        note += " The number and the color of a step are its reward, from red (0) to green (1)."
     sections.append(Section("Solutions", examples=examples, note=note))
     return Page(f"Completions of {run.resolve().name}", sections, _headline(growth, counts, solutions))
 

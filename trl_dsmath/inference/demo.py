@@ -3,6 +3,7 @@
 import html
 import os
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -146,7 +147,7 @@ def stream(solver: Solver, question: str, n: int, lock: AbstractContextManager |
             else:
                 early = " (the others cannot change it)" if solution.stopped_early else ""
                 none = "none" if solution.answer is not None else f"none: {solution.why_unread()}"
-                answer = none if solution.answer is None else rich_text(f"${solution.answer}$")
+                answer = none if solution.answer is None else _drawn(solution.answer)
                 progress = f"{len(samples)} of {n} samples{early}, {solution.tokens:,} tokens, {seconds:.0f} s"
                 yield _state(answer, progress, _votes(solution.vote), samples, [], solution.chosen)
     finally:
@@ -168,12 +169,17 @@ def _state(
 def _votes(vote: Vote) -> str:
     total = sum(group.weight for group in vote.classes) or 1.0
     rows = [
-        f"<div class='vote'><span>{rich_text(f'${group.answer}$')}</span>"
+        f"<div class='vote'><span>{_drawn(group.answer)}</span>"
         f"<div class='bar' style='width: {100 * group.weight / total:.0f}%'></div>"
         f"<b>{len(group.members)}{'' if group.weight == len(group.members) else f', weight {group.weight:.2g}'}</b></div>"
         for group in vote.classes[:6]
     ]
     return f"<div class='votes'>{''.join(rows)}</div>"
+
+
+def _drawn(answer: str) -> str:
+    """An answer as a formula; one with words, which are no products of letters, as text."""
+    return rich_text(answer if re.search("[A-Za-z]{3}", answer) and "\\" not in answer else f"${answer}$")
 
 
 def _card(number: int, sample: SolvedSample, chosen: bool) -> str:

@@ -95,7 +95,7 @@ def lines(
             label=one.label or None,
             lw=1.0 if one.style == ":" else 1.5,
         )
-    axes.set_ylim(*((-2, 103) if percent else (0, None)))
+    axes.set_ylim(*((-2, 103) if percent else (0, 1.08 * axes.get_ylim()[1])))
     if log2:
         ticks = sorted({x for one in series for x in one.x})
         axes.set_xscale("log", base=2)
