@@ -12,10 +12,7 @@ one that is there is not run again.
 import argparse
 import statistics
 import sys
-from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes" / "quickstart"))
@@ -25,22 +22,21 @@ import task
 import torch
 import transformers
 from datasets import Dataset
+from figure5_report import KEY, METHODS, SEEDS, TUNING_SEED, Row, chosen, in_words, write
 from model import MAX_NEW_TOKENS, complete, judge
 from quickstart import GRPO_GROUP, GRPO_PROMPTS, grpo_arguments, load, load_scorer, run_stages, shared_arguments
 from run import Run, Settings, seconds
 
 import trl_dsmath
 from trl_dsmath.data.benchmarks import Problem
-from trl_dsmath.data.journal import Journal, write_whole
+from trl_dsmath.data.journal import Journal
 from trl_dsmath.generation import TransformersSampler
 from trl_dsmath.inference import RFTConfig, rejection
-from trl_dsmath.report import plot
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 UPDATES, EVERY = 20, 5  # of the online methods; how many updates lie between two points of a curve
 HELD_OUT = 300  # problems for testing
 BATCH = GRPO_PROMPTS * GRPO_GROUP
-SEEDS, TUNING_SEED = range(5), 100
 ONLINE_RATES = [{"learning_rate": rate} for rate in (2.5e-4, 5e-4, 1e-3, 2e-3)]
 GRID: dict[str, list[dict[str, Any]]] = {
     "RFT": [{"learning_rate": rate, "num_train_epochs": n} for n in (1, 3) for rate in (5e-4, 1e-3, 2e-3)],
@@ -48,10 +44,6 @@ GRID: dict[str, list[dict[str, Any]]] = {
     "GRPO+OS": ONLINE_RATES,
     "GRPO+PS": ONLINE_RATES,
 }
-COLORS = dict(zip(GRID, (plot.GREY, plot.ORANGE, plot.BLUE, plot.GREEN), strict=True))
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # t, 97.5 %, of so many seeds
-ROOT = Path(__file__).parents[1]
-Row = dict[str, Any]
 
 
 class Watch(transformers.TrainerCallback):
@@ -175,107 +167,13 @@ def run_method(folder: Path, method: str, seed: int, setting: Row) -> Row:
     return row
 
 
-def area(row: Row, way: str = "greedy") -> float:
-    """Mean accuracy over the curve: what the rate is chosen by."""
-    return statistics.fmean(point[way] for point in row["points"][1:])
-
-
-def interval(values: list[float]) -> tuple[float, float, float]:
-    """Mean over the seeds, and its 95 % interval by Student's t."""
-    mean = statistics.fmean(values)
-    half = STUDENT[len(values)] * statistics.stdev(values) / len(values) ** 0.5
-    return mean, mean - half, mean + half
-
-
-def chosen(rows: list[Row], method: str) -> Row:
-    """The setting of a method with the best curve on the tuning seed."""
-    tried = [row for row in rows if row["method"] == method and row["seed"] == TUNING_SEED]
-    return max(tried, key=area)["setting"]
-
-
-def in_words(setting: Row) -> str:
-    return f"{setting['learning_rate']:g}" + (f", {n} epochs" if (n := setting.get("num_train_epochs")) else "")
-
-
-def report(rows: list[Row]) -> str:
-    """All runs as tables."""
-    runs = {method: [r for r in rows if r["method"] == method and r["seed"] in SEEDS] for method in GRID}
-
-    def shown(values: list[float], sign: str = "") -> str:
-        mean, low, high = (100 * value for value in interval(values))
-        return f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
-
-    def table(head: str, body: list[str]) -> list[str]:
-        return [f"| {head} |", "| --- |" + " --- |" * head.count("|"), *(f"| {line} |" for line in body), ""]
-
-    packages = ("trl-dsmath", "trl", "transformers", "torch")
-    seeds = " | ".join(f"seed {seed}" for seed in SEEDS)
-    lines = [
-        "# RFT, online RFT, GRPO+OS and GRPO+PS at equal numbers of samples\n",
-        "    python benchmarks/figure5.py --output_dir DIR\n",
-        f"Python {python_version()}, {', '.join(f'{name} {version(name)}' for name in packages)}; one thread on two shared "
-        f"CPU cores. How it was made and how to read it: docs/unified.md. Right answers to {HELD_OUT} held-out problems in percent, "
-        f"after {UPDATES * BATCH:,} samples; mean over the seeds [95 % interval by Student's t].\n",
-    ]
-    for way in ("greedy", "sampled"):
-        body = [
-            " | ".join([method, *(f"{100 * row['points'][-1][way]:.1f}" for row in of), shown([r["points"][-1][way] for r in of]),
-                        shown([area(row, way) for row in of])])
-            for method, of in {"SFT, the start": [r | {"points": [r["points"][0]] * 2} for r in runs["RFT"]], **runs}.items()
-        ]  # fmt: skip
-        lines += table(f"{way} | {seeds} | mean | mean of the curve", body)
-    names, body = list(GRID), []
-    for before, after in pairwise(names):
-        pairs = list(zip(runs[before], runs[after], strict=True))
-        cells = [
-            shown([of(b) - of(a) for a, b in pairs], "+")
-            for of in (
-                lambda row: row["points"][-1]["greedy"],
-                area,
-                lambda row: row["points"][-1]["sampled"],
-                lambda row: area(row, "sampled"),
-            )
-        ]
-        body.append(" | ".join([f"{after} less {before}", *cells]))
-    lines += table("points, same seeds | greedy | greedy, curve | sampled | sampled, curve", body)
-    body = []
-    for method, of in runs.items():
-        more = [row["prm_samples"] for row in of if "prm_samples" in row]
-        kept = [row["points"][-1]["kept"] for row in of if "kept" in row["points"][-1]]
-        note = f"the PRM: {min(more):,} to {max(more):,} samples more" if more else ""
-        note = f"{min(kept)} to {max(kept)} solutions kept" if kept else note
-        spent = [f"{statistics.fmean(row[name] for row in of):.0f}" for name in ("seconds", "cpu_seconds")]
-        body.append(" | ".join([method, in_words(of[0]["setting"]), f"{of[0]['samples']:,}", *spent, note]))
-    lines += table("method | learning rate | samples | seconds | CPU seconds | and", body)
-    tried = [
-        f"{row['method']} | {in_words(row['setting'])} | {100 * area(row):.1f} | {100 * area(row, 'sampled'):.1f}"
-        for row in sorted(rows, key=lambda row: list(GRID).index(row["method"]))
-        if row["seed"] == TUNING_SEED
-    ]
-    lines += [f"What was tried on seed {TUNING_SEED}; the best curve by greedy accuracy was taken:\n"]
-    lines += table("method | learning rate | greedy, curve | sampled, curve", tried)
-    return "\n".join(lines)
-
-
-def draw(rows: list[Row], way: str) -> str:
-    """The curves with their intervals, as SVG for a page of either colour."""
-    series = []
-    for method, color in COLORS.items():
-        runs = [row["points"] for row in rows if row["method"] == method and row["seed"] in SEEDS]
-        bands = [interval([point[way] for point in at]) for at in zip(*runs, strict=True)]
-        x = [point["samples"] for point in runs[0]]
-        spans = [(low, min(1.0, high)) for _, low, high in bands]
-        series.append(plot.Series(method, [mean for mean, _, _ in bands], color, x, spans, marker="o"))
-    return plot.lines(f"figure5-{way}", series, "samples", f"{way}, right, %").replace("currentColor", plot.GREY)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_dir", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"updates": UPDATES, "every": EVERY, "batch": BATCH, "held_out": HELD_OUT}
-    with Journal(args.output_dir / "runs.jsonl", ("method", "seed", "name"), settings, holds="runs") as journal:
+    with Journal(args.output_dir / "runs.jsonl", KEY, settings, holds="runs") as journal:
 
         def once(method: str, seed: int, setting: Row) -> None:
             name = in_words(setting)
@@ -288,12 +186,10 @@ def main() -> None:
             for setting in grid:
                 once(method, TUNING_SEED, setting)
         for seed in SEEDS:
-            for method in GRID:
+            for method in METHODS:
                 once(method, seed, chosen(list(journal.rows()), method))
         rows = list(journal.rows())
-    write_whole(ROOT / "benchmarks" / "results" / "figure5.md", report(rows))
-    for way in ("greedy", "sampled"):
-        write_whole(ROOT / "docs" / "images" / f"figure5-{way}.svg", draw(rows, way))
+    write(rows)
 
 
 if __name__ == "__main__":

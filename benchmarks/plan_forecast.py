@@ -96,7 +96,7 @@ REAL = {
     "SFT, LoRA of rank 16": f"sft {_ROWS} --packing false --gradient_checkpointing false --use_peft --lora_r 16 "
     "--lora_target_modules all-linear",
     "PRM, 4 x 300": "prm --per_device_train_batch_size 4 --max_length 300 --gradient_checkpointing false",
-    "GRPO, 16 x (96 + 64)": "grpo --per_device_train_batch_size 16 --num_generations 8 --global_batch_size 16 --beta 0 "
+    "GRPO, 16 x (136 + 64)": "grpo --per_device_train_batch_size 16 --num_generations 8 --global_batch_size 16 --beta 0 "
     "--max_completion_length 64 --gradient_checkpointing false",
 }
 

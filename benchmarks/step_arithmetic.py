@@ -11,9 +11,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from trl_dsmath.data.files import read_jsonl
+from trl_dsmath.data.files import read_jsonl, read_rows
 from trl_dsmath.grading.metrics import wilson
 from trl_dsmath.rewards import step_arithmetic_reward
+from trl_dsmath.rewards.completions import completion_text
+from trl_dsmath.text.steps import split_steps
 
 HAND = Path(__file__).with_suffix(".jsonl")
 
@@ -39,12 +41,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--annotated", type=Path, help="train.jsonl of `dsmath annotate` with hard labels")
     parser.add_argument("--gsm8k", type=Path, help="train.jsonl or test.jsonl of GSM8K")
+    parser.add_argument("--completions", type=Path, help="folder `completions` of `dsmath grpo --log_completions`")
     args = parser.parse_args()
     count("by hand", [(row["steps"], row["first_error"]) for row in read_jsonl(HAND)[0]])
     if args.annotated:
         rows = [row for row in read_jsonl(args.annotated)[0] if row["finished"]]
         firsts = [next((i for i, label in enumerate(row["labels"]) if not label), None) for row in rows]
         count("by rollouts", [(row["completions"], first) for row, first in zip(rows, firsts, strict=True)])
+    if args.completions:
+        right = [row for row in read_rows(args.completions)[0] if row["boxed_accuracy_reward"] == 1]
+        count("right answers", [(split_steps(completion_text(row["completion"])), None) for row in right])
     if args.gsm8k:
         count("GSM8K", [(row["answer"].split("\n")[:-1], None) for row in read_jsonl(args.gsm8k)[0]])
 

@@ -41,6 +41,7 @@ API = {
 }
 _MATH = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 _TYPE = re.compile(r"\(<code>([^<]*`[^<]*)</code>(?:, default:\s*<code>.*?</code>\s*)?", re.DOTALL)
+_RETURNED = re.compile(r'(field-body">\s*<code>)([^<]*`[^<]*)</code>')
 _REFERENCE = re.compile(
     r"\[<code>~?(?:\w+\.)*(\w+)</code>\]"
 )  # [`~trl.GRPOTrainer`], as Hugging Face's doc-builder has it
@@ -61,6 +62,7 @@ def on_page_content(content: str, **_: Any) -> str:
         lambda found: convert(html.unescape(found[3]), display="inline" if found[2] == "(" else "block"), content
     )
     content = _TYPE.sub(_type, content)
+    content = _RETURNED.sub(lambda found: found[1] + found[2].replace("`", "") + "</code>", content)
     return _REFERENCE.sub(r"<code>\1</code>", content)
 
 
@@ -78,11 +80,8 @@ def _type(found: re.Match[str]) -> str:
 def command_pages() -> str:
     """Every command with its own options; those of TRL are named."""
     lines = ["# Commands", ""]
-    lines += ["Made from the parsers of the commands. Options are flags (`--max_steps 5`) or keys of a YAML file", ""]
-    lines += [
-        "(`--config FILE`); a flag wins. `dsmath COMMAND --help-all` lists those of TRL and transformers too.",
-        "",
-    ]
+    lines += ["Options are flags (`--max_steps 5`) or keys of a YAML file (`--config FILE`); a flag wins."]
+    lines += ["`dsmath COMMAND --help-all` lists those of TRL and transformers too.", ""]
     for command, what in RECIPES.items():
         lines += [f"## dsmath {command}", "", f"{what[0].upper()}{what[1:]}.", ""]
         for title, actions in groups_of(command):
@@ -135,12 +134,9 @@ def _cell(text: str) -> str:
 def recipe_page() -> str:
     """The recipes with what their headers say, and the forecast of `dsmath plan`."""
     lines = ["# All recipes", ""]
-    lines += [
-        "Made from the headers of the YAML files. GiB: the forecast of [`dsmath plan`](../guides/plan.md) for the",
-        "",
-    ]
-    lines += ["'not run' where nobody has run the recipe; they are what the header of the YAML file says.", ""]
-    lines += ["| recipe | hardware | GiB | time | figure |", "| --- | --- | --- | --- | --- |"]
+    lines += ["What the headers of the YAML files say; GiB of the fullest GPU by [`dsmath plan`](../guides/plan.md)."]
+    lines += ['"not run": nobody has run the recipe.', ""]
+    lines += ["| recipe | hardware | GiB | time | expect |", "| --- | --- | --- | --- | --- |"]
     for info in recipe_infos():
         figure = re.sub(r" \(docs/[^)]*\)", "", info.expect)
         cells = map(_cell, (info.hardware, forecast(info), info.time, figure))

@@ -226,6 +226,9 @@ def test_the_generated_pages_hold_every_recipe_command_and_name() -> None:
         "(<code>[`~trl.X`] or `str`, *optional*, defaults to `8`</code>, default: <code>Y</code> )"
     )
     assert typed == "(<code>trl.X or str</code>, optional, default <code>8</code>)"
+    assert generate["on_page_content"]('<li class="field-body">\n<code>`Verdict` or `str`</code>').endswith(
+        "<code>Verdict or str</code>"
+    )
     assert formula.startswith("<math") and "<msup>" in formula and formula.endswith(" <code>GRPOTrainer</code>")
 
 

@@ -1,6 +1,7 @@
 """The demo: what it shows while samples come and at the end, and one question through its real page."""
 
 import re
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from trl_dsmath.generation import Watch
 from trl_dsmath.inference import Solver, demo
 from trl_dsmath.inference.demo import make_demo, stream
+from trl_dsmath.report.page import rich_text
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,7 @@ def plain(state: str) -> str:
 
 
 def test_answer_votes_and_samples_by_hand(scripted) -> None:
+    pytest.importorskip("latex2mathml")
     replies = ["so \\boxed{\\frac{1}{2}}", "\\boxed{0.5} <b>", "\\boxed{3}", "half~"]
     states = list(stream(Solver(scripted(lambda prompt, i: replies[i]), n=4, adaptive="off"), "1/2?", 4))
     last = states[-1]
@@ -67,8 +70,16 @@ def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colors_after(scrip
 
 
 def test_an_answer_in_words_is_no_formula() -> None:
+    pytest.importorskip("latex2mathml")
     assert demo._drawn("21 pencils < 22") == "21 pencils &lt; 22"
     assert all(demo._drawn(answer).startswith("<math") for answer in ("ab + 1", r"\text{all}", r"\frac12"))
+
+
+def test_without_latex2mathml_formulas_are_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "trl_dsmath.report.formulas", raising=False)
+    monkeypatch.setitem(sys.modules, "latex2mathml", None)
+    monkeypatch.setitem(sys.modules, "latex2mathml.exceptions", None)
+    assert rich_text("so $1 < 2$\n") == "so $1 &lt; 2$"
 
 
 def test_programs_and_their_output(scripted) -> None:

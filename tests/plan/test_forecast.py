@@ -140,8 +140,11 @@ def test_on_a_cpu_a_tile_has_copies(shape: Shape) -> None:
     run = Run("sft", shape, 1, 8, mixed=False, rows=2, tokens=100, scored=100)
     there, here = sizes(run), sizes(replace(run, cpu=True))
     assert here.pop("process") == 0.6 * GIB and there.pop("driver") == GIB
-    assert here.pop("copies of a tile") == 200 * 128 * (7 * 4 + 1)
+    here_copies = here.pop("copies of a tile")
+    assert here_copies == 200 * 128 * (7 * 4 + 1)
     assert here == there
+    grpo = sizes(replace(run, cpu=True, scored=30))  # TRL's head without Triton takes the prompts too
+    assert grpo["copies of a tile"] == here_copies
     assert forecast(replace(run, cpu=True)).allocated() == sum(here.values()) + 200 * 128 * 29
 
 

@@ -301,7 +301,7 @@ def test_summary(scripted: Any, tmp_path: Path) -> None:
     assert (summary.steps, summary.good, summary.right, summary.spent, summary.plain) == (4, 3, 1, 16, 24)
     assert summary.report() == (
         "labels      4 steps of 1 solutions: 75.0% good; before the last step 66.7%; solutions right 100.0%\n"
-        "rollouts   16 drawn; N from each prefix would be 24 (66.7%)"
+        "rollouts    16 drawn; N from each prefix would be 24 (66.7%)"
     )
 
 

@@ -12,7 +12,7 @@ from .shapes import Answer, Group, Items, Relation, Union, Value, Words, parse_a
 _INFINITY: Node = ("inf",)
 _MINUS_INFINITY: Node = ("neg", ("inf",))
 _REALS = re.compile(
-    r"^(?:\\R|\\text\s*\{\s*(?:all )?real numbers\s*(?:except\s*)?\}?|all real numbers)\s*(?:(?:\\setminus|-|except)\s*(\\\{.*\\\}|[(\[].*[)\]]|-?\d+))?\s*\}?$",
+    r"^(?:\\R|\\text\s*\{\s*(?:all )?real numbers\s*(?:except\s*)?\}?|all real numbers)\s*(?:(?:\\setminus|-|except\s*\}?)\s*(\\\{.*\\\}|[(\[].*[)\]]|-?\d+))?\s*\}?$",
     re.IGNORECASE,
 )
 

@@ -145,15 +145,16 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
         if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
             if not _agree(part, last, approximately="~" in answer.signs):
                 return None
-        elif index == 0 and not is_label(part) and not _of_matrices(part, last):
+        elif index == 0 and not is_label(part) and not _combination(part, last):
             return None
     return last
 
 
-def _of_matrices(part: Answer, last: Answer) -> bool:
-    """`A^6` or `4A` before a matrix."""
-    names = symbols(part.node) if isinstance(part, Value) and isinstance(last, Matrix) else set()
-    return bool(names) and all(name[0].isupper() for name in names)
+def _combination(part: Answer, last: Answer) -> bool:
+    """`a^2 + b^2` before a number, `A^6` or `2u - v` before a matrix: asked for as it stands, since one equation solves
+    for none of its letters. `2x = 6` may be half a solution."""
+    names = symbols(part.node) if isinstance(part, Value) and (constant(last) or isinstance(last, Matrix)) else set()
+    return len(names) > 1 or (isinstance(last, Matrix) and any(name[0].isupper() for name in names))
 
 
 def constant(part: Answer) -> bool:

@@ -163,7 +163,7 @@ def _activations(run: Run) -> list[Part]:
 
 
 def _logits(run: Run) -> list[Part]:
-    shape, tokens = run.model, run.rows * run.scored
+    shape, tokens = run.model, run.rows * run.projected
     itemsize = 2 if run.mixed else 4
     if not run.fused:
         size = tokens * shape.vocabulary * (itemsize + 4)

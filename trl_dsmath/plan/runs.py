@@ -59,6 +59,11 @@ class Run:
     cpu: bool = False  # whether it runs on the processor
 
     @property
+    def projected(self) -> int:
+        """Tokens of a row that go through the head in training. Without Triton, TRL's fused head takes all."""
+        return self.tokens if self.cpu and self.fused else self.scored
+
+    @property
     def shards(self) -> int:
         """Into how many parts weights, gradients and states are cut."""
         return self.gpus if self.sharding in {"zero3", "fsdp2"} else 1

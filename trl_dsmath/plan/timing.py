@@ -32,7 +32,7 @@ def work(run: Run) -> Work:
     trained = run.rows * run.accumulation * run.tokens if run.trains else 0
     if run.trains:
         passes = (3 if run.adapter is None else 2) + int(run.checkpointing)
-        scored = run.rows * run.accumulation * run.scored
+        scored = run.rows * run.accumulation * run.projected
         flops += trained * layers * passes + scored * head * (3 if run.adapter is None else 2)
     return Work(trained, drawn, flops)
 
@@ -118,7 +118,7 @@ def _pass(model: Any, run: Run, rows: int, device: Any) -> float:
     import torch
 
     ids = (torch.arange(run.tokens, device=device) % run.model.vocabulary).expand(rows, -1)
-    scored = max(1, min(run.tokens, run.scored))
+    scored = max(1, min(run.tokens, run.projected))
     model.train()  # checkpointing is for training only
 
     def once() -> None:

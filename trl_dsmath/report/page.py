@@ -2,7 +2,8 @@
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -171,19 +172,20 @@ def sample_style() -> str:
 
 def rich_text(text: str) -> Markup:
     """Text of a model as HTML: programs and their output in boxes, formulas drawn where latex2mathml is installed."""
-    try:
+    draw: Callable[[str], str] = html.escape
+    with suppress(MissingDependencyError):
         from .formulas import with_formulas
-    except MissingDependencyError:
-        with_formulas = html.escape
+
+        draw = with_formulas
     parts, end = [], 0
     for block in _FENCED.finditer(text):
         if not block[2].strip():  # a fence that is a step of its own
             continue
         kind = block[1].lower() or "text"
         before = text[end : block.start()].strip("\n")
-        parts += [with_formulas(before), f'<pre class="{kind}">{html.escape(block[2].rstrip())}</pre>']
+        parts += [draw(before), f'<pre class="{kind}">{html.escape(block[2].rstrip())}</pre>']
         end = block.end()
-    return Markup("".join([*parts, with_formulas(text[end:].strip("\n"))]))
+    return Markup("".join([*parts, draw(text[end:].strip("\n"))]))
 
 
 def _inline(text: str) -> Markup:
