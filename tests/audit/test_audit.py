@@ -228,6 +228,7 @@ def test_signs_of_hacking() -> None:
     assert not several_boxes(one(r"<think>\boxed{1}</think>\boxed{2}"))
     assert answer_first(one(r"\boxed{2} " + "because of this and that " * 10))
     assert not answer_first(one("because of this and that " * 10 + r"\boxed{2}"))
+    assert not answer_first(one(r"Two. " * 20 + r"\boxed{2} " + "because of this and that " * 10))
     assert not answer_first(one(r"<think>hm</think>\boxed{2} " + "because of this and that " * 10))
     assert not answer_first(one(r"\boxed{2} it is."))
     assert no_reasoning(one(r"So \boxed{2}.")) and no_reasoning(
