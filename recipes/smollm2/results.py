@@ -258,10 +258,14 @@ def cost_table(seeds: Sequence[Path]) -> list[list[str]]:
 def headline(runs: Runs, seeds: int) -> str:
     if not {"evaluate-sft", "evaluate-grpo"} <= set(runs):
         return "Not finished."
-    sft, grpo = (flat(pick(runs, name, "all")) for name in ("evaluate-sft", "evaluate-grpo"))
-    gsm8k = [flat(pick(runs, name, "GSM8K")) for name in ("evaluate-sft", "evaluate-grpo")]
-    return (
-        f"GRPO took greedy accuracy on {len(sft):,} held-out word problems from {fmean(sft):.1%} to {fmean(grpo):.1%}, and on "
-        f"{len(gsm8k[0]):,} short problems of GSM8K from {fmean(gsm8k[0]):.1%} to {fmean(gsm8k[1]):.1%} ({seeds} "
-        f"seed{'s' if seeds > 1 else ''})."
+    groups = (
+        ("of one operation", "trained"),
+        ("of two, never trained on,", "untrained"),
+        ("of GSM8K (short ones)", "GSM8K"),
     )
+    told = []
+    for title, group in groups:
+        sft, grpo = (flat(pick(runs, name, group)) for name in ("evaluate-sft", "evaluate-grpo"))
+        if sft:
+            told.append(f"{len(sft):,} problems {title} from {fmean(sft):.1%} to {fmean(grpo):.1%}")
+    return f"GRPO took greedy accuracy on {', on '.join(told)} ({seeds} seed{'s' if seeds > 1 else ''})."

@@ -160,4 +160,7 @@ def test_the_report_counts_kinds_forms_and_votes(run: Path) -> None:
     assert [cell.split(" [")[0] for cell in votes[2:]] == ["0.0 %", "100.0 %", "100.0 %"]
     assert ["sft", "1.0", "1.5", "2.0"] in rows
     assert ["0", "0.75", "0.5", "0.25", "0.6"] in rows
-    assert "from 33.3% to 100.0%" in page and (run / "report.html").exists()
+    assert (
+        "on 2 problems of one operation from 50.0% to 100.0%, on 1 problems of two" in page
+        and (run / "report.html").exists()
+    )

@@ -142,10 +142,11 @@ def log_difficulty(rewards: Sequence[Callable | str], dataset: "Dataset") -> tup
         `tuple`: the rewards, and a line that says what is logged; empty where nothing is.
     """
     rates = [rate for rate in dataset["pass_rate"] if rate is not None] if "pass_rate" in dataset.column_names else []
-    place = next((i for i, one in enumerate(rewards) if callable(one) and not iscoroutinefunction(one)), None)
-    if place is None or len(set(rates)) < 2:
+    found = next(((i, one) for i, one in enumerate(rewards) if callable(one) and not iscoroutinefunction(one)), None)
+    if found is None or len(set(rates)) < 2:
         return list(rewards), ""
-    watched = get_reward_by_difficulty(rewards[place], rates)
+    place, reward = found
+    watched = get_reward_by_difficulty(reward, rates)
     counts = Counter(watched.band(rate) for rate in rates)
     ends = dict(zip(BANDS, (f" up to {watched.edges[0]:.2g}", f" up to {watched.edges[1]:.2g}", ""), strict=True))
     parts = [f"{band}{ends[band]} ({counts[band]:,})" for band in BANDS if counts[band]]

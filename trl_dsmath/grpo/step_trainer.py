@@ -232,7 +232,7 @@ class StepGRPOTrainer(DeepSeekMathGRPOTrainer):
         if self.log_completions:
             self._log_completion_extra("steps", steps)
             columns = score_columns(
-                self.step_rewards.names, self._step_totals, all_scores, "wandb" in self.args.report_to
+                self.step_rewards.names, self._step_totals, all_scores, "wandb" in (self.args.report_to or ())
             )
             for column, rows in columns.items():
                 self._log_completion_extra(column, self._local(rows))

@@ -141,7 +141,7 @@ def _step(model: Any, run: Run, device: Any) -> float:
     ids = torch.zeros(run.sampled, 1, dtype=torch.long, device=device)
     model.eval()
     with torch.inference_mode():
-        cache = DynamicCache(config=model.config)
+        cache: Any = DynamicCache(config=model.config)
         model(ids, past_key_values=cache, use_cache=True)
         for layer in cache.layers:
             layer.keys = layer.keys.expand(-1, -1, half, -1).contiguous()
