@@ -80,7 +80,7 @@ def write(output: Path) -> str:
     accuracy = accuracy_table(runs)
     plots = {}
     if find_spec("matplotlib"):
-        plots["Right, boxed answers on word problems, by kind, with 95 % intervals."] = kinds_plot(runs)
+        plots["Right, boxed answers of held-out problems, with 95 % intervals."] = groups_plot(runs)
     sections = [
         Section(plots=plots, note="" if plots else NO_PLOT),
         Section(
@@ -159,20 +159,17 @@ def kinds_table(runs: Runs) -> list[list[str]]:
     ]
 
 
-def kinds_plot(runs: Runs) -> str:
+def groups_plot(runs: Runs) -> str:
     colors = {"evaluate-published": GREY, "evaluate-sft": BLUE, "evaluate-grpo": ORANGE}
-    kinds = [
-        kind
-        for kind in KINDS
-        if any(row["kind"] == kind for found in runs.values() for rows, _ in found for row in rows)
-    ]
+    titles = [title for title, group in GROUPS.items() if any(flat(pick(runs, name, group)) for name in runs)]
     series = []
     for name, color in colors.items():
         if name in runs:
-            counts = [flat(pick(runs, name, kind)) for kind in kinds]
+            counts = [flat(pick(runs, name, GROUPS[title])) for title in titles]
             ends = [wilson(sum(one), len(one)) for one in counts]
             series.append(Series(MODELS[name], [fmean(one) for one in counts], color, intervals=ends))
-    return bars("kinds", [kind.replace(", ", ",\n") for kind in kinds], series)
+    labels = [title.replace(" operation", "\noperation").replace(", ", ",\n") for title in titles]
+    return bars("groups", labels, series)
 
 
 def paired_table(runs: Runs) -> list[list[str]]:
