@@ -1,4 +1,4 @@
-"""The report of a run over its seeds: `report.html` and `report.md`."""
+"""The report of a run over its seeds: `report.html`, `report.md`, and its plot, `accuracy.svg`."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -80,7 +80,9 @@ def write(output: Path) -> str:
     accuracy = accuracy_table(runs)
     plots = {}
     if find_spec("matplotlib"):
-        plots["Right, boxed answers of held-out problems, with 95 % intervals."] = groups_plot(runs)
+        drawn = groups_plot(runs)
+        plots["Right, boxed answers of held-out problems, with 95 % intervals."] = drawn
+        write_whole(output / "accuracy.svg", drawn.replace("currentColor", GREY))
     sections = [
         Section(plots=plots, note="" if plots else NO_PLOT),
         Section(
