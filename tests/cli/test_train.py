@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import huggingface_hub
 import pandas
 import pytest
 import torch
@@ -272,7 +273,7 @@ def test_a_misspelt_model_is_not_made(
     problems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     (tmp_path / "models" / "smollm2").mkdir(parents=True)
     flags = ["sft", "--config", "cpu", "--dataset_name", str(problems), "--max_steps", "1", "--output_dir", "out"]
     for name in ("./models/smolm2", "models/smolm2"):
