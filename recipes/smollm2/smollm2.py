@@ -3,8 +3,8 @@
     python recipes/smollm2/smollm2.py --output_dir runs/smollm2
     python recipes/smollm2/smollm2.py --model models/smollm2 --gsm8k path/to/gsm8k      (where there is no hub)
 
-SFT on short GSM8K problems, step labels by rollouts, a process reward model, GRPO by outcome and by steps on word problems,
-votes, 8 and 4 bits. Each stage is a `dsmath` command that is printed before it runs, so that it can be copied. A run that was
+SFT on short GSM8K problems, GRPO on word problems of one operation, step labels by rollouts, a process reward model, GRPO by
+steps, votes, 8 and 4 bits. Each stage is a `dsmath` command that is printed before it runs, so that it can be copied. A run that was
 stopped goes on. `problems.py` makes the problems, `results.py` the page, `from_wheel.py` the model folder without the hub.
 """
 

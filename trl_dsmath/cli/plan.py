@@ -23,8 +23,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsmath plan",
         description="Forecast the memory of a run from its settings, part by part, on the meta device; with --probe its "
-        "time too. Any other "
-        "--key value goes to the stage and overrides the recipe. Exit code 1 when it does not fit. See docs/guides/plan.md.",
+        "time too. Any other --key value goes to the stage and overrides the recipe. Exit code 1 when it does not fit. See "
+        "docs/guides/plan.md.",
         allow_abbrev=False,
     )
     parser.add_argument("--recipe", required=True, help="STAGE/NAME of a recipe (grpo/paper), or a file with --stage")
@@ -259,16 +259,16 @@ def _time(plan: dict[str, Any]) -> list[str]:
     counts = [f"{done[name]:,} tokens {name}" for name in ("trained", "sampled") if done[name]]
     if not counts:
         return []
-    lines = [f"{'An update' if trains else 'A batch'}: {', '.join(counts)}, {done['tflop']:.3g} TFLOP"]
+    line = f"{'An update' if trains else 'A batch'}: {', '.join(counts)}, {done['tflop']:.3g} TFLOP"
     if plan["seconds"]:
         parts = ", ".join(f"{name} {seconds:.3g}" for name, seconds in plan["seconds"].items())
         together = sum(plan["seconds"].values())
-        lines[0] += f"; by a probe on this machine {together:.3g} s ({parts})"
+        line += f"; by a probe on this machine {together:.3g} s ({parts})"
         if not trains:
-            lines[0] += f", {done['sampled'] / together:,.0f} tokens a second"
+            line += f", {done['sampled'] / together:,.0f} tokens a second"
         elif plan["updates"]:
-            lines[0] += f", {plan['updates']} updates {together * plan['updates'] / 60:.3g} min"
-    return lines
+            line += f", {plan['updates']} updates {together * plan['updates'] / 60:.3g} min"
+    return [line]
 
 
 def _row(name: str, own: str, ppo: str, how: str = "") -> str:

@@ -42,7 +42,8 @@ def probe(run: Run) -> dict[str, float]:
     Seconds of an update on this machine, by part: `sampling`, `passes`, `optimizer`. A stage that only samples: `sampling`.
 
     Models of one and three layers with random weights are run in the run's number format, some ten seconds in all. On a CPU
-    one thread's processor time is divided by the threads: what the machine does beside it does not count. Not measured: quantized weights, several GPUs, vLLM, reward models, and the loading of data.
+    one thread's processor time is divided by the threads: what the machine does beside it does not count. Not measured:
+    quantized weights, several GPUs, vLLM, reward models, and the loading of data. Completions are taken to have full length.
 
     Args:
         run ([`Run`]):

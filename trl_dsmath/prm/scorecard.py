@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .scorer import StepScorer
 
 ALL = "all"
-# Published figures in percent by group. ProcessBench: F1 (arXiv 2412.06559, Table 3; 2501.07301, Table 3). PRMBench: PRMScore (its
+# Published figures in percent by group. ProcessBench: F1 (arXiv 2412.06559 and 2501.07301). PRMBench: PRMScore (its
 # repository). MR-GSM8K: prompted models without examples (its repository); no reward model is in its table.
 _SUBSETS = ("gsm8k", "math", "olympiadbench", "omnimath")
 _CLASSES = (ALL, *PRMBENCH_CLASSES.values())
