@@ -24,17 +24,19 @@ def test_the_dry_run_measures_every_part(tmp_path: Path) -> None:
     logs = "\n".join(file.read_text()[-2000:] for file in sorted(tmp_path.glob("*.log")))
     assert done.returncode == 0, done.stdout + logs
     found = {file.stem: json.loads(file.read_text()) for file in tmp_path.glob("?.json")}
-    assert sorted(found) == list("abcde")
+    assert sorted(found) == list("abcdef")
     assert found["a"]["forecast_gib"] > 0 and found["a"]["two updates"]["seconds"] > 0
     assert len(found["a"]["two updates"]["log"]) >= 2
     for name in ("published", "sft", "grpo"):
         assert found["b"][f"evaluate {name}"]["strict"][3] == 16
     assert found["b"]["grpo"]["updates"] == 2 == len(found["b"]["grpo_log"])
-    assert {"load, 16 bit", "engine, 8 bit, round 1", "generate, 4 bit, round 1"} <= set(found["c"])
+    assert {"load, 16 bit", "engine, 8 bit, round 1", "engine, 135M, 4 rows, round 1", "generate, 4 bit, round 1"} <= set(found["c"])
     assert found["c"]["load, 4 bit"]["weights_gib"] < found["c"]["load, 16 bit"]["weights_gib"]
     assert found["d"]["ratios"]["trl"] == 1.0 and set(found["d"]["seconds"]) == {"trl", "trl again", "steps"}
     assert found["e"]["quickstart"]["code"] == 0
-    assert "part e: done" in done.stdout and "d  " in done.stdout
+    assert found["f"]["sft, 4 bit"]["code"] == 0 == found["f"]["grpo, 4 bit"]["code"]
+    assert found["f"]["grpo, 4 bit"]["forecast_gib"] > 0
+    assert "part f: done" in done.stdout and "d  " in done.stdout
 
 
 def test_a_part_that_is_out_of_time_is_ended_and_the_next_one_is_told(tmp_path: Path) -> None:

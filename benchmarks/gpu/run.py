@@ -1,16 +1,17 @@
 """Everything that only a GPU can show, in one command of at most nine minutes on one 80 GB card. See README.md beside it.
 
     python benchmarks/gpu/run.py --model models/smollm2 --gsm8k path/to/gsm8k --output results
-    python benchmarks/gpu/run.py --dry_run --output /tmp/dry                     everything in small, on a CPU
+    python benchmarks/gpu/run.py --dry_run --output /tmp/dry              everything in small, on what is here, a CPU too
 
 Parts, in order of worth, each a process with a time box of its own; what a part has measured so far is in its JSON file at
 any moment, so that a cut loses nothing that was done:
 
     a  one update of StepGRPO with LoRA on a random-weight 7B of the published shape: seconds, peak memory, the forecast
     b  the 135M model on GSM8K: as published, after SFT, after GRPO for as long as the box allows
-    c  the 7B in bf16, 8 and 4 bits: memory, tokens/s of 64 samples, our engine against `generate`
+    c  the 7B in bf16, 8 and 4 bits: memory, tokens/s of 64 samples, our engine against `generate`; the 135M at several batch sizes
     d  seconds of a GRPO step, ours against TRL's, interleaved rounds
     e  the quickstart on the GPU
+    f  the recipes sft/gpu24 and grpo/gpu24 with the 7B in 4 bits (QLoRA): seconds, peak memory, what `dsmath plan` says
 """
 
 import argparse
@@ -30,7 +31,16 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-BOX = {"a": 100, "b": 210, "c": 100, "d": 60, "e": 60}  # seconds; 530 in all
+BOX = {"a": 90, "b": 190, "c": 100, "d": 40, "e": 40, "f": 75}  # seconds; 535 in all
+PEAK = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    import torch
+    print("peak", torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
+"""
 SMALL_SHAPE = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -45,16 +55,16 @@ def main() -> None:
     parser.add_argument("--model", help="folder of SmolLM2-135M-Instruct (parts a, b, c, d: the tokenizer of all)")
     parser.add_argument("--gsm8k", help="folder with GSM8K's train.jsonl and test.jsonl")
     parser.add_argument("--output", type=Path, default=Path("gpu-results"), help="folder of the JSON files")
-    parser.add_argument("--parts", default="abcde", help="which parts, in this order")
-    parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
-    parser.add_argument("--dry_run", action="store_true", help="everything in small, on a CPU, with a made-up model")
+    parser.add_argument("--parts", default="".join(BOX), help="which parts, in this order")
+    parser.add_argument("--minutes", type=float, default=9.0, help="for these parts together")
+    parser.add_argument("--dry_run", action="store_true", help="everything in small, with a made-up model")
     parser.add_argument("--part", choices=list(BOX), help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     if args.part:
         PARTS[args.part](Part(args))
         return
-    end, scale = time.monotonic() + 60 * args.minutes, args.minutes / 9
+    end, scale = time.monotonic() + 60 * args.minutes, 59 * args.minutes / sum(BOX[name] for name in args.parts)
     if args.dry_run and not args.model:
         args.model, args.gsm8k = make_small(args.output / "small")
     failed = []
@@ -96,7 +106,7 @@ class Part:
         import transformers
         import trl
 
-        self.cuda = not self.dry and torch.cuda.is_available()
+        self.cuda = torch.cuda.is_available()
         if not self.dry and not self.cuda:
             raise SystemExit("There is no GPU: use --dry_run.")
         card = torch.cuda.get_device_name() if self.cuda else "CPU"
@@ -123,6 +133,16 @@ class Part:
             "use_cpu": not self.cuda, "bf16": self.cuda, "report_to": "none", "save_strategy": "no", "disable_tqdm": True,
             "logging_steps": 1,
         }  # fmt: skip
+
+    def large_folder(self) -> str:
+        """The model of the published shape as a folder, written once."""
+        from transformers import AutoTokenizer
+
+        folder = self.file.parent / "large"
+        if not (folder / "tokenizer_config.json").exists():
+            self.large().save_pretrained(folder)
+            AutoTokenizer.from_pretrained(self.model).save_pretrained(folder)  # last: the folder is whole
+        return str(folder)
 
     @contextmanager
     def measured(self, name: str) -> Iterator[dict[str, Any]]:
@@ -222,13 +242,14 @@ def real_model(part: Part) -> None:
     sft = MathSFTTrainer(
         part.model,
         args=MathSFTConfig(
-            output_dir=str(out / "b-sft"), learning_rate=1e-4, global_batch_size=32, per_device_train_batch_size=32,
+            output_dir=str(out / "b-sft"), learning_rate=1e-4, global_batch_size=64, per_device_train_batch_size=64,
             num_train_epochs=1 if part.dry else 2, max_length=512, packing=False, gradient_checkpointing=False, **part.shared,
         ),
         train_dataset=convert(train, "sft").dataset,
     )  # fmt: skip
-    with part.measured("sft"):
+    with part.measured("sft") as found:
         sft.train()
+        found["loss"] = [row["loss"] for row in sft.state.log_history if "loss" in row][-1]
     sft.save_model(str(out / "b-sft"))
     evaluate_gsm8k(part, "sft", str(out / "b-sft"))
 
@@ -236,18 +257,18 @@ def real_model(part: Part) -> None:
         """Ends the training in time for the last evaluation."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if part.left < 30:  # never set to False: the trainer sets it at the last step
+            if part.left < 25:  # never set to False: the trainer sets it at the last step
                 control.should_training_stop = True
 
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             part.keep("grpo_log", [row for row in state.log_history if "reward" in row])
 
-    batch = 16 if part.dry else 256
+    batch = 16 if part.dry else 512
     grpo = DeepSeekMathGRPOTrainer(
         str(out / "b-sft"),
         args=DeepSeekMathGRPOConfig(
-            output_dir=str(out / "b-grpo"), learning_rate=2e-5, beta=0.0, num_generations=8 if part.dry else 16,
-            global_batch_size=batch, per_device_train_batch_size=batch // 2, max_completion_length=8 if part.dry else 256,
+            output_dir=str(out / "b-grpo"), learning_rate=3e-5, beta=0.0, num_generations=8 if part.dry else 16,
+            global_batch_size=batch, per_device_train_batch_size=batch // 4, max_completion_length=8 if part.dry else 200,
             max_steps=2 if part.dry else 500, gradient_checkpointing=False, **part.shared,
         ),
         reward_funcs=boxed_accuracy_reward,
@@ -270,7 +291,7 @@ def evaluate_gsm8k(part: Part, name: str, model: str) -> None:
         benchmarks=["gsm8k"], benchmarks_dir=str(part.gsm8k / "test.jsonl"), max_new_tokens=8 if part.dry else 256,
         output_dir=str(part.file.parent / f"b-eval-{name}"),
     )  # fmt: skip
-    chosen = SamplerConfig(model, use_cpu=not part.cuda)
+    chosen = SamplerConfig(model, use_cpu=not part.cuda, batch_size=700)
     with part.measured(f"evaluate {name}") as found:
         sampler = load_sampler(chosen)
         tasks = plan(load_problems(config), config, chosen.identity(), sampler)
@@ -284,42 +305,52 @@ def evaluate_gsm8k(part: Part, name: str, model: str) -> None:
 def forms(part: Part) -> None:
     """c: the 7B in three forms: memory of the weights, and tokens/s of 64 samples by our engine and by `generate`."""
     import torch
-    from transformers import AutoTokenizer
 
-    from trl_dsmath.generation import Decoding, SamplerConfig, TransformersSampler, load_policy
+    from trl_dsmath.generation import SamplerConfig, load_policy
 
     rows, length = (4, 8) if part.dry else (64, 64)
-    tokenizer = AutoTokenizer.from_pretrained(part.model)
-    with tempfile.TemporaryDirectory(dir=part.file.parent) as folder:
-        model = part.large()
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+    model, tokenizer = load_policy(SamplerConfig(part.model, use_cpu=not part.cuda))
+    for count in (2, 4) if part.dry else (256, 1024):
+        for round_ in range(2):
+            engine_and_generate(part, model, tokenizer, f"135M, {count} rows", round_, count, 2 * length)
+    del model
+    with part.measured("7B written"):
+        folder = part.large_folder()
+    kinds: dict[str, dict[str, Any]] = {"16 bit": {}}
+    if find_spec("bitsandbytes"):
+        kinds |= {"8 bit": {"load_in_8bit": True}, "4 bit": {"load_in_4bit": True}}
+    else:
+        part.keep("8 and 4 bits", "left out: bitsandbytes is not installed")
+    for name, form in kinds.items():
+        if part.cuda:
+            torch.cuda.empty_cache()
+        with part.measured(f"load, {name}") as found:
+            model, tokenizer = load_policy(SamplerConfig(folder, use_cpu=not part.cuda, **form))
+            found["weights_gib"] = model.get_memory_footprint() / 2**30
+        for round_ in range(2):
+            engine_and_generate(part, model, tokenizer, name, round_, rows, length)
         del model
-        kinds: dict[str, dict[str, Any]] = {"16 bit": {}}
-        if find_spec("bitsandbytes"):
-            kinds |= {"8 bit": {"load_in_8bit": True}, "4 bit": {"load_in_4bit": True}}
-        else:
-            part.keep("8 and 4 bits", "left out: bitsandbytes is not installed")
-        for name, form in kinds.items():
-            if part.cuda:
-                torch.cuda.empty_cache()
-            with part.measured(f"load, {name}") as found:
-                model, _ = load_policy(SamplerConfig(folder, use_cpu=not part.cuda, **form))
-                found["weights_gib"] = model.get_memory_footprint() / 2**30
-            sampler = TransformersSampler(model, tokenizer, batch_size=rows)
-            inputs = tokenizer("What is 2 + 3?", return_tensors="pt").to(model.device)
-            settings = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 0, "max_new_tokens": length}
-            for round_ in range(2 if part.dry else 3):
-                with part.measured(f"engine, {name}, round {round_}") as found:
-                    decoding = Decoding(max_new_tokens=length, temperature=0.6, top_p=0.95, seed=round_)
-                    drawn = sampler.sample(["What is 2 + 3?"], decoding, n=rows)[0]
-                    found["tokens"] = sum(len(sample.ids) for sample in drawn)
-                with part.measured(f"generate, {name}, round {round_}") as found, torch.no_grad():
-                    ids = model.generate(
-                        **inputs, **settings, num_return_sequences=rows, pad_token_id=tokenizer.pad_token_id
-                    )
-                    found["tokens"] = int((ids[:, inputs["input_ids"].shape[1] :] != tokenizer.pad_token_id).sum())
-            del model, sampler
+
+
+def engine_and_generate(
+    part: Part, model: Any, tokenizer: Any, name: str, round_: int, rows: int, length: int
+) -> None:
+    """Samples of one question by our engine and by `generate`, with the same settings."""
+    import torch
+
+    from trl_dsmath.generation import Decoding, TransformersSampler
+
+    inputs = tokenizer("What is 2 + 3?", return_tensors="pt").to(model.device)
+    settings = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 0, "max_new_tokens": length}
+    sampler = TransformersSampler(model, tokenizer, batch_size=rows)
+    with part.measured(f"engine, {name}, round {round_}") as found:
+        decoding = Decoding(max_new_tokens=length, temperature=0.6, top_p=0.95, seed=round_)
+        drawn = sampler.sample(["What is 2 + 3?"], decoding, n=rows)[0]
+        found["tokens"] = sum(len(sample.ids) for sample in drawn)
+    with part.measured(f"generate, {name}, round {round_}") as found, torch.no_grad():
+        pad = tokenizer.pad_token_id
+        ids = model.generate(**inputs, **settings, num_return_sequences=rows, pad_token_id=pad)
+        found["tokens"] = int((ids[:, inputs["input_ids"].shape[1] :] != pad).sum())
 
 
 def step_time(part: Part) -> None:
@@ -329,7 +360,7 @@ def step_time(part: Part) -> None:
 
     from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
 
-    rows, length = (4, 8) if part.dry else (64, 128)
+    rows, length = (4, 8) if part.dry else (64, 64)
     prompts = Dataset.from_list([{"prompt": f"What is {i} + {i}?", "solution": str(2 * i)} for i in range(64)])
     arms = {
         "trl": (GRPOTrainer, GRPOConfig),
@@ -344,7 +375,7 @@ def step_time(part: Part) -> None:
             kind, config = arms[name]
             own = {"step_reward_funcs": alternating_steps} if kind is StepGRPOTrainer else {}
             args = config(
-                output_dir=str(part.file.parent / "d-out"), max_steps=4, num_generations=4, per_device_train_batch_size=rows,
+                output_dir=str(part.file.parent / "d-out"), max_steps=3, num_generations=4, per_device_train_batch_size=rows,
                 gradient_accumulation_steps=1, max_completion_length=length, learning_rate=0.0, beta=0.0,
                 generation_kwargs={"min_new_tokens": length}, gradient_checkpointing=False, seed=round_, **part.shared,
             )  # fmt: skip
@@ -353,9 +384,11 @@ def step_time(part: Part) -> None:
             times = [row["step_time"] for row in trainer.state.log_history if "step_time" in row]
             seconds[name] += times[1:]  # the first step warms up
             part.keep("seconds", seconds)
+            if all(seconds.values()):
+                part.keep(
+                    "ratios", {name: median(values) / median(seconds["trl"]) for name, values in seconds.items()}
+                )
             del trainer
-    base = median(seconds["trl"])
-    part.keep("ratios", {name: median(values) / base for name, values in seconds.items()})
 
 
 def quickstart(part: Part) -> None:
@@ -381,7 +414,46 @@ def quickstart(part: Part) -> None:
         raise SystemExit("the quickstart failed")
 
 
-PARTS = {"a": step_grpo, "b": real_model, "c": forms, "d": step_time, "e": quickstart}
+def recipes(part: Part) -> None:
+    """f: the recipes for 24 GB with the 7B in 4 bits."""
+    import yaml
+
+    from trl_dsmath.cli.plan import settings_of
+    from trl_dsmath.plan import Hardware, forecast, read_run
+    from trl_dsmath.scripts import recipe_script
+
+    if not find_spec("bitsandbytes"):
+        part.keep("4 bits", "left out: bitsandbytes is not installed")
+        return
+    with part.measured("7B written"):
+        folder = part.large_folder()
+    common = f"--model_name_or_path {folder} --dataset_name {part.gsm8k / 'train.jsonl'} --save_strategy no --report_to none"
+    common += "" if part.cuda else " --use_cpu --bf16 false --dtype float32"
+    rows = " --per_device_train_batch_size 2 --global_batch_size 4 --num_generations 2 --steps_per_generation 2"
+    own = {
+        "sft": "--load_in_4bit --merge_adapter false --num_train_epochs 0.05"
+        + (" --max_length 256" if part.dry else ""),
+        "grpo": "--max_steps 1"
+        + (rows + " --max_completion_length 8" if part.dry else " --max_completion_length 128"),
+    }
+    for stage, words in own.items():
+        flags = f"{common} {words} --output_dir {part.file.parent}/f-{stage}".split()
+        recipe = ROOT / f"recipes/{stage}/gpu24.yaml"
+        given = yaml.safe_load(recipe.read_text())
+        run, _ = read_run(stage, settings_of(stage, given, flags, recipe), Hardware(1, 80.0))
+        command = [sys.executable, "-c", PEAK, str(recipe_script(stage)), "--config", str(recipe), *flags]
+        with part.measured(f"{stage}, 4 bit") as found:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            print(done.stdout, flush=True)
+            peaks = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("peak ")]
+            found |= {"code": done.returncode, "forecast_gib": forecast(run).allocated() / 2**30}
+        found["peak_gib"] = int(peaks[-1]) / 2**30 if peaks else None
+        part.keep(f"{stage}, 4 bit", found)
+        if done.returncode:
+            raise SystemExit(f"{stage} failed")
+
+
+PARTS = {"a": step_grpo, "b": real_model, "c": forms, "d": step_time, "e": quickstart, "f": recipes}
 
 
 def make_small(folder: Path) -> tuple[str, str]:
