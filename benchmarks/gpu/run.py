@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -41,6 +42,7 @@ finally:
     import torch
     print("peak", torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
 """
+QUESTION = "Write a long story about a mathematician.\n\nOnce upon a time"  # samples that do not end early
 SMALL_SHAPE = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -66,6 +68,7 @@ def main() -> None:
         return
     end, scale = time.monotonic() + 60 * args.minutes, 59 * args.minutes / sum(BOX[name] for name in args.parts)
     if args.dry_run and not args.model:
+        sys.path.insert(0, str(ROOT))
         args.model, args.gsm8k = make_small(args.output / "small")
     failed = []
     for name in args.parts:
@@ -228,16 +231,17 @@ def alternating_steps(steps: list[list[str]], **columns: Any) -> list[list[float
 
 def real_model(part: Part) -> None:
     """b: the 135M model on GSM8K, before and after SFT and GRPO."""
-    from datasets import load_dataset
     from transformers import TrainerCallback, set_seed
 
     from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer, MathSFTConfig, MathSFTTrainer
-    from trl_dsmath.data import convert
+    from trl_dsmath.data import convert, load_split
     from trl_dsmath.rewards import boxed_accuracy_reward
 
     set_seed(0)
     out = part.file.parent
-    train = load_dataset("json", data_files=str(part.gsm8k / "train.jsonl"), split="train")
+    remarks: list[str] = []
+    train = load_split(str(part.gsm8k / "train.jsonl"), notify=remarks.append)
+    part.keep("data", "; ".join([f"{len(train)} rows", *remarks]))
     evaluate_gsm8k(part, "published", part.model)
     sft = MathSFTTrainer(
         part.model,
@@ -268,7 +272,7 @@ def real_model(part: Part) -> None:
         str(out / "b-sft"),
         args=DeepSeekMathGRPOConfig(
             output_dir=str(out / "b-grpo"), learning_rate=3e-5, beta=0.0, num_generations=8 if part.dry else 16,
-            global_batch_size=batch, per_device_train_batch_size=batch // 4, max_completion_length=8 if part.dry else 200,
+            global_batch_size=batch, per_device_train_batch_size=batch // 8, max_completion_length=8 if part.dry else 200,
             max_steps=2 if part.dry else 500, gradient_checkpointing=False, **part.shared,
         ),
         reward_funcs=boxed_accuracy_reward,
@@ -309,14 +313,10 @@ def forms(part: Part) -> None:
     from trl_dsmath.generation import SamplerConfig, load_policy
 
     rows, length = (4, 8) if part.dry else (64, 64)
-    model, tokenizer = load_policy(SamplerConfig(part.model, use_cpu=not part.cuda))
-    for count in (2, 4) if part.dry else (256, 1024):
-        for round_ in range(2):
-            engine_and_generate(part, model, tokenizer, f"135M, {count} rows", round_, count, 2 * length)
-    del model
     with part.measured("7B written"):
         folder = part.large_folder()
     kinds: dict[str, dict[str, Any]] = {"16 bit": {}}
+    failed: list[str] = []
     if find_spec("bitsandbytes"):
         kinds |= {"8 bit": {"load_in_8bit": True}, "4 bit": {"load_in_4bit": True}}
     else:
@@ -324,12 +324,19 @@ def forms(part: Part) -> None:
     for name, form in kinds.items():
         if part.cuda:
             torch.cuda.empty_cache()
-        with part.measured(f"load, {name}") as found:
-            model, tokenizer = load_policy(SamplerConfig(folder, use_cpu=not part.cuda, **form))
-            found["weights_gib"] = model.get_memory_footprint() / 2**30
-        for round_ in range(2):
-            engine_and_generate(part, model, tokenizer, name, round_, rows, length)
-        del model
+        try:
+            with part.measured(f"load, {name}") as found:
+                model, tokenizer = load_policy(SamplerConfig(folder, use_cpu=not part.cuda, **form))
+                found["weights_gib"] = model.get_memory_footprint() / 2**30
+            engine_and_generate(part, model, tokenizer, f"{name}, warm-up", 0, rows, 4)
+            for round_ in range(2):
+                engine_and_generate(part, model, tokenizer, name, round_, rows, length)
+            del model
+        except Exception:  # noqa: BLE001 - the other forms are measured all the same
+            part.keep(f"{name} failed", traceback.format_exc())
+            failed.append(name)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 def engine_and_generate(
@@ -340,27 +347,33 @@ def engine_and_generate(
 
     from trl_dsmath.generation import Decoding, TransformersSampler
 
-    inputs = tokenizer("What is 2 + 3?", return_tensors="pt").to(model.device)
+    inputs = tokenizer(QUESTION, return_tensors="pt").to(model.device)
     settings = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 0, "max_new_tokens": length}
     sampler = TransformersSampler(model, tokenizer, batch_size=rows)
     with part.measured(f"engine, {name}, round {round_}") as found:
         decoding = Decoding(max_new_tokens=length, temperature=0.6, top_p=0.95, seed=round_)
-        drawn = sampler.sample(["What is 2 + 3?"], decoding, n=rows)[0]
+        drawn = sampler.sample([QUESTION], decoding, n=rows)[0]
         found["tokens"] = sum(len(sample.ids) for sample in drawn)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     with part.measured(f"generate, {name}, round {round_}") as found, torch.no_grad():
-        pad = tokenizer.pad_token_id
         ids = model.generate(**inputs, **settings, num_return_sequences=rows, pad_token_id=pad)
         found["tokens"] = int((ids[:, inputs["input_ids"].shape[1] :] != pad).sum())
 
 
 def step_time(part: Part) -> None:
-    """d: seconds of a GRPO step of the 135M model, ours and TRL's in turns; TRL's twice, which shows the noise."""
+    """d: the 135M model: many samples at once; seconds of a GRPO step, ours and TRL's in turns, TRL's twice (the noise)."""
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
     from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
+    from trl_dsmath.generation import SamplerConfig, load_policy
 
-    rows, length = (4, 8) if part.dry else (64, 64)
+    model, tokenizer = load_policy(SamplerConfig(part.model, use_cpu=not part.cuda))
+    for count in (2, 4) if part.dry else (256, 1024):
+        engine_and_generate(part, model, tokenizer, f"135M, {count} rows", 0, count, 8 if part.dry else 96)
+    del model
+
+    rows, length = (4, 8) if part.dry else (64, 48)
     prompts = Dataset.from_list([{"prompt": f"What is {i} + {i}?", "solution": str(2 * i)} for i in range(64)])
     arms = {
         "trl": (GRPOTrainer, GRPOConfig),
@@ -431,10 +444,9 @@ def recipes(part: Part) -> None:
     common += "" if part.cuda else " --use_cpu --bf16 false --dtype float32"
     rows = " --per_device_train_batch_size 2 --global_batch_size 4 --num_generations 2 --steps_per_generation 2"
     own = {
-        "sft": "--load_in_4bit --merge_adapter false --num_train_epochs 0.05"
+        "sft": "--load_in_4bit --merge_adapter false --num_train_epochs 0.01 --global_batch_size 4"
         + (" --max_length 256" if part.dry else ""),
-        "grpo": "--max_steps 1"
-        + (rows + " --max_completion_length 8" if part.dry else " --max_completion_length 128"),
+        "grpo": "--max_steps 1" + (rows + " --max_completion_length 8" if part.dry else " --max_completion_length 96"),
     }
     for stage, words in own.items():
         flags = f"{common} {words} --output_dir {part.file.parent}/f-{stage}".split()
@@ -443,13 +455,14 @@ def recipes(part: Part) -> None:
         run, _ = read_run(stage, settings_of(stage, given, flags, recipe), Hardware(1, 80.0))
         command = [sys.executable, "-c", PEAK, str(recipe_script(stage)), "--config", str(recipe), *flags]
         with part.measured(f"{stage}, 4 bit") as found:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-            print(done.stdout, flush=True)
-            peaks = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("peak ")]
-            found |= {"code": done.returncode, "forecast_gib": forecast(run).allocated() / 2**30}
+            found["forecast_gib"] = forecast(run).allocated() / 2**30
+            output = part.file.with_name(f"f-{stage}.log")
+            with output.open("w") as log:
+                found["code"] = subprocess.run(command, stdout=log, stderr=log, check=False).returncode
+            peaks = [line.split()[1] for line in output.read_text().splitlines() if line.startswith("peak ")]
         found["peak_gib"] = int(peaks[-1]) / 2**30 if peaks else None
         part.keep(f"{stage}, 4 bit", found)
-        if done.returncode:
+        if found["code"]:
             raise SystemExit(f"{stage} failed")
 
 
