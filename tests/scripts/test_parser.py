@@ -11,6 +11,7 @@ import pytest
 
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.scripts import ScriptParser, run_script
+from trl_dsmath.scripts.parser import overridden, script_parser
 
 
 @dataclass
@@ -45,6 +46,25 @@ def test_a_name_a_file_and_flags_over_both(folder: Path, tmp_path: Path) -> None
     assert (settings.seed, settings.mode, settings.rewards) == (7, "tool", ["a", "b"])
     with pytest.raises(ConfigError, match=r"--config gpu: no such file.*cpu, paper"):
         _parse(folder, "--config", "gpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("--max_steps 2", {"max_steps": -1, "seed": 1}),
+        ("--num_train_epochs=0.1 --max_length 5", {"num_train_epochs": 3, "seed": 1}),
+        ("--max_steps -1", {"max_steps": -1, "num_train_epochs": 3, "seed": 1}),
+        ("--resume max_steps", {"max_steps": -1, "num_train_epochs": 3, "seed": 1}),
+    ],
+)
+def test_a_flag_that_says_how_long_to_train_takes_the_place_of_the_files(words: str, left: dict[str, int]) -> None:
+    """Its own key stays: argparse puts the flag above it."""
+    assert overridden({"max_steps": -1, "num_train_epochs": 3, "seed": 1}, words.split()) == left
+
+
+def test_two_updates_of_a_recipe_that_counts_epochs() -> None:
+    settings = script_parser("sft").read_settings(["--config", "gpu24", "--max_steps", "2"])
+    assert (settings["max_steps"], settings["num_train_epochs"]) == (2, None)
 
 
 def test_one_key_of_a_section(folder: Path) -> None:

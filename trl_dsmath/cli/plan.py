@@ -82,8 +82,9 @@ def settings_of(stage: str, given: dict[str, Any], flags: list[str], file: Path)
     Raises:
         ConfigError: a key that the stage does not know.
     """
-    from ..scripts.parser import refuse_unknown
+    from ..scripts.parser import overridden, refuse_unknown
 
+    given = overridden(given, flags)
     words = [word.split("=")[0] for word in flags]
     parser = _stage_parser(stage, {*given, *(word.lstrip("-") for word in words)})
     defaults: dict[str, Any] = {}

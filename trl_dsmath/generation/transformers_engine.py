@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROWS_ON_CPU = 64
 FEW_ROWS_ON_CPU = 32  # from here on a row costs as much as the one before it
-MOST_ROWS = 256  # on a GPU with room for more; decoding hardly gets faster beyond it
+MOST_ROWS = 1024  # on a GPU; a 135M model decodes 1,024 rows of 96 tokens on an H100 in the time of 256
 _SHARE_OF_FREE_MEMORY = 0.8
 _LEAVE = 8  # when one row in so many has ended, the ended ones leave and others take their place
 # transformers 4 takes what is left at its default from the model's generation_config.json, unless it is told not to.
@@ -46,7 +46,7 @@ class TransformersSampler(TokenizerMixin):
             Its tokenizer; the side it pads on does not matter.
         batch_size (`int`, *optional*):
             Samples computed at a time. If `None`: 64 on a CPU; on a GPU as many as fit into 80 % of the free memory by
-            the arithmetic of the cache, 256 at most.
+            the arithmetic of the cache, 1,024 at most.
         share_prompt (`bool`, *optional*, defaults to `True`):
             Whether to compute a prompt once for its samples. Switch it off for models that do not work with
             [`~transformers.DynamicCache`] (state-space models).

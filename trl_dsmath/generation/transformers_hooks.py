@@ -38,11 +38,12 @@ class SeededChoice(LogitsProcessor):
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Shapes: `input_ids` (B, T), `scores` (B, V); returns (B, V) with 0 at the chosen token, -inf elsewhere."""
         only = torch.full_like(scores, -torch.inf)
+        self._draws_BT = self._draws_BT.to(scores.device)
         scores_BK, tokens_BK = scores / self._temperature, None
         if self._top_p < 1:
             scores_BK, tokens_BK = nucleus(scores_BK, self._top_p)
         cumulated_BK = scores_BK.double().softmax(dim=-1).cumsum(dim=-1)
-        draw_B = self._draws_BT[:, self._step].to(scores.device) * cumulated_BK[:, -1]
+        draw_B = self._draws_BT[:, self._step] * cumulated_BK[:, -1]
         self._step += 1
         # The first token whose cumulated probability exceeds the draw; never one of probability 0.
         place_B1 = torch.searchsorted(cumulated_BK, draw_B[:, None], right=True).clamp(max=cumulated_BK.shape[-1] - 1)

@@ -25,6 +25,7 @@ _POPULAR = (
     *("learning_rate", "per_device_train_batch_size", "max_length", "use_peft", "load_in_4bit", "use_vllm", "use_cpu"),
     *("eval_strategy", "save_steps", "seed", "report_to", "push_to_hub"),
 )
+_LENGTHS = {"max_steps", "num_train_epochs", "train_tokens"}  # each says how long to train
 _COLUMN = 34  # of the help text
 _TRUTH = {"true", "false", "yes", "no", "t", "f", "y", "n", "0", "1"}
 
@@ -158,6 +159,7 @@ class ScriptParser(TrlParser):
         for name, value in (config.pop("env", None) or {}).items():
             os.environ[name] = str(value)
         words = self._take_sections(words, config)
+        config = overridden(config, words)
         known = {action.dest: action for action in reversed(self._actions) if action.dest != argparse.SUPPRESS}
         for_launcher = {key: value for key, value in config.items() if key not in known}
         refuse_unknown((), for_launcher, known, file)
@@ -291,6 +293,15 @@ def refuse_unknown(flags: Iterable[str], keys: Iterable[str], known: Iterable[st
             raise ConfigError(f"Unknown {place}{name}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
     if (first := next(iter(flags), "--")) and not first.startswith("-"):
         raise ConfigError(f"What does {first!r} belong to? Settings are given as --key value.")
+
+
+def overridden(config: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
+    """A YAML file's settings without what flags override under another name: `--max_steps 2` takes the place of the file's
+    `num_train_epochs`; -1, which is no length, does not."""
+    words = " ".join(flags).replace("=", " ").split()
+    pairs = zip(words, [*words, ""][1:], strict=True)
+    named = {_name_of(word) for word, value in pairs if word.startswith("--") and not value.startswith("-")}
+    return {key: value for key, value in config.items() if key not in _LENGTHS or not named & _LENGTHS - {key}}
 
 
 def without(words: Sequence[str], rest: Sequence[str]) -> list[str]:
