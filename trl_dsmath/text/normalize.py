@@ -61,7 +61,7 @@ _COMMANDS = {
     "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
     "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
     "backslash": "setminus", "smallsetminus": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infin": "infty",
-    "thinspace": "", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
+    "thinspace": "", "bigcup": "cup", "bigcap": "cap", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
     "lvert": "|", "rvert": "|", "percent": "%", "and": "land", "or": "lor",
 }  # fmt: skip
 _TO_CHARACTER = {":", "<", ">", "[", "]", "|", "%", ""}
