@@ -120,6 +120,51 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"30\text{ g}", r"30 \text{ gm}", RIGHT), (r"30\text{ m}", r"30 \text{ gm}", WRONG), ("Ae^{-x/LC}", r"Ae^{-\frac{x}{LC}}", RIGHT), ("Ae^{-x/L C}", r"Ae^{-\frac{xC}{L}}", RIGHT), ("60 km/hr", r"60\text{ km/h}", RIGHT),
         # a differential equation is about what it differentiates
         (r"\frac{dy}{dt}=3x-b", r"\frac{dx}{dt}=3x-b", WRONG), (r"\frac{dy}{dt}=3y-b", r"\frac{dx}{dt}=3x-b", RIGHT),
+        # vectors by their axes, and only those of two or three dimensions
+        ("5", "(5,5)", WRONG), (r"\hat{i}", "(1,0,0,0)", WRONG), (r"2\hat{i}-\hat{k}", "(2,0,-1)", RIGHT), (r"\hat{k}", "(0,1)", WRONG),
+        # residues: a formula with an integer, and which integers
+        (r"n = 4k+1, k \in \mathbb{Z}", r"1 \pmod 4", RIGHT), (r"n = 4k+1, k \in \mathbb{N}", r"1 \pmod 4", WRONG), ("4k+3", r"1 \pmod 4", WRONG),
+        (r"4k \pm 1", r"1, 3 \pmod 4", RIGHT), (r"4k+\frac12", r"\frac12 \pmod 4", WRONG), (r"19 \pmod{12}", r"7 \pmod{12}", RIGHT), (r"7 \pmod{11}", r"7 \pmod{12}", WRONG),
+        (r"5, 1 \pmod 6", r"1, 5 \pmod 6", RIGHT), (r"1 \pmod 6", r"1, 5 \pmod 6", WRONG),
+        # a function by cases against absolute values: its edges count
+        (r"\begin{cases} x-1 & x \ge 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", RIGHT), (r"\begin{cases} x-1 & x > 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", WRONG),
+        (r"\begin{cases} x-1 & x \ge 0 \\ 1-x & x < 0 \end{cases}", "|x-1|", WRONG),
+        # one thing said twice, lists and sets
+        (r"\frac{3}{8} \text{ or } 37.5\%", "0.375", RIGHT), ("5, 5", "5", WRONG), (r"\frac12, \frac13", r"\frac12", WRONG), (r"\{1,1,2\}", r"\{2,1\}", RIGHT),
+        ("1,1,2", "1,2", WRONG), (r"\{1,2\}", "2;1", RIGHT), (r"\langle 1,2 \rangle", "(1,2)", RIGHT), ("2,1", "(1,2)", WRONG), ("y=2, x=1", "1,2", RIGHT),
+        (r"x=\pm 1", "-1, 1", RIGHT),
+        # relations
+        ("y > 3", "x > 3", WRONG), ("2x+2y > 2", "x+y > 1", RIGHT), ("1 < x+y", "x+y > 1", RIGHT), ("x+y < 1", "x+y > 1", WRONG), ("x=2+3=5", "x=5", RIGHT),
+        ("z=2+3=5", "x=5", WRONG), ("x=2+3=5", "x=6", WRONG), ("x^2+y^2=K", "x^2+y^2=C", RIGHT), ("x^2-y^2=K", "x^2+y^2=C", WRONG), (r"2+3=\frac{10}{2}", "2+3=5", RIGHT),
+        # matrices and vectors
+        (r"\begin{pmatrix}1&2&3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG), ("(1,2,3,4)", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG),
+        ("[1,2]", r"\begin{pmatrix}1&2\end{pmatrix}", WRONG), ("(1,2)", r"\begin{pmatrix}1&2\end{pmatrix}", RIGHT),
+        # degrees, roundings, percentages
+        (r"60^\circ", r"\frac{\pi}{3}", RIGHT), (r"60^\circ", r"\frac{\pi}{4}", WRONG), ("0.333333", r"\frac13", RIGHT), ("0.33333", r"\frac13", WRONG),
+        ("0.333335", r"\frac13", WRONG), (r"0.333\dots", r"\frac13", RIGHT), (r"0.33\dots", r"\frac13", WRONG), ("0.000001", r"\frac{1}{1500000}", WRONG),
+        (r"50\%", "0.5", RIGHT), (r"0.5\%", "0.5", WRONG), (r"100\%", "1", RIGHT), ("1", r"1\%", RIGHT), (r"1\%", "1", WRONG), (r"250\%", "2.5", RIGHT),
+        (r"1050\%", "10.5", WRONG), (r"x\%", "x", RIGHT), (r"0\%", "0", RIGHT),
+        # bases
+        ("204", "204_5", RIGHT), ("204_5", "204", WRONG), ("204_{10}", "204", RIGHT), ("-204", "-204_5", RIGHT),
+        # names of constants and parameters
+        (r"2n\pi", r"2k\pi", RIGHT), ("2n", "2k", WRONG), ("Bx+A", "Ax+B", RIGHT), ("B", "A", WRONG), (r"\sin^2 x + C", r"-\cos^2 x + C", RIGHT),
+        (r"\sin^2 x + C", r"\cos^2 x + C", WRONG), (r"\sin^2 x", r"-\cos^2 x + C", WRONG),
+        # words, ratios and times
+        (r"\text{twelve}", "12", RIGHT), ("十二", "12", RIGHT), (r"\text{thirteen}", "12", WRONG), ("6:8", "3:4", RIGHT), ("2:4:6", "1:2:3", RIGHT), ("2:4:7", "1:2:3", WRONG),
+        ("3:45", "1:15", WRONG), (r"\frac34", "3:4", RIGHT), (r"\text{3:45 pm}", "15:45", RIGHT), (r"\text{3:00 am}", r"\text{3:00 pm}", WRONG),
+        (r"\text{12:15 am}", r"\text{12:15 pm}", WRONG),
+        # units of which one is not known contradict the other only by their power or direction
+        (r"5\text{ square units}", r"5\text{ cm}^2", RIGHT), (r"5\text{ units}^2", r"5\text{ units}^3", WRONG), (r"5\text{ km north}", r"5\text{ km south}", WRONG),
+        (r"5\text{ km north}", r"5\text{ km}", RIGHT), (r"1\text{ min}", r"60\text{ s}", RIGHT), (r"1\text{ min}", r"60\text{ m}", WRONG),
+        (r"\pi\text{ rad}", r"180^\circ", RIGHT), (r"4\text{ rad/s}", r"4\text{ s}^{-1}", RIGHT), (r"2\text{ ft}^2", r"288\text{ in}^2", RIGHT), ("5 m", r"5\text{ m}", RIGHT),
+        # inequalities and intervals: two bounds, distances, parts that touch, overlap or come in another order
+        ("x > 1, x < 3", "(1,3)", RIGHT), ("x < 3, x > 1", "(1,3]", WRONG), ("x > 3, x < 1", "(1,3)", WRONG), ("(3,4), (1,2)", r"(1,2) \cup (3,4)", RIGHT),
+        ("(1,3), (2,4)", "(1,4)", WRONG), ("|x-1| < 2", "(-1,3)", RIGHT), ("2 < |x-1|", r"(-\infty,-1) \cup (3,\infty)", RIGHT), (r"|1-2x| \le 3", "[-1,2]", RIGHT),
+        (r"|x-1| \ge 2", r"(-\infty,-1) \cup (3,\infty)", WRONG), (r"[1,2) \cup [2,3]", "[1,3]", RIGHT), (r"[1,2) \cup (2,3]", "[1,3]", WRONG),
+        (r"[1,2] \cup [1,3)", "[1,3)", RIGHT), (r"[1,3) \cup [1,3]", "[1,3]", RIGHT), (r"(0,2) \cup [0,1]", "[0,2)", RIGHT), (r"(0,2] \cup [0,1]", "(0,2]", WRONG),
+        (r"x > 2, x \ne 3", r"(2,3) \cup (3,\infty)", RIGHT), (r"x > 2, x \ne 3", r"(2,\infty)", WRONG), (r"3 \ge x > 1", "(1,3]", RIGHT), (r"3 \ge x > 1", "[1,3)", WRONG),
+        (r"3 \le x", r"[3,\infty)", RIGHT), (r"x \le 3", r"(-\infty,3)", WRONG), (r"\text{all real numbers}", r"(-\infty,\infty)", RIGHT),
+        (r"\mathbb{R} \setminus \{2,1\}", r"(-\infty,1) \cup (1,2) \cup (2,\infty)", RIGHT), ("1 < y < 3", "1 < x < 3", WRONG), (r"x \in \{2,1\}", r"\{1,2\}", RIGHT),
     ],
 )  # fmt: skip
 def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict) -> None:
