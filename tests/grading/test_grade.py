@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from trl_dsmath.errors import DataError
 from trl_dsmath.grading import Verdict, batch, check_golds, grade
+from trl_dsmath.grading.gold import computable, gold_text, parse_gold
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 RIGHT, WRONG, NONE, BAD = Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ANSWER, Verdict.BAD_GOLD
@@ -62,6 +63,7 @@ def test_one_answer_against_one_gold() -> None:
     assert grade(r"\boxed{5}", "5") is RIGHT
     assert grade(r"\boxed{\frac24}", 0.5) is RIGHT
     assert grade("6", "5") is WRONG
+    assert grade("x" * 20_001, "5") is WRONG and grade("x" * 20_002, "5") is NONE  # 20,000 and as many as the gold has
     with pytest.raises(DataError, match="one str for a list of answers"):
         grade(["5", "6"], "56")
 
@@ -157,6 +159,20 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"5\text{ square units}", r"5\text{ cm}^2", RIGHT), (r"5\text{ units}^2", r"5\text{ units}^3", WRONG), (r"5\text{ km north}", r"5\text{ km south}", WRONG),
         (r"5\text{ km north}", r"5\text{ km}", RIGHT), (r"1\text{ min}", r"60\text{ s}", RIGHT), (r"1\text{ min}", r"60\text{ m}", WRONG),
         (r"\pi\text{ rad}", r"180^\circ", RIGHT), (r"4\text{ rad/s}", r"4\text{ s}^{-1}", RIGHT), (r"2\text{ ft}^2", r"288\text{ in}^2", RIGHT), ("5 m", r"5\text{ m}", RIGHT),
+        # what an answer wears: brackets around one, sets of signs, domains, conditions, names
+        (r"\{\pm 2, 0\}", r"\{-2,0,2\}", RIGHT), (r"\begin{pmatrix}5\end{pmatrix}", "5", RIGHT), (r"(\pm 4, 0)", "(4,0), (-4,0)", RIGHT), (r"(\pm 4, 0)", "(4,0), (4,1)", WRONG),
+        (r"\{5\}", "5", RIGHT), (r"\{\}", r"\emptyset", RIGHT), (r"\{n\pi : n \in \mathbb{Z}\}", r"n\pi", RIGHT), (r"A \cap B = \{x \mid x > 2\}", "x > 2", RIGHT),
+        (r"y = \pm 2x", "y=2x, y=-2x", RIGHT), (r"y = \pm 2x", "y=2x, y=-3x", WRONG), (r"\frac{1}{x-1}, x \neq 1", r"\frac{1}{x-1}", RIGHT), (r"5, x \neq 2, -5", "5", RIGHT),
+        ("5 = x", "5", RIGHT), (r"\angle ABC = 30^\circ", r"30^\circ", RIGHT), ("AB = 5", "5", RIGHT), ("x+y = 5", "5", RIGHT), ("2x = 6", "6", WRONG), ("x^2 = 4", "4", WRONG),
+        ("4", "x^2=4", WRONG), ("2x", r"\frac{dy}{dx}=2x", RIGHT), ("2", r"\frac{a}{b}=2", RIGHT), ("5", "2+3=5", RIGHT), ("5", "5=x", RIGHT), ("3+3=5", "5", WRONG),
+        (r"\pi \approx 3.14", "3.14", RIGHT), (r"\sqrt2 \approx 1.9", "1.9", WRONG), ("1, 2", "y=2, x=1", RIGHT),
+        # definitions: derivatives and inverses of the same order
+        ("f'(x)=2x", "f(x)=2x", WRONG), ("y'=2x", "f'(x)=2x", RIGHT), ("f^{-1}(x)=x+1", "f(x)=x+1", WRONG), ("y=x+1", "f^{-1}(x)=x+1", RIGHT),
+        ("f''(x)=2", r"\frac{d^2y}{dx^2}=2", RIGHT), ("f'(x)=2", r"\frac{d^2y}{dx^2}=2", WRONG),
+        # a comma that may part thousands or the items of a list, but no pair
+        ("100200", "100,200", RIGHT), ("100, 200", "100,200", RIGHT), ("100,200", "100, 200", RIGHT), ("(100,200)", "100,200", WRONG), ("200, 100", "100,200", RIGHT),
+        # choices
+        ("A", "B", WRONG), (r"\text{(B) Sb}", "B", RIGHT), ("B, A", "AB", RIGHT), ("3", "B. 3", RIGHT), ("4", "B. 3", WRONG),
         # inequalities and intervals: two bounds, distances, parts that touch, overlap or come in another order
         ("x > 1, x < 3", "(1,3)", RIGHT), ("x < 3, x > 1", "(1,3]", WRONG), ("x > 3, x < 1", "(1,3)", WRONG), ("(3,4), (1,2)", r"(1,2) \cup (3,4)", RIGHT),
         ("(1,3), (2,4)", "(1,4)", WRONG), ("|x-1| < 2", "(-1,3)", RIGHT), ("2 < |x-1|", r"(-\infty,-1) \cup (3,\infty)", RIGHT), (r"|1-2x| \le 3", "[-1,2]", RIGHT),
@@ -185,6 +201,21 @@ def test_check_golds() -> None:
     assert reports[3].note.startswith("words")
     assert reports[4].note == "choice"
     assert reports[7].read_as == "4"
+
+
+def test_text_of_a_gold() -> None:
+    golds = (1e15, 1e16, True, [1, 2], ["4"], [], -2.5, float("inf"), [None], "x")
+    assert [gold_text(gold) for gold in golds] == ["1000000000000000", "1e+16", "True", "1, 2", "4", None, "-2.5", None, None, "x"]  # fmt: skip
+    texts = (" ['3', '4']", "The answer is 5 apples.", "word " * 61 + "the answer is 5", "x" * 99_999)
+    read = [parse_gold(text) for text in texts]
+    assert [gold and gold.text for gold in read] == ["3, 4", "5 apples", "5", "x" * 99_999]
+    assert parse_gold("x" * 100_000) is parse_gold("word " * 61) is None and parse_gold("word " * 60) is not None
+
+
+def test_what_is_worth_the_time_of_a_worker() -> None:
+    worth = ("e", "2" * 59, "x^2" * 30, r"\int x dx", "area 5", "1+" * 200)
+    not_worth = ("abc", "2" * 60, "x^2" * 31, "{x^2", "x^{}", "not 5", "area length 5", "5元", "1+" * 200 + "1")
+    assert [computable(text) for text in worth + not_worth] == [True] * len(worth) + [False] * len(not_worth)
 
 
 @settings(max_examples=300, deadline=None)

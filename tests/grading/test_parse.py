@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from trl_dsmath.grading.equality import equal, linear, proportional, solves
 from trl_dsmath.grading.expressions import TooLarge, Undefined, Unsupported, symbols, value
 from trl_dsmath.grading.latex import parse_expression
+from trl_dsmath.grading.rewrite import branches, matrix_cells, rewrite, system_rows
 from trl_dsmath.grading.shapes import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
 from trl_dsmath.grading.tokens import resolve
 from trl_dsmath.text import normalize
@@ -28,6 +29,8 @@ def tree(text: str):
         (r"\prod_{k=1}^{4} k", "24", ""), (r"|-3|", "3", ""), (r"\lfloor 7/2 \rfloor", "3", ""), ("(1+2)(3+4)", "21", ""),
         (r"5\text{ cm}^2", "5", "cm^2"), (r"30^\circ", "30", "degree"), (r"\$6.50", "13/2", "dollar"), ("12个", "12", "个"), ("3万", "30000", ""),
         ("60 km/h", "60", "km/h"), ("2 hours 30 minutes", "5/2", "hours"), ("1.5 million", "1500000", ""),
+        ("5 ft 6 in", "11/2", "ft"), ("1 day 2 hours 30 min", "53/48", "day"), ("about 5", "5", ""), (r"-\$5", "-5", "dollar"), ("共5", "5", ""), (r"25^\circ C", "25", "°C"),
+        (r"5\text{ kg}\cdot\text{m}", "5", "kg m"), ("15(个)", "15", "个"), (r"5 \frac{\text{miles}}{\text{hour}}", "5", "miles/hour"), (r"5 /\text{hour}", "5", "/hour"),
     ],
 )  # fmt: skip
 def test_numbers(text: str, result: str, unit: str) -> None:
@@ -37,11 +40,16 @@ def test_numbers(text: str, result: str, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [r"5 \text{ or more}", r"\int_0^1 x dx", "2^^3", "(", r"\frac{1}", "+", "", "at least 5", r"\unknown{3}"]
-)
+    "text",
+    [
+        r"5 \text{ or more}", r"\int_0^1 x dx", "2^^3", "(", r"\frac{1}", "+", "", "at least 5", r"\unknown{3}", "1 2", "2^3^2", r"\sum_{k=1} k", r"\sum^{3} k", "大于5",
+        # one more than may be nested, follow each other, or be written out; digits that a base does not have
+        "(" * 25 + "1" + ")" * 25, "-" * 26 + "1", "1" + "/1" * 61, "1" + r"\pm 1" * 61, "1!!!!", "1" * 4001, "1e4001", "12_{37}", "2_2",
+    ],
+)  # fmt: skip
 def test_unsupported(text: str) -> None:
     with pytest.raises(Unsupported):
-        parse_expression(normalize(text))
+        value(tree(text))
 
 
 @pytest.mark.parametrize(
@@ -77,6 +85,10 @@ def test_too_large_is_refused_and_not_computed(text: str) -> None:
         (r"\lceil 7/2 \rceil", "4"), (r"\lfloor \sqrt2 \rfloor", "1"), (r"\lceil \sqrt2 \rceil", "2"), (r"|2-5|", "3"),
         (r"\sum_{k=5}^{4} k", "0"), (r"\prod_{k=5}^{4} k", "1"), (r"\sum_{k=-1}^{1} (k+3)", "9"), (r"\prod_{k=3}^{3} k", "3"),
         (r"\sum_{k=1}^{2001} 1", "2001"), (r"\sum_{k=1}^{3}\sum_{j=1}^{k} j", "10"), ("300%", "3"), ("-(1-3)", "2"),
+        ("(" * 24 + "1" + ")" * 24, "1"), ("-" * 25 + "1", "-1"), ("1" + "/1" * 60, "1"), ("1!!!", "1"), ("1" * 4000, "1" * 4000), ("1e4000", "1" + "0" * 4000),
+        (r"3\frac12+1", "9/2"), (r"3\frac{1}{2}+1", "9/2"), ("3 1/2+1", "9/2"), (r"-3\frac{1}{2}", "-7/2"), (r"2\frac{100000}{100000}", "3"), (r"2\frac{1000000}{100000}", "20"),
+        (r"0.\dot{3}", "1/3"), (r"1.2\overline{34}", "611/495"), ("0.(36)", "4/11"), ("101_2", "5"), ("77_8", "63"), ("10_{36}", "36"), (r"4\cdot -2", "-8"), ("4.5E-2", "9/200"),
+        ("|1-3|*|2|", "4"), ("2|3|", "6"), (r"\frac{1}{2}3", "3/2"), ("[2+3]*2", "10"), ("2 dozen", "24"), ("3亿", "300000000"), ("5 hundred", "500"), ("3 thousand", "3000"),
     ],
 )  # fmt: skip
 def test_exact_values_at_the_edges(text: str, result: str) -> None:
@@ -90,6 +102,8 @@ def test_exact_values_at_the_edges(text: str, result: str) -> None:
         (r"\sqrt2", 1.4142135623730951), (r"\sqrt[3]{-8}", -2), (r"(-8)^{2/3}", 4), (r"(-8)^{1/3}", -2), (r"2^{1/2}", 1.4142135623730951),
         (r"\ln 2", 0.6931471805599453), (r"\log_2 10", 3.3219280948873623), (r"\log_{1/2} 8", -3), (r"\arcsin 1", 1.5707963267948966),
         (r"\coth 1", 1.3130352854993312), (r"0.5!", 0.886226925452758), (r"\binom{1/2}{2}", -0.125), (r"\tan 1", 1.5574077246549023),
+        (r"\sin^2 30^\circ", 0.25), (r"\sin(30^\circ)", 0.5), (r"\cos(60^\circ)^2", 0.25), (r"2\sin 30^\circ\cos 60^\circ", 0.5), (r"\log_2^2 8", 9), (r"\ln^2 e", 1), (r"\ln e^2", 2),
+        (r"\lg 1000", 3), (r"\sin^{-1} 1", 1.5707963267948966), (r"\sqrt[3]{27}", 3), ("e^2", 7.38905609893065), ("2sqrt2", 2.8284271247461903), (r"\sin\frac{\pi}{2}", 1),
     ],
 )  # fmt: skip
 def test_values_at_fifty_digits(text: str, about: float) -> None:
@@ -157,7 +171,7 @@ def test_an_identity_solves_nothing() -> None:
     assert not solves(("sym", "y"), curve, tree("xy-yx"))
     assert not solves(("sym", "y"), curve, tree("xy-4"))
     assert not solves(("sym", "y"), tree("3"), tree("y-3"))  # a number is no curve
-    assert not solves(("sym", "y"), tree("y+x-x"), tree("xy-3"))
+    assert not solves(("sym", "y"), tree(r"\frac{3}{x}+y-y"), tree("xy-3"))
     assert not solves(("sym", "y"), tree(r"\sqrt{x}"), tree("y^2-x"))  # one branch of two
     assert not solves(("sym", "y"), tree("x^{1/2}"), tree("y^2-x"))
     assert not solves(("sym", "y"), curve, tree("x-3"))
@@ -223,6 +237,42 @@ def _show(answer) -> str:
 )  # fmt: skip
 def test_parts_of_a_shape(text: str, parts: str) -> None:
     assert _show(parse_answer(normalize(text))) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "rewritten"),
+    [
+        ("3 (mod 7)", r"3 \pmod 7"), (r"x \equiv 3 \pmod{7}", r"3 \pmod 7"), ("7 R 3", r"7; \text{remainder}; 3"), ("8……2", r"8; \text{remainder}; 2"),
+        ("2:30 p.m.", "2:30 pm"), ("3 PM", "3:00 pm"), (r"1 + x + \dots", "1 + x"), ("C_5^2", r"\binom{5}{2}"), ("C_1^2", "C_1^2"), ("C_2^2", "C_2^2"),
+        ("C_3^3", r"\binom{3}{3}"), ("C_3^4", "C_3^4"), ("C_{n}^{k}", r"\binom{n}{k}"), ("C_{5}^{k}", "C_{5}^{k}"), ("]0, 1]", "(0, 1]"), ("[0,1[", "[0,1)"), ("]0,1[", "(0,1)"),
+        ("[0,1]", "[0,1]"), ("(5 4)(3 1 2)", r"\text{permutation }(1 2 3)(4 5)"), ("1010 base two", "1010_{2}"), (r"12_{\text{seven}}", "12_{7}"), (r"12_{\text{ten}}", "12_{10}"),
+        (r"12_{\text{two}}", "12_{2}"), (r"12_{\text{twelve}}", "12_{12}"), ("(12)_5", "12_5"), (r"(\text{a}3)_{16}", "A3_{16}"), ("3 out of 4", "3/4"), ("3 to 4", "3:4"),
+        (r"\text{the answer is 5}", "5"), (r"\text{the year } 2024", "2024"), (r"\text{The value of x is } 5", "5"), (r"5 \mu\text{m}", r"5 \text{µm}"),
+        (r"5 \text{ k}\Omega", r"5 \text{kΩ}"), (r"5\Omega", r"5 \text{Ω}"), ("9.8 m/s^2", r"9.8 \text{ m/s^2}"), ("根号{x}", r"\sqrt{x}"), ("12 N-m", r"12 \text{N m}"),
+        ("63^\\circ 45'", r"(63 + 45/60 + 0/3600)^\circ"), ("(1) 5 (2) 7", "5; 7"), ("(a) 5, (b) 7", "5; 7"), ("(1) 5 (3) 7", "(1) 5 (3) 7"), ("5 (1) 6 (2)", "5 (1) 6 (2)"),
+        ("(1,2)^T", "(1,2)"), (r"\text{x and y}", r"\text{x} and \text{y}"), ("P: (1,2)", "P(1,2)"), (r"\frac1x \text{ where } x \neq 0", r"\frac1x, x \neq 0"),
+        (r"\frac1x (x \neq 0)", r"\frac1x, x \neq 0"), (r"2n, n \text{ is an integer}", r"2n, n \in \Z"), (r"\text{3 apples}", "3 apples"),
+    ],
+)  # fmt: skip
+def test_rare_forms_are_rewritten(text: str, rewritten: str) -> None:
+    assert " ".join(rewrite(normalize(text)).split()) == rewritten
+
+
+def test_rows_of_environments() -> None:
+    two = r"\begin{pmatrix}1&2\\ \hline 3&4\\ \end{pmatrix}"
+    assert matrix_cells(normalize(two)) == [["1", "2"], ["3", "4"]]
+    assert matrix_cells(normalize(r"\left(\begin{array}{cc}1&2\end{array}\right)")) == [["1", "2"]]
+    assert matrix_cells(r"\begin{pmatrix}1&2\\3\end{pmatrix}") is matrix_cells("1&2") is None
+    rows = r"\\".join(["1&2"] * 200)  # 400 cells are read, 402 are not
+    assert len(matrix_cells(rf"\begin{{matrix}}{rows}\end{{matrix}}") or "") == 200
+    assert matrix_cells(rf"\begin{{matrix}}{rows}\\1&2\end{{matrix}}") is None
+    assert system_rows(r"\begin{aligned} x&=1 \\ &y=2;\\ \end{aligned}") == ["x=1", "y=2"]
+    assert system_rows(r"\begin{aligned} 1 \\ 2\end{aligned}") == ["1", "2"]
+    assert system_rows(r"\begin{cases} 1 \\ 2\end{cases}") is system_rows("x=1") is None
+    cases = r"\begin{cases} x & \text{if } x>0 \\ 0 & \text{otherwise}\end{cases}"
+    assert branches(cases) == [("x", "x>0"), ("0", r"\text{otherwise}")] and system_rows(cases) is None
+    no_function = [r"\begin{cases} x & x>0 \end{cases}", r"\begin{cases} x=2 & x>0 \\ 1 & x<0\end{cases}", r"\begin{cases} x & 1 \\ 2 & x>0\end{cases}", r"\begin{aligned} x & x>0 \\ 0 & x<0\end{aligned}"]  # fmt: skip
+    assert [branches(text) for text in no_function] == [None] * 4
 
 
 def test_units() -> None:
