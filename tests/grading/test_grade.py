@@ -173,6 +173,14 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         ("100200", "100,200", RIGHT), ("100, 200", "100,200", RIGHT), ("100,200", "100, 200", RIGHT), ("(100,200)", "100,200", WRONG), ("200, 100", "100,200", RIGHT),
         # choices
         ("A", "B", WRONG), (r"\text{(B) Sb}", "B", RIGHT), ("B, A", "AB", RIGHT), ("3", "B. 3", RIGHT), ("4", "B. 3", WRONG),
+        # what is too large is compared as it stands
+        ("x=9^{9^{9^9}}", "9^{9^{9^9}}", RIGHT), ("x=9^{9^{9^8}}", "9^{9^{9^9}}", WRONG),
+        # leaves that are read in rare ways
+        (r"20^\circ C", r"20\text{ C}", RIGHT), (r"\$5", r"5\%", WRONG), ("A3_{16}", r"\text{A}3_{16}", RIGHT), ("A4_{16}", "A3_{16}", WRONG), ("2x m", r"2x\text{ m}", RIGHT),
+        ("十二", r"\text{twelve}", RIGHT), ("十三", r"\text{twelve}", WRONG), (r"\text{03:00 pm}", r"\text{3:00 pm}", RIGHT), ("1:2", "1:2:3", WRONG), ("(1,2)", "(1,2,3)", WRONG),
+        (r"x \to \frac42", r"x \to 2", RIGHT), (r"x \to 3", r"x \to 2", WRONG), ("x+y < 1", "x+y = 1", WRONG),
+        (r"A^{-1}=\begin{pmatrix}1&0\\0&2\end{pmatrix}", r"\begin{pmatrix}1&0\\0&2\end{pmatrix}", RIGHT), (r"\text{area} = 5", "5", RIGHT), ("AB = 2+3 = 5", "CD = 5", RIGHT),
+        (r"P(A) = \frac14+\frac14 = \frac12", r"P(B) = \frac12", WRONG), (r"P(A) = \frac14+\frac14 = \frac12", "P(A) = 0.5", RIGHT),
         # inequalities and intervals: two bounds, distances, parts that touch, overlap or come in another order
         ("x > 1, x < 3", "(1,3)", RIGHT), ("x < 3, x > 1", "(1,3]", WRONG), ("x > 3, x < 1", "(1,3)", WRONG), ("(3,4), (1,2)", r"(1,2) \cup (3,4)", RIGHT),
         ("(1,3), (2,4)", "(1,4)", WRONG), ("|x-1| < 2", "(-1,3)", RIGHT), ("2 < |x-1|", r"(-\infty,-1) \cup (3,\infty)", RIGHT), (r"|1-2x| \le 3", "[-1,2]", RIGHT),
@@ -193,6 +201,13 @@ def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict)
 )  # fmt: skip
 def test_a_sentence_that_goes_on_behind_the_formula(text: str, verdict: Verdict) -> None:
     assert grade(text, "9") is verdict
+
+
+def test_long_lists_are_compared_by_their_values() -> None:
+    up, down = (",".join(map(str, numbers)) for numbers in (range(61), range(60, -1, -1)))
+    assert grade(rf"\boxed{{{down}}}", up) is grade(rf"\boxed{{\{{{down},60\}}}}", rf"\{{{up}\}}") is RIGHT
+    others = [down.replace("59", "61"), down.replace("59", "x"), f"{down},60", rf"\{{{down},61\}}"]
+    assert {grade(rf"\boxed{{{other}}}", up) for other in others} == {WRONG}
 
 
 def test_check_golds() -> None:

@@ -13,7 +13,9 @@ _NUMBERS = {word: number for number, word in enumerate(_TO_NINETEEN.split())}
 _NUMBERS |= {word: 10 * number for number, word in enumerate(_TO_NINETY.split(), 2)}
 _LARGE = {"thousand": 1000, "million": 10**6, "billion": 10**9}
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "twelfth": 12, "sixteenth": 16, "twentieth": 20, "hundredth": 100}
-_PARTS |= {word: number for number, word in enumerate("fourth fifth sixth seventh eighth ninth tenth".split(), 4)}
+_PARTS |= {
+    word: number for number, word in enumerate(["fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], 4)
+}
 _PARTS_OF_MANY = {"halves": 2} | {name + "s": size for name, size in _PARTS.items()}
 _WORDS = re.compile(r"[a-z]+(?:[\s-]+[a-z]+){0,12}")
 
