@@ -114,7 +114,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"A^4=\begin{pmatrix}1&8\\0&1\end{pmatrix}", r"\begin{pmatrix}1&8\\0&1\end{pmatrix}", RIGHT), (r"2=\begin{pmatrix}1&8\\0&1\end{pmatrix}", r"\begin{pmatrix}1&8\\0&1\end{pmatrix}", WRONG),
         (r"-\begin{pmatrix}1\\3\end{pmatrix}", r"\begin{pmatrix}-1\\-3\end{pmatrix}", RIGHT), (r"-\begin{pmatrix}1\\3\end{pmatrix}", r"\begin{pmatrix}1\\3\end{pmatrix}", WRONG),
         ("PQ^2 = 50", "50", RIGHT), ("x^2 = 50", "50", WRONG), ("u^2 + 3v = 50", "50", RIGHT), ("u^2 + 3v = 51", "50", WRONG), ("2u = 50", "50", WRONG), ("u^2 + 3v = 50", "2u + 3v = 50", WRONG),
-        (r"2u-v=\begin{pmatrix}6\\5\end{pmatrix}", r"\begin{pmatrix}6\\5\end{pmatrix}", RIGHT), (r"\text{all real numbers except } 7", r"(-\infty,7)\cup(7,\infty)", RIGHT), (r"\overline{BA}", r"\overline{AB}", RIGHT), (r"\overline{AC}", r"\overline{AB}", WRONG), (r"\overrightarrow{BA}", r"\overrightarrow{AB}", WRONG),
+        (r"2u-v=\begin{pmatrix}6\\5\end{pmatrix}", r"\begin{pmatrix}6\\5\end{pmatrix}", RIGHT), (r"\text{all real numbers except } 7", r"(-\infty,7)\cup(7,\infty)", RIGHT), (r"\overline{BA}", r"\overline{AB}", RIGHT), (r"\overline{AC}", r"\overline{AB}", WRONG), (r"\overline{ba}", r"\overline{ab}", WRONG), (r"\overline{CBA}", r"\overline{ABC}", WRONG), (r"\overrightarrow{BA}", r"\overrightarrow{AB}", WRONG),
         # bases: signs, brackets, sums
         ("-121_{4}", "-121_4", RIGHT), ("(-121)_{4}", "-121_4", RIGHT), ("121_4", "-121_4", WRONG), ("-121_5", "-121_4", WRONG), ("(0.101)_2", "0.101_2", RIGHT), ("(0.101)_3", "0.101_2", WRONG),
         ("324_5+112_5=441_5", "441_5", RIGHT), ("324_5+113_5=441_5", "441_5", WRONG),
