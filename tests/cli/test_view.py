@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from trl_dsmath.audit import read_run
+from trl_dsmath.audit.view import make_page
 from trl_dsmath.cli import main
-from trl_dsmath.cli.view import make_page
 
 
 def _write(run: Path, step: int, rows: list[dict[str, Any]]) -> None:
