@@ -63,6 +63,15 @@ def test_the_draw_by_hand(top_p: float, temperature: float, tokens: dict[float, 
     assert (only > -torch.inf).sum() == len(tokens)
 
 
+def test_edges_and_a_large_vocabulary() -> None:
+    """The first token whose cumulated probability exceeds the draw, never one of probability 0; in double precision."""
+    scores = torch.tensor([[0.0, 0.5, 0.5]]).log().repeat(3, 1)
+    choose = SeededChoice([np.array([draw]) for draw in (0.0, 0.5, 1.0)])
+    assert choose(torch.zeros(3, 1, dtype=torch.long), scores).argmax(dim=1).tolist() == [1, 2, 2]  # type: ignore[arg-type]
+    choose = SeededChoice([np.array([0.7 + 2e-6])])
+    assert choose(torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 200_000)).argmax() == 140_000  # type: ignore[arg-type]
+
+
 def test_scores_that_are_no_numbers() -> None:
     with pytest.raises(ConfigError, match="NaN"):
         nucleus(torch.tensor([[0.0, 1.0], [0.0, torch.nan]]), 0.9)

@@ -127,6 +127,21 @@ def test_texts_and_lengths(server: Listener) -> None:
     assert body["top_k"] == 0 and "top_p" not in body and "stop" not in body
 
 
+def test_lengths_are_shared_and_what_was_not_asked_for_is_left_out(server: Listener) -> None:
+    server.respond = lambda i, path, body: chat(body["n"] + 1, usage={"completion_tokens": 10})
+    tokens: list[int] = []
+    (drawn,) = OpenAISampler(server.url, "m").sample([CHAT], DECODING, n=2, watch=Watch(on_tokens=tokens.append))
+    assert [sample.text for sample in drawn] == ["50", "51"] and tokens == [5, 5]
+
+
+def test_samples_come_as_they_are_there(server: Listener) -> None:
+    first = threading.Event()
+    late = lambda: chat(1, "late" if first.wait(10) else "never")  # noqa: E731
+    server.respond = lambda i, path, body: chat(1) if len(body["messages"]) == 1 else late()
+    drawn = OpenAISampler(server.url, "m").sample([CHAT, CHAT * 2], DECODING, watch=Watch(lambda *one: first.set()))
+    assert [row[0].text for row in drawn] == ["50", "late0"]
+
+
 def test_a_server_that_ignores_n_is_asked_for_the_rest(server: Listener) -> None:
     server.respond = lambda i, path, body: chat(1, text=f"{body['seed']}/")
     sampler = OpenAISampler(server.url, "m", concurrency=4)
@@ -191,6 +206,13 @@ def test_ids_need_token_ids(server: Listener, tokenizer: Any) -> None:
     (sample,) = sampler.sample([sampler.encode_prompt("Ada")], DECODING)[0]
     assert server.seen[0][1]["prompt"] == tokenizer("Ada")["input_ids"] and server.seen[0][1]["return_token_ids"]
     assert sample.ids == tuple(ids) and sample.text == tokenizer.decode(ids)
+    for reason, stop, text in (
+        (7, None, tokenizer.decode(ids)),
+        ("8", "8", "?"),
+    ):  # a number is the token that ended it
+        choice["stop_reason"] = reason
+        ((sample,),) = sampler.sample([[5, 6]], DECODING)
+        assert (sample.stop, sample.text, sample.finished) == (stop, text, True)
     del choice["token_ids"]
     with pytest.raises(ConfigError, match=r"no token ids.*engine server"):
         sampler.sample([[5, 6]], DECODING)

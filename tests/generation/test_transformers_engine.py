@@ -5,6 +5,7 @@ import copy
 import weakref
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -159,6 +160,64 @@ def test_samples_are_handed_out_as_they_end(sampler: Any) -> None:
     assert [place for _, place, _ in seen] == [0, 1, 2]
 
 
+def test_as_many_prompts_are_computed_as_the_batch_has_room_for(model: Any, tokenizer: Any) -> None:
+    """5 rows at a time, 4 samples a prompt: two prompts begin with 8 samples, of which 3 wait beside the third prompt."""
+    prompts: list[int] = []
+    logits: list[int] = []
+
+    def count(module: Any, args: Any, named: dict[str, Any], output: Any) -> None:
+        prompts.extend([len(named["input_ids"])] * (named["input_ids"].shape[1] > 1))
+        logits.append(output.logits.shape[1])
+
+    hook = model.register_forward_hook(count, with_kwargs=True)
+    TransformersSampler(model, tokenizer, batch_size=5).sample(PROMPTS[:1] * 4, Decoding(max_new_tokens=1), n=4)
+    hook.remove()
+    assert prompts == [2, 1, 1] and set(logits) == {1}  # of a prompt, no logits but the last token's
+
+
+def test_tensors_are_made_where_the_model_lies(sampler: Any) -> None:
+    """As on a GPU, where what has no device of its own would lie elsewhere."""
+    for decoding in (LONG, Decoding(max_new_tokens=12, seed=3, top_p=0.9, stop=("e",))):
+        expected = sampler.sample(PROMPTS, decoding, n=3)
+        with torch.device("meta"):
+            assert sampler.sample(PROMPTS, decoding, n=3) == expected
+
+
+def test_rows_that_fit_a_gpu_by_hand(
+    sampler: Any, model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3 layers x 2 (keys, values) x 2 heads of 8 numbers of 2 bytes: 192 bytes a token, and 40 bytes a logit."""
+    assert (sampler.rows_at_once, sampler._rows_that_fit(10)) == (32, 64)  # on a CPU
+    assert TransformersSampler(model, tokenizer, batch_size=5).rows_at_once == 5
+    with pytest.raises(ConfigError, match="batch_size must be at least 1"):
+        TransformersSampler(model, tokenizer, batch_size=0)
+    config = SimpleNamespace(num_attention_heads=4, hidden_size=32, num_hidden_layers=3, vocab_size=10)
+    config.get_text_config = lambda: config
+    sampler._model = SimpleNamespace(device=torch.device("cuda"), dtype=torch.bfloat16, config=config)
+    memory = {"mem_get_info": (10_000, 99_999), "memory_reserved": 7_000, "memory_allocated": 3_600}
+    for name in memory:
+        monkeypatch.setattr(torch.cuda, name, lambda device, name=name: memory[name])
+    assert sampler.rows_at_once == 1024
+    assert sampler._rows_that_fit(5) == 4  # 10,720 bytes / (5 x 384 + 400): as many keys as queries
+    config.num_key_value_heads = 2
+    assert sampler._rows_that_fit(5) == 7  # 10,720 / (5 x 192 + 400)
+    config.head_dim = 16
+    assert sampler._rows_that_fit(5) == 4  # 10,720 / (5 x 384 + 400)
+    for free, rows in ((0, 1), (10**9, 1024)):
+        memory["mem_get_info"] = (free, 0)
+        memory["memory_reserved"] = 3_600
+        assert sampler._rows_that_fit(5) == rows
+
+
+def test_end_tokens_and_padding_of_a_model_that_names_none(model: Any, tokenizer: Any) -> None:
+    bare, plain = copy.copy(model), copy.deepcopy(tokenizer)
+    plain.pad_token = plain.eos_token = None
+    for ends, found, pad in ((None, [], 0), ([9, 7], [7, 9], 7), (8, [8], 8)):
+        bare.generation_config = None if ends is None else GenerationConfig(eos_token_id=ends)
+        sampler = TransformersSampler(bare, plain)
+        assert (sampler._ends, sampler._pad) == (found, pad)
+
+
 def test_prompts_of_one_token(model: Any, tokenizer: Any, sampler: Any) -> None:
     greedy = Decoding(max_new_tokens=8, temperature=0.0)
     for prompts in ([[5]], [[5], sampler.encode_prompt(PROMPTS[0])]):
@@ -304,6 +363,7 @@ def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: A
     kept = own.to_dict()
     try:
         own.temperature, own.top_k, own.top_p, own.do_sample, own.repetition_penalty = 0.1, 1, 0.1, True, 5.0
+        own.no_repeat_ngram_size = 1
         assert _ids(TransformersSampler(model, tokenizer).sample(PROMPTS, LONG, n=2)) == expected
     finally:
         model.generation_config = GenerationConfig.from_dict(kept)

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +11,30 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from step_runs import Recording, config, outcome_digits, prompts, save_model, step_digits, step_width
+from step_runs import (
+    Recording,
+    config,
+    outcome_digits,
+    prompts,
+    save_model,
+    step_digits,
+    step_digits_later,
+    step_width,
+    tokenizer,
+)
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from trl_dsmath import StepGRPOConfig, StepGRPOTrainer
+from trl_dsmath import DeepSeekMathGRPOTrainer, StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.errors import ConfigError, DataError
-from trl_dsmath.grpo.step_rewards import check_scores, listing, score_columns, step_metrics, weighted_rewards
+from trl_dsmath.grpo.step_rewards import (
+    StepRewardFunctions,
+    check_scores,
+    listing,
+    score_columns,
+    step_metrics,
+    weighted_rewards,
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +93,41 @@ def test_arguments_are_refused(arguments: dict, settings: dict, message: str, mo
     arguments = {"reward_funcs": outcome_digits, "step_reward_funcs": step_digits, **arguments}
     with pytest.raises(ConfigError, match=message):
         StepGRPOTrainer(model, args=config(tmp_path, **settings), train_dataset=prompts(8), **arguments)
+
+
+def test_every_argument_reaches_trls_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict] = []
+
+    def trls(self: Any, model: Any, **named: Any) -> None:
+        seen.append({"model": model, **named})
+        self.processing_class = SimpleNamespace(tokenizer=tokenizer())  # a processor holds the tokenizer
+
+    monkeypatch.setattr(DeepSeekMathGRPOTrainer, "__init__", trls)
+    args = config(tmp_path, drift_window=0, multi_objective_aggregation="normalize_then_sum")
+    names = (
+        "train_dataset",
+        "eval_dataset",
+        "processing_class",
+        "reward_processing_classes",
+        "callbacks",
+        "optimizers",
+    )
+    given = {
+        name: name for name in (*names, "quantization_config", "peft_config", "rollout_func", "reward_funcs", "new")
+    }
+    trainer = StepGRPOTrainer("m", step_reward_funcs=step_digits, args=args, **given)
+    assert seen == [{"model": "m", "args": args, **given}]
+    assert (trainer.process_weight, trainer.outcome_weight, trainer.drift) == (1.0, 1.0, None)
+    for nothing in (None, []):
+        alone = StepGRPOTrainer("m", nothing, step_digits, args)
+        assert seen.pop()["reward_funcs"] == alone.lowest_step_score and alone.outcome_weight == 0.0
+    monkeypatch.setattr(
+        "trl_dsmath.grpo.step_trainer.StepGRPOConfig.__init__",
+        lambda self, folder: vars(self).update(vars(args) | {"output_dir": folder}),
+    )
+    for model in ("owner/name", SimpleNamespace(config=SimpleNamespace(_name_or_path="owner/name"))):
+        StepGRPOTrainer(model, step_reward_funcs=step_digits)
+        assert seen.pop()["args"].output_dir == "name-StepGRPO"
 
 
 def test_trls_own_config_is_refused(model: str, tmp_path: Path) -> None:
@@ -350,6 +403,20 @@ def test_listing_and_metrics_by_hand() -> None:
     }
     rewards = torch.tensor([[1.0, math.nan], [math.nan, math.nan], [0.5, 2.0]])
     assert weighted_rewards(rewards, torch.tensor([2.0, 0.5])) == [2.0, None, 2.0]
+
+
+def test_functions_are_timed_under_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[str] = []
+
+    @contextmanager
+    def note(trainer: object, name: str) -> Iterator[None]:
+        timed.append(name)
+        yield
+
+    monkeypatch.setattr("trl_dsmath.grpo.step_rewards.profiling_context", note)
+    functions = StepRewardFunctions([step_digits_later, step_width, step_digits_later])
+    assert functions(None, [["12", "4"]], print) == [[[0.3, 0.4]], [[2.0, 1.0]], [[0.3, 0.4]]]  # type: ignore[arg-type]
+    assert timed == ["step_width", "asynchronous step rewards"]
 
 
 GAPS = [[0.25, None], [], [None], [0.123456]]

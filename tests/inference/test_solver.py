@@ -11,6 +11,7 @@ import pytest
 from trl_dsmath.data.benchmarks import Problem
 from trl_dsmath.data.prompts import COT_EN, COT_ZH, PLAIN_PROMPT, TOOL_EN
 from trl_dsmath.errors import ConfigError, DataError
+from trl_dsmath.generation import SamplerConfig
 from trl_dsmath.grading.votes import AnswerClass, Vote
 from trl_dsmath.inference import EvaluateConfig, SolveConfig, Solver, plan, summary_of_answers
 from trl_dsmath.inference.solution import Solution, SolvedSample, score_steps
@@ -95,6 +96,35 @@ def test_many_questions_are_drawn_together(scripted) -> None:
         solver(["1?", " "])
 
 
+@pytest.mark.parametrize(("rows", "calls", "drawn"), [(12, 2, 24), (24, 2, 28), (100, 1, 32)])
+def test_an_engine_with_room_draws_more_at_a_time(rows: int, calls: int, drawn: int, scripted) -> None:
+    """`a` is unanimous, `b` undecided to the end: the room is shared by the questions that still draw."""
+    sampler = scripted(lambda prompt, index: f"\\boxed{{{index % 2 if prompt[0] == 'b' else 7}}}")
+    sampler.rows_at_once = rows
+    one, two = Solver(sampler, n=16)(["a", "b"])
+    assert (len(sampler.decodings), len(sampler.asked)) == (calls, drawn)
+    assert (one.answer, two.answer, len(two.samples)) == ("7", "0", 16)
+    sampler.asked.clear()
+    assert len(Solver(sampler, n=16)("a").samples) == min(rows, 16)  # 8 would do
+
+
+def test_a_model_by_its_name_is_loaded_as_the_settings_need(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple] = []
+    made = scripted(lambda prompt, index: "\\boxed{2}")
+    monkeypatch.setattr("trl_dsmath.inference.solver.load_sampler", lambda *given: seen.append(given) or made)
+    options = {"mode": "tool", "n": 4, "max_new_tokens": 9}
+    solver = Solver.from_pretrained("m", engine="vllm", notify=print, dtype="float32", **options)
+    ((config, *rest),) = seen
+    assert config == SamplerConfig("m", engine="vllm", dtype="float32") and rest == [True, 9, 4, print]
+    assert (solver.sampler, solver.settings) == (made, SolveConfig(**options))
+    assert solver.identity == config.identity(True) != Solver(made, n=1).identity == "scripted"
+    weighted = Solver.from_pretrained(config, scorer, settings=SolveConfig(n=2, vote="weighted"))
+    assert weighted.step_scorer is scorer and seen[1][1:] == (False, 1024, 2, None)
+    with pytest.raises(ConfigError, match="needs scores"):
+        Solver.from_pretrained("m", vote="weighted")
+    assert len(seen) == 2  # refused before anything is loaded
+
+
 def test_what_was_cut_off_has_an_answer_only_in_a_box(scripted) -> None:
     replies = ["The answer is 12~", "so \\boxed{7} and~", "within \\boxed{}. So the answer is 1~"]
     sampler = scripted(lambda prompt, index: replies[index])
@@ -141,6 +171,22 @@ def test_weighted_vote_and_best_of_n(scripted) -> None:
     assert last.answer == "3"  # 0.2 + 0.9 against 0.8
     product = Solver(sampler, step_scorer=scorer, n=3, vote="best_of_n", aggregation="product")("?")
     assert product.samples[2].score == pytest.approx(0.72)
+
+
+def test_a_score_of_0_is_no_weight(scripted) -> None:
+    for votes, replies, answer, chosen in (
+        (("weighted", "best_of_n"), ["p0 \\boxed{3}", "p0 \\boxed{3}", "p1 \\boxed{4}"], "4", 2),
+        (("majority",), ["p0 \\boxed{3}", "p2 \\boxed{3}", "p1 \\boxed{4}"], "3", 1),
+    ):
+        for vote in votes:
+            sampler = scripted(lambda prompt, index, replies=replies: replies[index])
+            seen: list[tuple] = []
+            solver = Solver(sampler, step_scorer=scorer, n=3, vote=vote, adaptive="off")
+            ((_, solution),) = solver.solve(["?"], on_samples=lambda *one, seen=seen: seen.append(one))
+            assert (solution.answer, solution.chosen) == (answer, chosen)
+            assert seen == [(0, 0, solution.samples)]  # together, with their scores
+    silent = Solver(scripted(lambda *_: "p3"), step_scorer=scorer, n=2, vote="best_of_n")("?")
+    assert (silent.answer, silent.chosen, silent.text) == (None, None, "p3")
 
 
 def test_scores_are_weights_between_0_and_1(scripted) -> None:
@@ -249,6 +295,7 @@ def test_a_file_is_continued_by_the_library_alone(scripted, tmp_path: Path) -> N
     assert Solver(again, n=4).solve_file(questions) == rows
     assert again.asked == [("2?" + COT_EN, 1)]
     assert samples.read_text() == whole
+    assert Solver(again, n=4, problems_at_once=1).solve_file(questions) == rows  # no answer depends on it
     with pytest.raises(ConfigError, match=r"temperature 0\.6 \(now 0\.7\)"):
         Solver(again, n=4, temperature=0.7).solve_file(questions)
 

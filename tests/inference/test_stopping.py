@@ -1,6 +1,7 @@
 """Stopping early: the exact rule never changes the answer, and draws no sample in vain."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -27,13 +28,21 @@ def test_a_rival_that_can_tie() -> None:
     late, early = AnswerClass("a", (1,), 5.0), AnswerClass("b", (0,), 3.0)
     assert not decided([late, early], 2)  # 5 : 5, and `b` came first
     assert decided([late, early], 1)
+    # The first member counts, not the last.
+    leader, rival = AnswerClass("a", (0, 7), 5.0), AnswerClass("b", (1, 6), 3.0)
+    assert decided([leader, rival], 2) and not decided(
+        [replace(leader, members=(1, 7)), replace(rival, members=(0, 6))], 2
+    )
+    assert decided([], 0) and not decided([], 1)  # no answer yet: any can win
+    assert decided(classes(3, 1), 4, most=0.5) and not decided(classes(3, 1), 4, most=1.0)
 
 
 def test_rounds_by_hand() -> None:
     # 20 : 8 after 33 of 64, 31 left: 10 more for the leader make 30 : 8 with 21 left, 29 >= 8 + 21 ... the tie is won.
     assert next_round(classes(20, 8), 33, 64, "exact") == 10
     assert next_round(classes(20, 8), 33, 64, "off") == 31
-    assert next_round(classes(1, 1), 2, 2, "exact") == 0
+    assert next_round(classes(1, 1), 2, 2, "exact") == next_round(classes(1, 1), 2, 2, "off") == 0
+    assert next_round([], 4, 8, "exact") == 2  # four without an answer: 2 of the 4 left may decide
 
 
 @pytest.mark.parametrize("weighted", [False, True])

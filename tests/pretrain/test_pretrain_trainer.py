@@ -10,6 +10,7 @@ import pytest
 import torch
 from datasets import Dataset
 from transformers import set_seed
+from trl import SFTTrainer
 
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.pretrain import PretrainConfig, PretrainTrainer, Source
@@ -110,6 +111,17 @@ def test_sources_need_a_length_and_one_reader(texts: Path, tiny: Path, tmp_path:
     trainer = make(texts, tiny, tmp_path, data_seed=5, seed=6)
     assert (trainer.mixture.seed, trainer.mixture.snapshot_every) == (5, 8)
     assert make(texts, tiny, tmp_path, seed=6).mixture.seed == 6
+
+
+def test_every_argument_reaches_trls_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict] = []
+    monkeypatch.setattr(SFTTrainer, "__init__", lambda self, **named: seen.append(named))
+    args = PretrainConfig(str(tmp_path), **SETTINGS)
+    names = ("data_collator", "eval_dataset", "processing_class", "compute_metrics", "callbacks", "optimizers")
+    given = {name: name for name in (*names, "quantization_config", "peft_config", "formatting_func", "new")}
+    given |= {"model": "m", "args": args, "train_dataset": Dataset.from_list([{"text": "a"}])}
+    PretrainTrainer(**given)
+    assert seen == [given]
 
 
 def test_a_plain_data_set_is_wrapped_as_trl_does(tiny: Path, texts: Path, tmp_path: Path) -> None:

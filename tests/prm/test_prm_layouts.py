@@ -202,6 +202,13 @@ def test_a_tag_that_the_tokenizer_glues_to_what_follows_is_refused() -> None:
     assert at == len(before.encode(f"{QUESTION} "))
 
 
+def test_an_added_token_that_is_not_special_stays_in_a_step() -> None:
+    """As `<think>` of Qwen3: of a policy's text, control tokens alone are dropped."""
+    tokenizer = _glued("<think>")
+    (ids,) = (StepEncoder("math_shepherd", tokenizer)(QUESTION, ["<think>1"]).input_ids,)
+    assert ids == tokenizer.encode(f"{QUESTION} <think>1 ки") and tokenizer.convert_tokens_to_ids("<think>") in ids
+
+
 def test_a_tokenizer_without_plus_is_refused() -> None:
     tokenizer = _glued("a +")
     with pytest.raises(ConfigError, match=r"no token for \+ or -"):

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaForTokenClassification
 
 from trl_dsmath import load_step_scorer
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.prm import StepScorer
 from trl_dsmath.prm.encoding import collate
 from trl_dsmath.prm.layouts import LAYOUTS
-from trl_dsmath.prm.readout import step_logits
+from trl_dsmath.prm.readout import StepBias, step_logits
 
 PROMPTS = ["is 1 a step?", "next", [{"role": "user", "content": "good?"}], "bad"]
 STEPS = [["step 1\n", "next 2\n", "3"], ["4" * 30], [], ["5", "6", "7", "8", "9 is good"]]
@@ -86,7 +87,12 @@ def test_a_step_beyond_max_length_is_zero_and_counted(scorers: dict[str, StepSco
 def test_name_length_and_pickle(scorers: dict[str, StepScorer], causal: Path) -> None:
     scorer = scorers["likelihood"]
     assert scorer.__name__ == causal.name
-    assert load_step_scorer(str(causal), layout="math_shepherd").max_length == 256  # what the model can read
+    plain = load_step_scorer(f"{causal}/", layout="math_shepherd")
+    assert (plain.__name__, plain.max_length, plain.batch_size) == (causal.name, 256, 16)  # what the model can read
+    assert StepScorer(plain.model, plain.encoder.tokenizer, "math_shepherd").batch_size == 16
+    assert (
+        load_step_scorer(str(causal), layout="rlhflow", max_length=9, batch_size=2, step_separator="#").max_length == 9
+    )
     copy = pickle.loads(pickle.dumps(scorer))
     assert copy(PROMPTS, steps=STEPS) == scorer(PROMPTS, steps=STEPS)
     assert "steps" in inspect.signature(scorer).parameters
@@ -122,6 +128,33 @@ def test_a_scorer_neither_trains_nor_drops(scorers: dict[str, StepScorer]) -> No
     scorer(["a"], steps=[["1"]])
     hook.remove()
     assert seen == [False]
+
+
+def test_tensors_are_made_where_the_batch_lies(scorers: dict[str, StepScorer]) -> None:
+    """As on a GPU, where what has no device of its own would lie elsewhere."""
+    for layout, scorer in scorers.items():
+        batch = collate([vars(scorer.encoder(*pair)) for pair in zip(PROMPTS[:2], STEPS[:2], strict=True)], 0)
+        arguments = (LAYOUTS[layout].head, batch, scorer.signs, getattr(scorer.model, "step_bias", None))
+        expected = step_logits(scorer.model, *arguments)
+        with torch.device("meta"):
+            assert torch.equal(step_logits(scorer.model, *arguments), expected)
+
+
+def test_each_process_scores_on_its_own_gpu(classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(LlamaForTokenClassification, "to", lambda model, device: chosen.append(device) or model)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    load_step_scorer(str(classifier))
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    load_step_scorer(str(classifier))
+    load_step_scorer(str(classifier), device="cpu")
+    assert chosen == ["cuda:0", "cuda:2", "cpu"]
+
+
+def test_the_bias_is_added_and_its_weight_is_a_tenth_of_it() -> None:
+    bias = StepBias(2.5)
+    assert bias(torch.tensor([1.0, -4.0])).tolist() == [3.5, -1.5] and bias.weight.item() == 0.25
 
 
 def test_an_unknown_model_names_the_layouts(causal: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from trl_dsmath.data.precision import fast_bf16
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.paper import REWARD_MODEL
 from trl_dsmath.prm.encoding import NO_LABEL
+from trl_dsmath.prm.metrics import compute_step_metrics
 from trl_dsmath.prm.models import load_model
 
 FORMS = ["token_classification", "causal", "likelihood"]
@@ -233,6 +234,51 @@ def test_unlabelled_steps_and_last_step_only(classifier: Path, toy: Dataset, sma
     assert trainer.prepared["train"].report() == "400 rows used, 0 dropped"
     evaluated = next(iter(trainer.get_eval_dataloader()))
     assert (evaluated["labels"] != NO_LABEL).sum() == sum(map(len, toy.select(range(8))["labels"]))
+
+
+def test_several_evaluation_sets_dropout_and_a_card_without_names(classifier: Path, toy: Dataset, small: dict) -> None:
+    parts = {"easy": toy.select(range(3)), "hard": toy.select(range(3, 8))}
+    trainer = PRMTrainer(str(classifier), PRMConfig(**small), train_dataset=toy.select(range(4)), eval_dataset=parts)
+    assert {name: part.rows for name, part in trainer.prepared.items()} == {"train": 4, "easy": 3, "hard": 5}
+    assert trainer.model.dropout.p == 0.0 and trainer.model.dtype == torch.float32
+    assert {"trl", "trl-dsmath", "prm"} <= set(trainer.model.model_tags)
+    kept = PRMTrainer(str(classifier), PRMConfig(**small, disable_dropout=False), train_dataset=toy.select(range(4)))
+    assert kept.model.dropout.p == 0.1  # the model's own
+    card = Path(small["output_dir"]) / "README.md"
+    trainer.create_model_card(tags=["prm", "mine"])
+    assert card.read_text().startswith(
+        "---\nlibrary_name: transformers\nmodel_name: out\ntags:\n- trl\n- trl-dsmath\n- prm\n- mine\n---\n\n# out\n"
+    )
+    assert "datasets" not in card.read_text() and "Held-out" not in card.read_text()
+    trainer.state.log_history = [{"eval_loss": 2.0}, {"eval_loss": 1.0, "eval_auroc": 0.75}, {"loss": 1.0}]
+    trainer.create_model_card()
+    assert "Held-out metrics" in card.read_text() and "0.7500" in card.read_text()  # the last ones
+
+
+def test_every_argument_reaches_the_trainer(
+    causal: Path, small: dict, tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict] = []
+
+    def init(trainer: Trainer, **named: object) -> None:
+        seen.append(named)
+        trainer.is_fsdp_enabled = False
+
+    monkeypatch.setattr(Trainer, "__init__", init)
+    monkeypatch.setattr(
+        "trl_dsmath.prm.trainer.PRMConfig", lambda folder: PRMConfig(**{**small, "output_dir": folder})
+    )
+    given = {name: name for name in ("compute_metrics", "callbacks", "optimizers")}
+    model = AutoModelForTokenClassification.from_pretrained(causal, num_labels=2)
+    PRMTrainer(model, processing_class=tokenizer, **given)
+    (named,) = seen
+    assert (named["args"].output_dir, named["model"], named["processing_class"]) == ("causal-PRM", model, tokenizer)
+    assert {name: named[name] for name in given} == given
+    assert named["data_collator"].keywords == {"pad_token_id": tokenizer.pad_token_id}
+    model.config._name_or_path = ""
+    PRMTrainer(model, processing_class=tokenizer)
+    assert seen[1]["args"].output_dir == "model-PRM" and seen[1]["optimizers"] == (None, None)
+    assert seen[1]["compute_metrics"] is compute_step_metrics
 
 
 def test_wrong_models_and_data_are_refused(causal: Path, classifier: Path, toy: Dataset, small: dict) -> None:

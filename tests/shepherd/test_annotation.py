@@ -1,5 +1,7 @@
 """Annotation with a scripted engine: labels by hand, what is shared, what is saved, what goes wrong."""
 
+import contextlib
+import hashlib
 import inspect
 import itertools
 import json
@@ -13,6 +15,7 @@ import pytest
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.generation import Decoding
 from trl_dsmath.shepherd import AnnotateConfig, annotate
+from trl_dsmath.shepherd.problems import Problem, read_problems
 from trl_dsmath.text.steps import split_steps
 
 RIGHT, WRONG = "so \\boxed{7}", "so \\boxed{8}"
@@ -185,6 +188,71 @@ def test_problems_are_known_by_their_number_or_by_prompt_and_gold(scripted: Any,
     assert sorted(names) == [("0", 0), ("6444d3b7bb0dfcc3", 0), ("6444d3b7bb0dfcc3", 1), ("7", 0)]
 
 
+def test_rows_that_are_read_and_passed_over() -> None:
+    given = {"id": 1, "prompt": "Q:", "gold": 7}
+    forms = (
+        {"completions": ["a"]},
+        {"completions": "a"},
+        {"completions": [1]},
+        {"completion": []},
+        {"completion": ["a"]},
+    )
+    read = read_problems(
+        [{**given, **form} for form in (*forms, {"completion": [{"content": "b\nc"}]}, {"completion": 7})]
+    )
+    assert read.problems == [Problem("1", "Q:", "7", {0: ["a"], 5: ["b\n", "c"]})]  # a number never moves
+    assert read.skipped == {"no steps": [1, 2, 3, 4, 6]}
+    read = read_problems([given, given, {**given, "id": 2}])
+    assert read.problems == [Problem(name, "Q:", "7") for name in "12"]
+    assert read.report() == "2 problems, 1 rows skipped; the same problem again: 1 (row 1)"
+    # Messages are named by their content, whatever the order of its keys.
+    chats = [[{"role": "user", "content": "三?"}], [{"content": "三?", "role": "user"}]]
+    (chat,) = read_problems([{"prompt": prompt, "gold": "3", "completion": "3"} for prompt in chats]).problems
+    assert (
+        chat.id == hashlib.blake2b('[[{"content": "三?", "role": "user"}], "3"]'.encode(), digest_size=8).hexdigest()
+    )
+    with pytest.raises(DataError, match="there is none"):
+        read_problems([])
+
+
+def test_the_record_names_what_labels_depend_on() -> None:
+    plain = AnnotateConfig(mode="soft", num_rollouts=2, max_new_tokens=9, temperature=0.5, top_p=0.9, seed=4).record(
+        "m", False
+    )
+    assert plain == {
+        "mode": "soft", "num_rollouts": 2, "max_new_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": [], "seed": 4,
+        "sampler": "m",
+    }  # fmt: skip
+    other = {"step_separator": "; ", "answer_filter": "flexible", "stop": ["\n\n"]}
+    ours = AnnotateConfig(**other).record("m", True)
+    assert {name: ours[name] for name in (*other, "num_solutions")} == {**other, "num_solutions": 15}
+
+
+def test_the_bar_counts_solutions(scripted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bar(contextlib.nullcontext):
+        def __init__(self, **named: Any) -> None:
+            super().__init__(self)
+            self.named, self.count, self.texts = named, 0, []
+            bars.append(self)
+
+        def update(self, count: int) -> None:
+            self.count += count
+
+        def set_postfix_str(self, text: str) -> None:
+            self.texts.append(text)
+
+    bars: list[Bar] = []
+    monkeypatch.setattr("trl_dsmath.shepherd.annotation.tqdm", Bar)
+    rows = [ROW, {**ROW, "completions": ["a\n", RIGHT]}]
+    for part in (rows[:1], rows):
+        annotate(part, scripted(_by_outcomes(OUTCOMES)), tmp_path / "given.jsonl")
+    silent = scripted(lambda prefix, index: "" if index else RIGHT)
+    annotate([{"prompt": "Q:", "gold": 7}], silent, tmp_path / "drawn.jsonl", num_solutions=3, progress=False)
+    shown = [(bar.named["total"], bar.named["initial"], bar.count, bar.named["disable"]) for bar in bars]
+    assert shown == [(1, 0, 1, False), (2, 1, 1, False), (3, 0, 3, True)]
+    assert (bars[0].texts[-1], bars[1].texts) == ("16 rollouts", ["2 rollouts"])
+
+
 def test_cut_off_rollouts(scripted: Any, tmp_path: Path) -> None:
     """A complete box counts though the sample was cut off; half a sentence does not."""
     sampler = scripted(lambda prefix, index: "the answer is 7~" if prefix == "Q:a\n" else "\\boxed{7} and~")
@@ -286,6 +354,9 @@ def test_rows_that_cannot_be_used_are_counted(scripted: Any, tmp_path: Path) -> 
         ({"mode": "median"}, "hard, soft, first_error"),
         ({"num_rollouts": 0}, "num_rollouts must be at least 1"),
         ({"rollout_batch_size": 0}, "rollout_batch_size"),
+        ({"num_solutions": 0}, "num_solutions must be at least 1"),
+        ({"problems_at_once": 0}, "problems_at_once must be at least 1"),
+        ({"answer_filter": "strict"}, "stated or flexible"),
         ({"step_separator": ""}, "step_separator is empty"),
         ({"decoding": Decoding(temperature=0.0)}, "temperature above 0"),
     ],

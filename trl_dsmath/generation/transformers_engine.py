@@ -189,15 +189,13 @@ class TransformersSampler(TokenizerMixin):
             length,
             enough,
             watch.on_tokens,
+            batch.ids_BT.device,
         )
         config = GenerationConfig(
             max_new_tokens=decoding.max_new_tokens - min(written),
             do_sample=False,  # the choice above leaves one token
             num_beams=1,
             # Written out, because what is left out comes from the model's own generation_config.json.
-            temperature=1.0,
-            top_p=1.0,
-            top_k=50,
             repetition_penalty=1.0,
             no_repeat_ngram_size=0,
             use_cache=True,

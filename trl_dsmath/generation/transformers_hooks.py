@@ -107,6 +107,8 @@ class RowEnds(StoppingCriteria):
             Ended rows at which all stop, so that others can take their place.
         on_tokens (`Callable`, *optional*):
             Called with a number of new tokens now and then.
+        device (`torch.device`, *optional*):
+            Where the model writes. If `None`, torch's default.
     """
 
     def __init__(
@@ -119,29 +121,26 @@ class RowEnds(StoppingCriteria):
         prompt_length: int,
         enough: int,
         on_tokens: Callable[[int], None] | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.stops: list[bool] = [False] * len(written)  # by a stop string
-        self.ends_B = torch.zeros(len(written), dtype=torch.long)  # new tokens of this call; 0: goes on
+        self.ends_B = torch.zeros(len(written), dtype=torch.long, device=device)  # new tokens of this call; 0: goes on
         self._written = list(written)
-        self._written_B = torch.tensor(written)
+        self._written_B = torch.tensor(written, device=device)
         self._longest = longest
-        self._end_tokens = torch.tensor(ends, dtype=torch.long)
+        self._end_tokens = torch.tensor(ends, dtype=torch.long, device=device)
         self._stop = tuple(stop)
         self._decode = decode
         self._prompt_length = prompt_length
         self._enough = enough
         self._on_tokens = on_tokens
-        self._new = torch.zeros((), dtype=torch.long)
+        self._new = torch.zeros((), dtype=torch.long, device=device)
         # A token has at least one byte; some more, because the first ones may be halves of a character.
         self._window = max((len(text.encode()) for text in stop), default=0) + 4
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object) -> torch.BoolTensor:
         """Shapes: `input_ids` (B, T); returns (B,)."""
-        device = input_ids.device
         new = input_ids.shape[1] - self._prompt_length
-        if new == 1:
-            for name in ("ends_B", "_written_B", "_end_tokens", "_new"):
-                setattr(self, name, getattr(self, name).to(device))
         open_B = self.ends_B == 0
         self._new += open_B.sum()
         ended_B = torch.isin(input_ids[:, -1], self._end_tokens) | (self._written_B + new >= self._longest)

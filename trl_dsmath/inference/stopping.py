@@ -58,11 +58,9 @@ def next_round(classes: Sequence[AnswerClass], drawn: int, total: int, rule: Ada
     in vain, and the rounds are as large as they can be.
     """
     left = total - drawn
-    if left <= 0:
-        return 0
     if rule == "off":
         return left
-    if drawn and _over(classes, left, rule, most):
+    if _over(classes, left, rule, most):
         return 0
     return next(
         (more for more in range(1, left) if _over(_all_for_leader(classes, more, most), left - more, rule, most)), left

@@ -183,7 +183,7 @@ class PRMTrainer(Trainer):
             logits_BS[labelled_BS], labels_BS[labelled_BS], reduction="sum"
         )
         if num_items_in_batch is None:
-            loss = losses / labelled_BS.sum().clamp(min=1)
+            loss = losses / labelled_BS.sum()  # each row has a label
         else:  # gradients are averaged over processes, the count is over all of them
             loss = losses / num_items_in_batch * self.accelerator.num_processes
         return (loss, {"logits": logits_BS}) if return_outputs else loss
@@ -200,8 +200,6 @@ class PRMTrainer(Trainer):
         inputs = self._prepare_inputs(inputs)
         with self.compute_loss_context_manager():
             loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
-        if prediction_loss_only:
-            return loss.detach(), None, None
         logits_BS = outputs["logits"].masked_fill(inputs["positions"] < 0, NO_LABEL)
         return loss.detach(), logits_BS, inputs["labels"]
 
@@ -215,10 +213,9 @@ class PRMTrainer(Trainer):
     ) -> "EvalLoopOutput":
         """As in [`~transformers.Trainer`]; the loss is the mean over the labelled steps of the whole set, not of batches."""
         output = super().evaluation_loop(dataloader, description, False, ignore_keys, metric_key_prefix)
-        if output.predictions is not None and output.label_ids is not None:
-            loss = mean_loss(np.asarray(output.predictions), np.asarray(output.label_ids))
-            if output.metrics is not None and loss is not None:
-                output.metrics[f"{metric_key_prefix}_loss"] = loss
+        assert output.metrics is not None
+        loss = mean_loss(np.asarray(output.predictions), np.asarray(output.label_ids))
+        output.metrics[f"{metric_key_prefix}_loss"] = loss
         return output
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
