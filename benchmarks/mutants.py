@@ -25,7 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +56,7 @@ _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 class Mutant(NamedTuple):
     line: int
     what: str
-    source: str
+    source: Callable[[], str]  # most are never drawn
 
 
 def mutants(source: str) -> Iterator[Mutant]:
@@ -65,7 +66,7 @@ def mutants(source: str) -> Iterator[Mutant]:
     sites = [node for node in ast.walk(tree) if id(node) not in ignored and hasattr(node, "lineno")]
     for node in sorted(sites, key=lambda node: (node.lineno, node.col_offset)):
         for what, new in _changes(node):
-            yield Mutant(node.lineno, what, _with(tree, node, new))
+            yield Mutant(node.lineno, what, partial(_with, tree, node, new))
 
 
 def _not_run(tree: ast.AST) -> Iterator[ast.AST]:
@@ -233,7 +234,7 @@ def main() -> None:
         survivors = 0
         for file, mutant in found:
             original, times = (folder / file).read_text(), os.stat(folder / file)
-            (folder / file).write_text(mutant.source)
+            (folder / file).write_text(mutant.source())
             os.utime(folder / file, (0, 0))  # not the time of the bytecode
             survived = passes(tests, 3 * seconds + 20)
             (folder / file).write_text(original)

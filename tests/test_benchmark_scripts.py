@@ -47,5 +47,5 @@ def test_a_mutant_is_the_source_with_one_change() -> None:
     ]  # fmt: skip
     lines = ast.unparse(ast.parse(source)).splitlines()
     for mutant in found:
-        changed = sum(line not in lines for line in mutant.source.splitlines())
+        changed = sum(line not in lines for line in mutant.source().splitlines())
         assert changed <= 1 or mutant.what == "guard left out", mutant

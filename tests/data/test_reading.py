@@ -32,7 +32,12 @@ def test_kind_and_program() -> None:
     assert final_answer("It is (B) as shown in 1.", "flexible", kind="choice") == "B"
     assert final_answer("See above.", "flexible", printed="42") == "42"
     assert final_answer("See above.", "stated", printed="42") is None
-    assert [kind_of(gold) for gold in ("B", "-1,200", "$18", "\\frac12")] == ["choice", "number", "number", "formula"]
+    kinds = {
+        "choice": ("B", "AC", "(A), (C)"),
+        "number": ("-1,200", "$18", "$ 2.5 $"),
+        "formula": ("\\frac12", "b", "(A) , (C)", "x5"),
+    }
+    assert {kind: tuple(gold for gold in golds if kind_of(gold) == kind) for kind, golds in kinds.items()} == kinds
 
 
 def test_reasons() -> None:

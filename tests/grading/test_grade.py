@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from trl_dsmath.errors import DataError
 from trl_dsmath.grading import Verdict, batch, check_golds, grade
+from trl_dsmath.grading.gold import computable, gold_text, parse_gold
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 RIGHT, WRONG, NONE, BAD = Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ANSWER, Verdict.BAD_GOLD
@@ -62,6 +63,7 @@ def test_one_answer_against_one_gold() -> None:
     assert grade(r"\boxed{5}", "5") is RIGHT
     assert grade(r"\boxed{\frac24}", 0.5) is RIGHT
     assert grade("6", "5") is WRONG
+    assert grade("x" * 20_001, "5") is WRONG and grade("x" * 20_002, "5") is NONE  # 20,000 and as many as the gold has
     with pytest.raises(DataError, match="one str for a list of answers"):
         grade(["5", "6"], "56")
 
@@ -112,7 +114,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"A^4=\begin{pmatrix}1&8\\0&1\end{pmatrix}", r"\begin{pmatrix}1&8\\0&1\end{pmatrix}", RIGHT), (r"2=\begin{pmatrix}1&8\\0&1\end{pmatrix}", r"\begin{pmatrix}1&8\\0&1\end{pmatrix}", WRONG),
         (r"-\begin{pmatrix}1\\3\end{pmatrix}", r"\begin{pmatrix}-1\\-3\end{pmatrix}", RIGHT), (r"-\begin{pmatrix}1\\3\end{pmatrix}", r"\begin{pmatrix}1\\3\end{pmatrix}", WRONG),
         ("PQ^2 = 50", "50", RIGHT), ("x^2 = 50", "50", WRONG), ("u^2 + 3v = 50", "50", RIGHT), ("u^2 + 3v = 51", "50", WRONG), ("2u = 50", "50", WRONG), ("u^2 + 3v = 50", "2u + 3v = 50", WRONG),
-        (r"2u-v=\begin{pmatrix}6\\5\end{pmatrix}", r"\begin{pmatrix}6\\5\end{pmatrix}", RIGHT), (r"\text{all real numbers except } 7", r"(-\infty,7)\cup(7,\infty)", RIGHT), (r"\overline{BA}", r"\overline{AB}", RIGHT), (r"\overline{AC}", r"\overline{AB}", WRONG), (r"\overrightarrow{BA}", r"\overrightarrow{AB}", WRONG),
+        (r"2u-v=\begin{pmatrix}6\\5\end{pmatrix}", r"\begin{pmatrix}6\\5\end{pmatrix}", RIGHT), (r"\text{all real numbers except } 7", r"(-\infty,7)\cup(7,\infty)", RIGHT), (r"\overline{BA}", r"\overline{AB}", RIGHT), (r"\overline{AC}", r"\overline{AB}", WRONG), (r"\overline{ba}", r"\overline{ab}", WRONG), (r"\overline{CBA}", r"\overline{ABC}", WRONG), (r"\overrightarrow{BA}", r"\overrightarrow{AB}", WRONG),
         # bases: signs, brackets, sums
         ("-121_{4}", "-121_4", RIGHT), ("(-121)_{4}", "-121_4", RIGHT), ("121_4", "-121_4", WRONG), ("-121_5", "-121_4", WRONG), ("(0.101)_2", "0.101_2", RIGHT), ("(0.101)_3", "0.101_2", WRONG),
         ("324_5+112_5=441_5", "441_5", RIGHT), ("324_5+113_5=441_5", "441_5", WRONG),
@@ -120,6 +122,73 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"30\text{ g}", r"30 \text{ gm}", RIGHT), (r"30\text{ m}", r"30 \text{ gm}", WRONG), ("Ae^{-x/LC}", r"Ae^{-\frac{x}{LC}}", RIGHT), ("Ae^{-x/L C}", r"Ae^{-\frac{xC}{L}}", RIGHT), ("60 km/hr", r"60\text{ km/h}", RIGHT),
         # a differential equation is about what it differentiates
         (r"\frac{dy}{dt}=3x-b", r"\frac{dx}{dt}=3x-b", WRONG), (r"\frac{dy}{dt}=3y-b", r"\frac{dx}{dt}=3x-b", RIGHT),
+        # vectors by their axes, and only those of two or three dimensions
+        ("5", "(5,5)", WRONG), (r"\hat{i}", "(1,0,0,0)", WRONG), (r"2\hat{i}-\hat{k}", "(2,0,-1)", RIGHT), (r"\hat{k}", "(0,1)", WRONG),
+        # residues: a formula with an integer, and which integers
+        (r"n = 4k+1, k \in \mathbb{Z}", r"1 \pmod 4", RIGHT), (r"n = 4k+1, k \in \mathbb{N}", r"1 \pmod 4", WRONG), ("4k+3", r"1 \pmod 4", WRONG),
+        (r"4k \pm 1", r"1, 3 \pmod 4", RIGHT), (r"4k+\frac12", r"\frac12 \pmod 4", WRONG), (r"19 \pmod{12}", r"7 \pmod{12}", RIGHT), (r"7 \pmod{11}", r"7 \pmod{12}", WRONG),
+        (r"5, 1 \pmod 6", r"1, 5 \pmod 6", RIGHT), (r"1 \pmod 6", r"1, 5 \pmod 6", WRONG),
+        # a function by cases against absolute values: its edges count
+        (r"\begin{cases} x-1 & x \ge 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", RIGHT), (r"\begin{cases} x-1 & x > 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", WRONG),
+        (r"\begin{cases} x-1 & x \ge 0 \\ 1-x & x < 0 \end{cases}", "|x-1|", WRONG),
+        # one thing said twice, lists and sets
+        (r"\frac{3}{8} \text{ or } 37.5\%", "0.375", RIGHT), ("5, 5", "5", WRONG), (r"\frac12, \frac13", r"\frac12", WRONG), (r"\{1,1,2\}", r"\{2,1\}", RIGHT),
+        ("1,1,2", "1,2", WRONG), (r"\{1,2\}", "2;1", RIGHT), (r"\langle 1,2 \rangle", "(1,2)", RIGHT), ("2,1", "(1,2)", WRONG), ("y=2, x=1", "1,2", RIGHT),
+        (r"x=\pm 1", "-1, 1", RIGHT),
+        # relations
+        ("y > 3", "x > 3", WRONG), ("2x+2y > 2", "x+y > 1", RIGHT), ("1 < x+y", "x+y > 1", RIGHT), ("x+y < 1", "x+y > 1", WRONG), ("x=2+3=5", "x=5", RIGHT),
+        ("z=2+3=5", "x=5", WRONG), ("x=2+3=5", "x=6", WRONG), ("x^2+y^2=K", "x^2+y^2=C", RIGHT), ("x^2-y^2=K", "x^2+y^2=C", WRONG), (r"2+3=\frac{10}{2}", "2+3=5", RIGHT),
+        # matrices and vectors
+        (r"\begin{pmatrix}1&2&3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG), ("(1,2,3,4)", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG),
+        ("[1,2]", r"\begin{pmatrix}1&2\end{pmatrix}", WRONG), ("(1,2)", r"\begin{pmatrix}1&2\end{pmatrix}", RIGHT),
+        # degrees, roundings, percentages
+        (r"60^\circ", r"\frac{\pi}{3}", RIGHT), (r"60^\circ", r"\frac{\pi}{4}", WRONG), ("0.333333", r"\frac13", RIGHT), ("0.33333", r"\frac13", WRONG),
+        ("0.333335", r"\frac13", WRONG), (r"0.333\dots", r"\frac13", RIGHT), (r"0.33\dots", r"\frac13", WRONG), ("0.000001", r"\frac{1}{1500000}", WRONG),
+        (r"50\%", "0.5", RIGHT), (r"0.5\%", "0.5", WRONG), (r"100\%", "1", RIGHT), ("1", r"1\%", RIGHT), (r"1\%", "1", WRONG), (r"250\%", "2.5", RIGHT),
+        (r"1050\%", "10.5", WRONG), (r"x\%", "x", RIGHT), (r"0\%", "0", RIGHT),
+        # bases
+        ("204", "204_5", RIGHT), ("204_5", "204", WRONG), ("204_{10}", "204", RIGHT), ("-204", "-204_5", RIGHT),
+        # names of constants and parameters
+        (r"2n\pi", r"2k\pi", RIGHT), ("2n", "2k", WRONG), ("Bx+A", "Ax+B", RIGHT), ("B", "A", WRONG), (r"\sin^2 x + C", r"-\cos^2 x + C", RIGHT),
+        (r"\sin^2 x + C", r"\cos^2 x + C", WRONG), (r"\sin^2 x", r"-\cos^2 x + C", WRONG),
+        # words, ratios and times
+        (r"\text{twelve}", "12", RIGHT), ("十二", "12", RIGHT), (r"\text{thirteen}", "12", WRONG), ("6:8", "3:4", RIGHT), ("2:4:6", "1:2:3", RIGHT), ("2:4:7", "1:2:3", WRONG),
+        ("3:45", "1:15", WRONG), (r"\frac34", "3:4", RIGHT), (r"\text{3:45 pm}", "15:45", RIGHT), (r"\text{3:00 am}", r"\text{3:00 pm}", WRONG),
+        (r"\text{12:15 am}", r"\text{12:15 pm}", WRONG),
+        # units of which one is not known contradict the other only by their power or direction
+        (r"5\text{ square units}", r"5\text{ cm}^2", RIGHT), (r"5\text{ units}^2", r"5\text{ units}^3", WRONG), (r"5\text{ km north}", r"5\text{ km south}", WRONG),
+        (r"5\text{ km north}", r"5\text{ km}", RIGHT), (r"1\text{ min}", r"60\text{ s}", RIGHT), (r"1\text{ min}", r"60\text{ m}", WRONG),
+        (r"\pi\text{ rad}", r"180^\circ", RIGHT), (r"4\text{ rad/s}", r"4\text{ s}^{-1}", RIGHT), (r"2\text{ ft}^2", r"288\text{ in}^2", RIGHT), ("5 m", r"5\text{ m}", RIGHT),
+        # what an answer wears: brackets around one, sets of signs, domains, conditions, names
+        (r"\{\pm 2, 0\}", r"\{-2,0,2\}", RIGHT), (r"\begin{pmatrix}5\end{pmatrix}", "5", RIGHT), (r"(\pm 4, 0)", "(4,0), (-4,0)", RIGHT), (r"(\pm 4, 0)", "(4,0), (4,1)", WRONG),
+        (r"\{5\}", "5", RIGHT), (r"\{\}", r"\emptyset", RIGHT), (r"\{n\pi : n \in \mathbb{Z}\}", r"n\pi", RIGHT), (r"A \cap B = \{x \mid x > 2\}", "x > 2", RIGHT),
+        (r"y = \pm 2x", "y=2x, y=-2x", RIGHT), (r"y = \pm 2x", "y=2x, y=-3x", WRONG), (r"\frac{1}{x-1}, x \neq 1", r"\frac{1}{x-1}", RIGHT), (r"5, x \neq 2, -5", "5", RIGHT),
+        ("5 = x", "5", RIGHT), (r"\angle ABC = 30^\circ", r"30^\circ", RIGHT), ("AB = 5", "5", RIGHT), ("x+y = 5", "5", RIGHT), ("2x = 6", "6", WRONG), ("x^2 = 4", "4", WRONG),
+        ("4", "x^2=4", WRONG), ("2x", r"\frac{dy}{dx}=2x", RIGHT), ("2", r"\frac{a}{b}=2", RIGHT), ("5", "2+3=5", RIGHT), ("5", "5=x", RIGHT), ("3+3=5", "5", WRONG),
+        (r"\pi \approx 3.14", "3.14", RIGHT), (r"\sqrt2 \approx 1.9", "1.9", WRONG), ("1, 2", "y=2, x=1", RIGHT),
+        # definitions: derivatives and inverses of the same order
+        ("f'(x)=2x", "f(x)=2x", WRONG), ("y'=2x", "f'(x)=2x", RIGHT), ("f^{-1}(x)=x+1", "f(x)=x+1", WRONG), ("y=x+1", "f^{-1}(x)=x+1", RIGHT),
+        ("f''(x)=2", r"\frac{d^2y}{dx^2}=2", RIGHT), ("f'(x)=2", r"\frac{d^2y}{dx^2}=2", WRONG),
+        # a comma that may part thousands or the items of a list, but no pair
+        ("100200", "100,200", RIGHT), ("100, 200", "100,200", RIGHT), ("100,200", "100, 200", RIGHT), ("(100,200)", "100,200", WRONG), ("200, 100", "100,200", RIGHT),
+        # choices
+        ("A", "B", WRONG), (r"\text{(B) Sb}", "B", RIGHT), ("B, A", "AB", RIGHT), ("3", "B. 3", RIGHT), ("4", "B. 3", WRONG),
+        # what is too large is compared as it stands
+        ("x=9^{9^{9^9}}", "9^{9^{9^9}}", RIGHT), ("x=9^{9^{9^8}}", "9^{9^{9^9}}", WRONG),
+        # leaves that are read in rare ways
+        (r"20^\circ C", r"20\text{ C}", RIGHT), (r"\$5", r"5\%", WRONG), ("A3_{16}", r"\text{A}3_{16}", RIGHT), ("A4_{16}", "A3_{16}", WRONG), ("2x m", r"2x\text{ m}", RIGHT),
+        ("十二", r"\text{twelve}", RIGHT), ("十三", r"\text{twelve}", WRONG), (r"\text{03:00 pm}", r"\text{3:00 pm}", RIGHT), ("1:2", "1:2:3", WRONG), ("(1,2)", "(1,2,3)", WRONG),
+        (r"x \to \frac42", r"x \to 2", RIGHT), (r"x \to 3", r"x \to 2", WRONG), ("x+y < 1", "x+y = 1", WRONG),
+        (r"A^{-1}=\begin{pmatrix}1&0\\0&2\end{pmatrix}", r"\begin{pmatrix}1&0\\0&2\end{pmatrix}", RIGHT), (r"\text{area} = 5", "5", RIGHT), ("AB = 2+3 = 5", "CD = 5", RIGHT),
+        (r"P(A) = \frac14+\frac14 = \frac12", r"P(B) = \frac12", WRONG), (r"P(A) = \frac14+\frac14 = \frac12", "P(A) = 0.5", RIGHT),
+        # inequalities and intervals: two bounds, distances, parts that touch, overlap or come in another order
+        ("x > 1, x < 3", "(1,3)", RIGHT), ("x < 3, x > 1", "(1,3]", WRONG), ("x > 3, x < 1", "(1,3)", WRONG), ("(3,4), (1,2)", r"(1,2) \cup (3,4)", RIGHT),
+        ("(1,3), (2,4)", "(1,4)", WRONG), ("|x-1| < 2", "(-1,3)", RIGHT), ("2 < |x-1|", r"(-\infty,-1) \cup (3,\infty)", RIGHT), (r"|1-2x| \le 3", "[-1,2]", RIGHT),
+        (r"|x-1| \ge 2", r"(-\infty,-1) \cup (3,\infty)", WRONG), (r"[1,2) \cup [2,3]", "[1,3]", RIGHT), (r"[1,2) \cup (2,3]", "[1,3]", WRONG),
+        (r"[1,2] \cup [1,3)", "[1,3)", RIGHT), (r"[1,3) \cup [1,3]", "[1,3]", RIGHT), (r"(0,2) \cup [0,1]", "[0,2)", RIGHT), (r"(0,2] \cup [0,1]", "(0,2]", WRONG),
+        (r"x > 2, x \ne 3", r"(2,3) \cup (3,\infty)", RIGHT), (r"x > 2, x \ne 3", r"(2,\infty)", WRONG), (r"3 \ge x > 1", "(1,3]", RIGHT), (r"3 \ge x > 1", "[1,3)", WRONG),
+        (r"3 \le x", r"[3,\infty)", RIGHT), (r"x \le 3", r"(-\infty,3)", WRONG), (r"\text{all real numbers}", r"(-\infty,\infty)", RIGHT),
+        (r"\mathbb{R} \setminus \{2,1\}", r"(-\infty,1) \cup (1,2) \cup (2,\infty)", RIGHT), ("1 < y < 3", "1 < x < 3", WRONG), (r"x \in \{2,1\}", r"\{1,2\}", RIGHT),
     ],
 )  # fmt: skip
 def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict) -> None:
@@ -134,12 +203,34 @@ def test_a_sentence_that_goes_on_behind_the_formula(text: str, verdict: Verdict)
     assert grade(text, "9") is verdict
 
 
+def test_long_lists_are_compared_by_their_values() -> None:
+    up, down = (",".join(map(str, numbers)) for numbers in (range(61), range(60, -1, -1)))
+    assert grade(rf"\boxed{{{down}}}", up) is grade(rf"\boxed{{\{{{down},60\}}}}", rf"\{{{up}\}}") is RIGHT
+    others = [down.replace("59", "61"), down.replace("59", "x"), f"{down},60", rf"\{{{down},61\}}"]
+    assert {grade(rf"\boxed{{{other}}}", up) for other in others} == {WRONG}
+
+
 def test_check_golds() -> None:
     reports = check_golds(["12", "", None, r"\text{Monday}", "B", "word " * 100, r"\boxed{3", "#### 4"])
     assert [report.ok for report in reports] == [True, False, False, True, True, False, False, True]
     assert reports[3].note.startswith("words")
     assert reports[4].note == "choice"
     assert reports[7].read_as == "4"
+
+
+def test_text_of_a_gold() -> None:
+    golds = (1e15, 1e16, True, [1, 2], ["4"], [], -2.5, float("inf"), [None], "x")
+    assert [gold_text(gold) for gold in golds] == ["1000000000000000", "1e+16", "True", "1, 2", "4", None, "-2.5", None, None, "x"]  # fmt: skip
+    texts = (" ['3', '4']", "The answer is 5 apples.", "word " * 61 + "the answer is 5", "x" * 99_999)
+    read = [parse_gold(text) for text in texts]
+    assert [gold and gold.text for gold in read] == ["3, 4", "5 apples", "5", "x" * 99_999]
+    assert parse_gold("x" * 100_000) is parse_gold("word " * 61) is None and parse_gold("word " * 60) is not None
+
+
+def test_what_is_worth_the_time_of_a_worker() -> None:
+    worth = ("e", "2" * 59, "x^2" * 30, r"\int x dx", "area 5", "1+" * 200)
+    not_worth = ("abc", "2" * 60, "x^2" * 31, "{x^2", "x^{}", "not 5", "area length 5", "5元", "1+" * 200 + "1")
+    assert [computable(text) for text in worth + not_worth] == [True] * len(worth) + [False] * len(not_worth)
 
 
 @settings(max_examples=300, deadline=None)

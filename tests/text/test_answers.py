@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trl_dsmath.text import last_boxed, read_answer, visible_text
+from trl_dsmath.text import boxes, last_boxed, read_answer, visible_text
 
 FACTS = {
     r"so \boxed{7}": "7",
@@ -39,6 +39,10 @@ FACTS = {
     "\\boxed{3}," + 53 * " " + "\\quad \\boxed{7}": "3, 7",
     "\\boxed{3}," + 54 * " " + "\\quad \\boxed{7}": "7",
     r"\boxed{3} so \boxed{7}": "7",
+    r"\boxed{1}, \boxed{3}\boxed{7}": "7",
+    r"\boxed{1}, \boxed{\boxed{7}}": "1, 7",
+    r"\boxed{5}" + 49 * r"\boxed{": "5",  # of unclosed boxes 50 are looked at
+    r"\boxed{5}" + 50 * r"\boxed{": None,
     r"\boxed{3} \boxed{7}": "7",
     r"$\boxed{3}$和$\boxed{7}$": "3, 7",
     **{rf"\boxed{{7}} is in \boxed{{{blank}}}": "7" for blank in (" ", "\t", "\n", "$", ".", ",", "~", "$ .,~$")},
@@ -73,6 +77,8 @@ def test_last_boxed(text: str) -> None:
         ("```Output\n\\boxed{3}\n```\nHence \\boxed{7}.", "7"),
         ("<answer>3</answer>, no: <Answer> 5 </answer>", "5"),
         ("<answer>the answer is 5.</answer>", "5"),
+        ("<answer>\n5\n</answer>", "5"),
+        ("#### 18  dollars every day at the market", "18"),
         ("<answer> </answer>\n#### 7", None),
         ("THE ANSWER IS 5", "5"),
         ("Answer: 3\nThe answer to the second question is 5.", "5"),
@@ -106,6 +112,10 @@ def test_any_string_is_read(text: str) -> None:
 def test_any_unicode_is_read(text: str) -> None:
     plain = text.replace("{", "").replace("}", "").replace("\\", "")
     assert last_boxed("\\boxed{" + plain + "}") == (plain if plain.strip(" \t\n$.,~") else None)
+
+
+def test_boxes_and_where_they_begin() -> None:
+    assert boxes(r"\boxed{1} \boxed{\boxed{2}} \boxed{}") == [("1", 0), ("2", 17)]
 
 
 def test_thousands_of_open_boxes_cost_little() -> None:

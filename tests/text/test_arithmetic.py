@@ -32,6 +32,10 @@ from trl_dsmath.text.arithmetic import check_calculations
         ("8.5 = 17 / 2 = 8", [True]),
         ("100 / 3 * 2 = 33.3 * 2", [True]),
         ("10 * 10 = 50 * 3", [False]),
+        ("1.25 + 1.5 = 2.7", [True]),
+        ("6.59 / 2 = 3.2", [True]),  # 0.095 away: less than a tenth
+        ("3.1 + 0.2 = 3.2", [False]),
+        ("10" + "+1" * 99 + "=109", [True]),  # with 200 characters read, with 201 left out
     ],
 )
 def test_right_and_wrong(text: str, found: list[bool]) -> None:
@@ -63,7 +67,8 @@ def test_right_and_wrong(text: str, found: list[bool]) -> None:
         "2 ** 3 + 1 = 9",
         "3 * 5 // 2 + 1 = 8",
         "(" * 150 + "1" + ")" * 150 + " + 1 = 3",
-        "1" + "+1" * 200 + " = 3",
+        "100" + "+1" * 99 + "=199",
+        "3 + 4 = +7",
         "",
     ],
 )

@@ -1,7 +1,7 @@
 """Benchmark texts are found however they are wrapped, cased and punctuated, and nothing else is."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trl_dsmath.errors import ConfigError
@@ -22,6 +22,7 @@ def test_words_are_lower_case_runs_and_single_chinese_characters() -> None:
     assert words("Let  x_1 = ３.5, 求值 OK") == ["let", "x_1", "3", "5", "求", "值", "ok"]
 
 
+@example(f"一{CHINESE}a\x7fb")
 @given(st.text(alphabet=st.characters(codec="utf-8")) | st.text(alphabet="aB é１，求。-_ \n\tİ²²½かカ한"))
 def test_the_fast_way_finds_the_same_words(text: str) -> None:
     assert [word.decode() for word in _keys(text)] == words(text)
@@ -83,12 +84,22 @@ def test_numbers_and_tex_commands_name_no_question() -> None:
     assert not index.find(r"so $\mathbf{a} \times \mathbf{b} + \mathbf{a} \times \mathbf{b} + \mathbf{c} = 0$ holds")
 
 
+def test_an_ngram_needs_three_telling_words() -> None:
+    index = _index("1 2 of to 5 6 7 the box sum", "1 2 of to 5 6 7 8 bag net")
+    assert index.find("so 1 2 of to 5 6 7 the box sum holds")
+    assert not index.find("so 1 2 of to 5 6 7 8 bag net holds")
+
+
 def test_less_than_three_words_are_not_looked_for() -> None:
     index = NgramIndex()
     assert not index.add("Simplify 3.", "set/0")
     assert len(index) == 0 and index.find("Simplify 3.") == []
+    assert index.add("Simplify x 3.", "set/1") and index.find("Simplify x 3!")
 
 
 def test_sizes_that_cannot_work_are_refused() -> None:
     with pytest.raises(ConfigError, match="min_n"):
         NgramIndex(n=5, min_n=6)
+    with pytest.raises(ConfigError, match="2 <= min_n"):
+        NgramIndex(n=5, min_n=1)
+    assert NgramIndex(n=2, min_n=2).find("a b") == []

@@ -1,5 +1,7 @@
 """Canonical spelling and choice letters."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,7 @@ from trl_dsmath.text import chinese_number, english_number, normalize, read_choi
         (r"\vec{a}", "a"), (r"\triangle{ABC}", r"\triangle ABC"), (r"50\%", "50%"), (r"A\&B", "A and B"), (r"{a \over b}", r"\frac{a}{b}"),
         ("3比4", "3:4"), ("6.02 x 10^23", r"6.02\times 10^23"), ("x^{}", "x"), (r"\approx 5", "5"), ("答案是5", "5"), ("'5'", "5"), ("=5", "5"),
         (".x", "x"), ("5!!", "5!!"), ("5!.", "5!"), (r"\{1\}", r"\{1\}"), ("a...b", r"a\dots b"), ("30°", r"30^\circ"), (r"f^{\prime}", "f'"),
+        (r"f^\prime", "f'"), ("''", "''"), (r"\approx \{1\}", r"\{1\}"),
         ("（１，２）", "(1,2)"), ("a—b", "a-b"), ("【5】", "[5]"), ("``5``", "5"), ("5 .", "5"), ("5 !", "5"), (r"\dfrac{1}{2}\\ ", r"\frac{1}{2}"),
     ],
 )  # fmt: skip
@@ -57,12 +60,13 @@ def test_signs_for_numbers() -> None:
     assert [normalize(sign) for sign in "①⑳⅖⅙⅞"] == [
         r"\textcircled{1}", r"\textcircled{20}", r"\frac{2}{5}", r"\frac{1}{6}", r"\frac{7}{8}",
     ]  # fmt: skip
-    assert [normalize(text) for text in (r"\mathbf i", r"\hat j", "！", "～", "Ａ")] == [
+    assert [normalize(text) for text in (r"\mathbf i", r"\hat j", "！", "～", "Ａ", "= 5")] == [
         r"\hat{i}",
         r"\hat{j}",
         "",
         "",
         "A",
+        "5",
     ]
 
 
@@ -94,6 +98,14 @@ def test_read_choice(text: str, letter: str | None) -> None:
         ("三千零五", "3005"),
         ("一万二千", "12000"),
         ("两百", "200"),
+        ("三亿二千万零五", "320000005"),
+        ("一万二千亿", "1200000000000"),
+        ("一百〇六", "106"),
+        (" 〇 ", "0"),
+        ("零", "0"),
+        ("三分之零", "0"),
+        ("零分之一", None),
+        ("三分之狗", None),
         ("狗", None),
         ("", None),
     ],
@@ -109,9 +121,17 @@ def test_chinese_number(text: str, value: str | None) -> None:
         ("three fourths", "3/4"), ("One-half", "1/2"), ("a quarter", "1/4"), ("minus two thirds", "-2/3"), ("twenty-five", "25"),
         ("one hundred twenty", "120"), ("two thousand three hundred four", "2304"), ("zero", "0"), ("negative seven", "-7"),
         ("third", None), ("seven eight", None), ("twenty zero", None), ("hundred", None), ("twenty-fifth", None), ("", None), ("minus", None),
-        ("two thousand million", None), ("three dogs", None),
+        ("two thousand million", None), ("three dogs", None), ("twenty-nine", "29"), ("twenty ten", None), ("seven one", None), ("nineteen one", None),
+        ("nine hundred", "900"), ("ten hundred", None), ("thousand", None), ("two thousand three thousand", None), ("a", None), ("an eighth", "1/8"),
+        ("three halves", "3/2"), ("five billion six million", "5006000000"), ("one hundred one thousand ninety", "101090"), (" two ", "2"),
     ],
 )  # fmt: skip
 def test_english_number(text: str, value: str | None) -> None:
     found = english_number(text)
     assert (None if found is None else str(found)) == value
+
+
+def test_parts_in_english() -> None:
+    names = "half third quarter fourth fifth sixth seventh eighth ninth tenth twelfth sixteenth twentieth hundredth"
+    sizes = [2, 3, 4, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 100]
+    assert [english_number(f"one {name}") for name in names.split()] == [Fraction(1, size) for size in sizes]

@@ -276,7 +276,6 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes JSON lines, whole or not at all; folders above the file are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, b"".join(json_line(dict(row)) for row in rows))
 
 

@@ -393,9 +393,7 @@ def as_float(number: Number, digits: int = DIGITS[0]) -> Number:
 
 
 def close(a: Number, b: Number, digits: int) -> bool:
-    """Equality of two values up to the last few of `digits` digits; exact for two fractions."""
-    if isinstance(a, Fraction) and isinstance(b, Fraction):
-        return a == b
+    """Equality of two values up to the last few of `digits` digits."""
     mp = context(digits)
     a, b = as_float(a, digits), as_float(b, digits)
     if mp.isinf(a) or mp.isinf(b):

@@ -329,8 +329,6 @@ class Parser:
         degree: Node = ("num", Fraction(2))
         if self.peek() == ("op", "["):
             degree = self.group("[", "]")
-        if self.peek() == ("op", "("):
-            return ("root", degree, self.group("(", ")"))
         return ("root", degree, self.fraction_part())
 
     def binom(self) -> Node:

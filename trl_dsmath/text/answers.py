@@ -1,13 +1,12 @@
 r"""The answer of a completion: its last balanced box, GSM8K's `####`, or a sentence that announces it.
 
-This runs on every completion of every training step, so the usual case (one box, no nested braces) takes two string
-searches and nothing else.
+This runs on every completion of every training step: microseconds each.
 """
 
 import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])")
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_BRACE = re.compile(r"\\.|[{}]")
 # `\boxed 5`: TeX would take one character, people mean the word.
 _BARE = re.compile(r"\s*(-?\\[a-zA-Z]+(?:\{[^{}]*\})+|-?\\?[\w.,/^]*\w)")
 # What a model wrote for the interpreter, and what the interpreter wrote back, is not the model's answer.
@@ -21,7 +20,7 @@ _JOIN_REACH = 60
 _HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
 # "18 dollars every day at the farmers' market": a number, then words that say no more than what was counted.
 _NUMBER_AND_PROSE = re.compile(
-    r"(\\?\$?\s?[-−]?(?:\d{1,3}(?:[ ,]\d{3})+|\d+)(?:\.\d+)?\s?%?)"
+    r"\\?\$?\s?[-−]?(?:\d{1,3}(?:[ ,]\d{3})+|\d+)(?:\.\d+)?\s?%?"
     r"(?=\s+(?=[A-Za-z])(?:(?!\b(?:or|and|not|but|less|more|least|most|than|remainder|except|if|so|plus|minus|dozen|hundred"
     r"|thousand|million|billion)\b)[A-Za-z' ,.()-])*$)"
 )
@@ -72,9 +71,6 @@ def _content(text: str, start: int) -> tuple[str, int] | None:
     if text[start] != "{":
         bare = _BARE.match(text, start)
         return (bare[1], bare.end()) if bare else None
-    close = text.find("}", start)
-    if close > 0 and text.find("{", start + 1, close) < 0 and text.find("\\", start, close) < 0:
-        return text[start + 1 : close], close + 1
     depth = 0
     for mark in _BRACE.finditer(text, start):
         if mark[0] == "{":
@@ -122,24 +118,11 @@ def last_boxed(text: str) -> str | None:
     Returns:
         `str` or `None`: the content without the box, or `None` when there is no balanced box with something in it.
     """
-    start = text.rfind("\\boxed{")
-    if start >= 0:  # the usual case: one box with a number in it
-        close = text.find("}", start)
-        content = text[start + 7 : close]
-        if (
-            close > 0
-            and content.isalnum()
-            and text.find("\\", close) < 0
-            and text.find("\\", max(0, start - _JOIN_REACH), start) < 0
-        ):
-            return content
     boxes = _boxes_from_the_end(text)
     last = next(boxes, None)
     if last is None:
         return None
     content, start, _ = last
-    if text.find("\\", max(0, start - _JOIN_REACH), start) < 0:  # no earlier box is near
-        return content
     parts = [content]
     for earlier, earlier_start, earlier_end in boxes:
         if earlier_end > start:  # encloses the box just read
@@ -189,8 +172,8 @@ def _without_prose(answer: str) -> str:
     found = _NUMBER_AND_PROSE.match(answer)
     if found is None:
         return answer
-    grouped = _GROUPED.search(found[1])
-    return found[1].strip() if grouped or _PROSE.search(answer, found.end()) else answer
+    grouped = _GROUPED.search(found[0])
+    return found[0].strip() if grouped or _PROSE.search(answer, found.end()) else answer
 
 
 def _announced(text: str) -> str:

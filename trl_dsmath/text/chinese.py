@@ -31,7 +31,8 @@ def _whole(text: str) -> int | None:
             section += (digit or 1) * _UNITS[char]
             digit = 0
         else:
-            total = (total + section + digit) * _LARGE[char]
+            section += digit
+            total = total + section * _LARGE[char] if total > _LARGE[char] else (total + section) * _LARGE[char]
             section = digit = 0
     return total + section + digit
 

@@ -2,35 +2,35 @@
 
 import re
 from fractions import Fraction
+from math import inf
 
 _TO_NINETEEN = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
 )
 _TO_NINETY = "twenty thirty forty fifty sixty seventy eighty ninety"
-_SMALL = {word: number for number, word in enumerate(_TO_NINETEEN.split())}
-_TENS = {word: 10 * number for number, word in enumerate(_TO_NINETY.split(), 2)}
+_NUMBERS = {word: number for number, word in enumerate(_TO_NINETEEN.split())}
+_NUMBERS |= {word: 10 * number for number, word in enumerate(_TO_NINETY.split(), 2)}
 _LARGE = {"thousand": 1000, "million": 10**6, "billion": 10**9}
-_PARTS = {
-    "half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
-    "tenth": 10, "twelfth": 12, "sixteenth": 16, "twentieth": 20, "hundredth": 100,
-}  # fmt: skip
+_PARTS = {"half": 2, "third": 3, "quarter": 4, "twelfth": 12, "sixteenth": 16, "twentieth": 20, "hundredth": 100}
+_PARTS |= {
+    word: number for number, word in enumerate(["fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], 4)
+}
 _PARTS_OF_MANY = {"halves": 2} | {name + "s": size for name, size in _PARTS.items()}
 _WORDS = re.compile(r"[a-z]+(?:[\s-]+[a-z]+){0,12}")
 
 
 def _whole(words: list[str]) -> int | None:
     total = section = 0
-    room, limit = 1000, 10**12  # the next word has to be smaller: below 1 nothing fits behind "seven"
+    room = limit = inf  # the next word has to be smaller: below 1 nothing fits behind "seven"
     for word in words:
-        if word in _TENS and room > 90:
-            section, room = section + _TENS[word], 10
-        elif word in _SMALL and _SMALL[word] < room and (_SMALL[word] or len(words) == 1):
-            section, room = section + _SMALL[word], 1
+        size = _NUMBERS.get(word)
+        if size is not None and size < room and (size or len(words) == 1):
+            section, room = section + size, 10 if size > 19 else 1
         elif word == "hundred" and 0 < section < 10:
             section, room = section * 100, 100
         elif word in _LARGE and section and _LARGE[word] < limit:
-            total, section, room, limit = total + section * _LARGE[word], 0, 1000, _LARGE[word]
+            total, section, room, limit = total + section * _LARGE[word], 0, inf, _LARGE[word]
         else:
             return None
     return total + section if words else None

@@ -61,7 +61,7 @@ _COMMANDS = {
     "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
     "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
     "backslash": "setminus", "smallsetminus": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infin": "infty",
-    "thinspace": "", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
+    "thinspace": "", "bigcup": "cup", "bigcap": "cap", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
     "lvert": "|", "rvert": "|", "percent": "%", "and": "land", "or": "lor",
 }  # fmt: skip
 _TO_CHARACTER = {":", "<", ">", "[", "]", "|", "%", ""}
@@ -170,9 +170,9 @@ def normalize(text: str) -> str:
     if stripped[:1] == "." and not stripped[1:2].isdigit():
         stripped = stripped.lstrip(_TRAILING)
     # a factorial and an escaped brace end in characters that are otherwise punctuation
-    if text.rstrip(" .,;:").endswith("!") and re.search(r"[\w)}\]]!+$", text.rstrip(" .,;:")):
-        stripped += "!" * (len(text.rstrip(" .,;:")) - len(text.rstrip(" .,;:!")))
+    if factorial := re.search(r"[\w)}\]](!+)$", text.rstrip(" .,;:")):
+        stripped += factorial[1]
     if text[:1] == "\\" and stripped[:1] != "\\":
         stripped = "\\" + stripped
     stripped = stripped.replace(_ROW, "\\\\ ")
-    return stripped[1:].strip() if stripped[:1] == "=" else stripped
+    return stripped.removeprefix("=").strip()

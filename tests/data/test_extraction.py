@@ -2,7 +2,7 @@
 
 import pytest
 
-from trl_dsmath.inference import flexible_answer, strict_answer
+from trl_dsmath.data.reading import flexible_answer, strict_answer
 
 NUMBERS = [
     # completion, strict (in the box), flexible
