@@ -167,7 +167,7 @@ def normalize(text: str) -> str:
     if len(text) > 2 and text[0] == text[-1] == "'":
         text = text[1:-1]
     stripped = text.rstrip(_TRAILING + _ROW).lstrip(_LEADING + _ROW)
-    if stripped[:1] == "." and not stripped[1:2].isdigit():
+    if stripped[:1] == "." and not re.match(r"\.(?:\d|\\(?:overline|bar|dot)[ {])", stripped):
         stripped = stripped.lstrip(_TRAILING)
     # a factorial and an escaped brace end in characters that are otherwise punctuation
     if factorial := re.search(r"[\w)}\]](!+)$", text.rstrip(" .,;:")):
