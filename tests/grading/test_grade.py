@@ -272,17 +272,19 @@ def test_reward_takes_every_form_of_completion() -> None:
         {"role": "tool", "content": r"\boxed{7}"},
         {"role": "assistant", "content": box},
     ]
-    parts = [{"role": "assistant", "content": [{"type": "text", "text": box}]}]
+    parts = [{"role": "assistant", "content": ["so", {"type": "image"}, {"type": "text", "text": box}]}]
+    cut_off = [{"content": "I compute"}, {"content": box}, {"role": "tool", "content": r"\boxed{7}"}]
     completions = [
         box,
         [{"role": "assistant", "content": box}],
         messages,
         parts,
+        cut_off,
         [{"role": "assistant", "content": None}],
         None,
         [],
     ]
-    assert boxed_accuracy_reward(completions, solution=[5] * 7) == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    assert boxed_accuracy_reward(completions, solution=[5] * 8) == [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
 
 
 def test_reward_finds_the_gold_column_and_says_when_there_is_none() -> None:
