@@ -290,8 +290,8 @@ def test_reward_takes_every_form_of_completion() -> None:
 def test_reward_finds_the_gold_column_and_says_when_there_is_none() -> None:
     assert boxed_accuracy_reward([r"\boxed{5}"], answer=["#### 5"]) == [1.0]
     assert boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], golden=["6"]) == [0.0]
-    with pytest.raises(DataError, match="rename_column"):
-        boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], level=["1"])
+    with pytest.raises(DataError, match=r"the data set has level\. .*rename_column"):
+        boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], level=["1"], trainer_state=object())
     with pytest.raises(DataError, match="one gold per completion"):
         boxed_accuracy_reward([r"\boxed{5}"], solution=["5", "6"])
 
