@@ -22,9 +22,11 @@ import pytest
 
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.generation import Decoding, OpenAISampler, SamplerConfig, Watch, load_sampler
+from trl_dsmath.generation.protocol import stream_key
 
 CHAT = [{"role": "user", "content": "2+3?"}]
 DECODING = Decoding(max_new_tokens=16, temperature=0.7, top_p=0.9, stop=("\n\n",), seed=3)
+URL = "http://127.0.0.1:9"  # where nobody listens
 Answer = tuple[int, Any, dict[str, str]]
 
 
@@ -96,7 +98,7 @@ def test_only_fields_of_the_protocol_are_sent(server: Listener, monkeypatch: pyt
     path, body, authorization = server.seen[0]
     assert path == "/v1/chat/completions" and authorization == "Bearer sk-test"
     seed = body.pop("seed")
-    assert 0 <= seed < 2**30
+    assert seed == stream_key(3, list(json.dumps(CHAT).encode()), 0) % 2**30  # as ever: runs are resumed
     assert body == {
         "model": "some/model",
         "messages": CHAT,
@@ -216,6 +218,15 @@ def test_ids_need_token_ids(server: Listener, tokenizer: Any) -> None:
     del choice["token_ids"]
     with pytest.raises(ConfigError, match=r"no token ids.*engine server"):
         sampler.sample([[5, 6]], DECODING)
+
+
+@pytest.mark.parametrize(("method", "given"), [("encode_prompt", "Ada"), ("encode", "Ada"), ("decode", [5, 6])])
+def test_a_tokenizer_is_read_when_it_is_needed(method: str, given: Any, tokenizer: Any, tmp_path: Path) -> None:
+    tokenizer.save_pretrained(tmp_path / "model")
+    named, known = OpenAISampler(URL, str(tmp_path / "model")), OpenAISampler(URL, "m", tokenizer=tokenizer)
+    assert getattr(named, method)(given) == getattr(known, method)(given)
+    with pytest.raises(ConfigError, match="there is no tokenizer for"):
+        getattr(OpenAISampler(URL, str(tmp_path / "none")), method)(given)
 
 
 def test_settings(server: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -363,7 +363,7 @@ def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: A
     kept = own.to_dict()
     try:
         own.temperature, own.top_k, own.top_p, own.do_sample, own.repetition_penalty = 0.1, 1, 0.1, True, 5.0
-        own.no_repeat_ngram_size = 1
+        own.no_repeat_ngram_size, own.num_beams = 1, 2
         assert _ids(TransformersSampler(model, tokenizer).sample(PROMPTS, LONG, n=2)) == expected
     finally:
         model.generation_config = GenerationConfig.from_dict(kept)

@@ -204,3 +204,25 @@ def test_a_problem_that_is_too_long_counts_as_wrong_and_is_told(benchmarks_dir: 
     assert [task.too_long for task in tasks] == [False, True]
     assert scores.complete and scores.too_long == {"gsm8k": 1}  # nothing is missing that another run could draw
     assert [(f.value, f.problems) for f in scores.metrics if f.filter == "flexible"] == [(0.5, 2)]
+
+
+def test_samples_that_are_missing_cut_off_or_of_another_plan(benchmarks_dir: Path, tmp_path: Path) -> None:
+    """Two problems, two samples each: the first two rows are the first problem's."""
+    settings = EvaluateConfig(("gsm8k",), greedy=False, num_samples=2)
+    tasks = plan(load_benchmark("gsm8k", benchmarks_dir), settings, "recorded")
+    run(tasks, ReplaySampler(lambda prompt, number: "\\boxed{18}" if number else "\\boxed{1}"), tmp_path)
+    rows = sorted(read_samples(tmp_path), key=lambda row: (row["key"] != tasks[0].key, row["sample"]))
+    rows[0] |= {"finished": False}
+    del rows[1]["finished"]  # as in a recording
+    scores = score(tasks, [*rows, {**rows[0], "sample": 2}, {**rows[0], "key": "another"}])
+    assert (len(scores.graded), scores.complete, scores.cut_off, scores.missing) == (
+        4,
+        True,
+        {"gsm8k": 1},
+        {"gsm8k": 0},
+    )
+    figures = {figure.name: figure.value for figure in scores.metrics if figure.filter == "strict"}
+    assert figures == {"avg@2": 1 / 4, "maj@2": 0.0, "pass@2": 1 / 2}  # of 1 and 18 the first wins
+    part = score(tasks, rows[1:])
+    assert (part.complete, part.missing, part.cut_off) == (False, {"gsm8k": 1}, {"gsm8k": 0})
+    assert {figure.problems for figure in part.metrics} == {1}  # the other problem, which is whole

@@ -9,10 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from datasets import Dataset
 from tokenizers.processors import TemplateProcessing
 
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.pretrain import Mixture, Source
+from trl_dsmath.pretrain.arguments import PretrainScriptArguments, first_texts, read_sources
 from trl_dsmath.pretrain.sources import Position, Reader
 
 SHARES = {"short": 0.5, "middle": 0.2, "long": 0.3}
@@ -170,6 +172,53 @@ def test_positions_within_files_windows_and_epochs(
         for taken in (0, 1, 15, 16, 17, 99, 100, 101, 299, 300, 301, 640):
             again = Reader(source, 0, lambda found: found, positions[taken])
             assert list(islice(again.documents(), 10)) == documents[taken : taken + 10]
+
+
+def test_a_data_set_on_the_hub_is_streamed_and_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trl_dsmath.pretrain.sources.WINDOW", 8)
+    asked: list[tuple] = []
+    rows = Dataset.from_list([{"body": str(n) if n % 5 else None} for n in range(20)])
+
+    def load(path: str, **named: object) -> object:
+        asked.append((path, named))
+        return rows.to_iterable_dataset()
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    source = Source("owner/name", 1.0, name="config", split="some", text_column="body")
+    reader = Reader(source, 0, lambda found: found, Position())
+    positions, documents = [reader.position], []
+    for found in islice(reader.documents(), 40):
+        documents.append(found)
+        positions.append(reader.position)
+    assert asked[0] == ("owner/name", {"name": "config", "split": "some", "streaming": True})
+    assert sorted(documents[:16]) == sorted(documents[16:32]) == sorted(str(n) for n in range(20) if n % 5)
+    assert (positions[-1].epoch, positions[-1].skipped) == (2, 10)  # 4 an epoch, 2 in the first window of the third
+    for taken in (0, 5, 6, 7, 15, 16, 20, 35):
+        again = Reader(source, 0, lambda found: found, positions[taken])
+        assert list(islice(again.documents(), 5)) == documents[taken : taken + 5]
+
+    def gone(*_: object, **__: object) -> None:
+        raise ValueError("\nno such config\nChoose one")
+
+    monkeypatch.setattr("datasets.load_dataset", gone)
+    with pytest.raises(DataError, match=r"owner/name cannot be opened: no such config$"):
+        next(Reader(source, 0, lambda found: found, Position()).documents())
+
+
+def test_sources_by_arguments_and_their_first_texts(texts: Path) -> None:
+    one = PretrainScriptArguments("d", dataset_config="c", dataset_train_split="s", text_column="body")
+    assert read_sources(one) == [Source("d", 1.0, name="c", split="s", text_column="body")]
+    keys = [{"path": str(texts / f"{name}.jsonl"), "fraction": 0.5} for name in ("short", "long")]
+    two = read_sources(PretrainScriptArguments(sources=keys))
+    assert two == [Source(**key) for key in keys]
+    assert [text.split()[0] for text in first_texts(two, documents=7)] == ["short"] * 3 + ["long"] * 3
+    for wrong, message in (
+        ({}, "Which text"),
+        ({"dataset_name": "d", "sources": keys}, "give one"),
+        ({"sources": [keys[0], {"path": "b"}]}, r"Source 2 \({'path': 'b'}\).*fraction"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_sources(PretrainScriptArguments(**wrong))
 
 
 def test_broken_rows_are_counted_and_passed_over(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _from_relation(answer: Relation) -> list[Range] | None:
     if not all(isinstance(part, Value) for part in parts):
         return None
     nodes = [part.node for part in parts if isinstance(part, Value)]
-    lone = [node[0] == "sym" and bool(symbols(node)) for node in nodes]
+    lone = [_is_name(node) for node in nodes]
     if answer.signs == ("!=",) and lone[0]:
         return _complement([Range(nodes[1], nodes[1], True, True)])
     if answer.signs == ("=",) and lone[0]:
@@ -159,6 +159,13 @@ def _from_relation(answer: Relation) -> list[Range] | None:
     if len(nodes) == 2 and lone == [False, True]:
         return [Range(nodes[0], _INFINITY, closed[0], False)]
     return None
+
+
+def _is_name(node: Node) -> bool:
+    """`x`, and `f(x)`, which is read as a product."""
+    if node[0] == "mul" and len(node) == 3 and node[1] in (("sym", "f"), ("sym", "g")):
+        node = node[2]
+    return node[0] == "sym" and bool(symbols(node))
 
 
 def _absolute(low: Node, high: Node, closed: bool) -> list[Range] | None:

@@ -17,6 +17,10 @@ _CONGRUENT = re.compile(r"^[A-Za-z]\s*\\equiv\s*(?=.*\\pmod)")
 _WHERE = re.compile(r"\s*,?\s*(?:\\text\s*\{[\s,(]*(?:where|for|with|provided)\s*\}|\b(?:where|provided)\b)\s*")
 _ASIDE = re.compile(r"\s*\(([^()]*(?:\\in|\\neq|\\[lg]e|[<>])(?![a-z])[^()]*)\)\s*$")
 _INTEGER = re.compile(r",\s*([a-z])\s*(?:\\text\s*\{\s*)?(?:is\s+)?an(?:y)?\s+integer\s*\}?\s*$")
+_FOR_INTEGERS = re.compile(
+    r"\s*,?\s*\\text\s*\{\s*,?\s*(?:for|where)\s+(?:an\s+|any\s+|all\s+|every\s+|each\s+)?integers?\s*\}\s*([a-z])\s*$"
+)
+_SPACED_MONEY = re.compile(r"^\\\$\s*(\d{1,3}(?: \d{3})+)$")
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*,[^\[\](){}=<>]*)([\[\]])")
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?")
 _BASE_BRACKETS = re.compile(r"^\(\s*(-?[\w.]+)\s*\)\s*_")
@@ -28,7 +32,7 @@ _WORD_NUMBERS = {
     word: str(number)
     for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=2)
 }
-_WORD_NUMBERS |= {"twelve": "12", "sixteen": "16"}
+_WORD_NUMBERS |= {"eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16"}
 _REMAINDER = re.compile(
     r"^(\d+)\s*(?:(?:\\text\s*\{)?\s*,?\s*(?:R|r|rem|remainder|with remainder|余数?)\.?\s*\}?|\\dots\s*(?:\\dots)?)\s*(\d+)$"
 )
@@ -36,7 +40,7 @@ _CLOCK = re.compile(r"^(\d{1,2})(?:\s*:\s*(\d\d))?\s*(?:\\text\s*\{\s*)?([ap])\.
 _OPEN_SUM = re.compile(r"\s*[+-]\s*\\dots\s*$")
 
 _TEXT_LIST = re.compile(r"\\text\s*\{([^{}]*?)(?:\s+(and|or)\b\s*|\s*(,)\s*)([^{}]*)\}")
-_CHOOSE = re.compile(r"(?<![A-Za-z\\])C_\s*(\{[^{}]*\}|\d)\s*\^\s*(\{[^{}]*\}|\d)")
+_CHOOSE = re.compile(r"(?<![A-Za-z\\])C_\s*(\{[^{}]*\}|[\dmn])\s*\^\s*(\{[^{}]*\}|[\dkmr])")
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
 _VALUE_IS = re.compile(
     r"^\\text\s*\{\s*(?:the\s+)?[A-Za-z]+(?:\s+of\s+[A-Za-z]+)?\s*(?:\bis|:|=)\s*\}\s*(?=[-\d\\$(.])", re.IGNORECASE
@@ -84,6 +88,7 @@ def rewrite(text: str) -> str:
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
         return rewrite(said[1].strip())
     text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
+    text = _SPACED_MONEY.sub(lambda m: "\\$" + m[1].replace(" ", ""), text)
     if named := _NAMED.match(text):
         return rewrite(text[named.end() :].strip().removesuffix("}") if "}" not in named[0] else text[named.end() :])
     if "\\mu" in text or "\\Omega" in text:
@@ -135,6 +140,7 @@ def rewrite(text: str) -> str:
     text = _POINT_COLON.sub(r"\1", text)
     text = _WHERE.sub(", ", text)
     text = _INTEGER.sub(r", \1 \\in \\Z ", text)
+    text = _FOR_INTEGERS.sub(r", \1 \\in \\Z ", text)
     return _ASIDE.sub(r", \1", text)
 
 
@@ -162,7 +168,7 @@ def _as_interval(found: re.Match) -> str:
     return ("(" if found[1] == "]" else "[") + found[2] + (")" if found[3] == "[" else "]")
 
 
-_ROW = re.compile(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])")
+_ROW = re.compile(r"\\\\(?:\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?|\\cr(?![a-z])")  # "\\[4pt]"
 _COLUMNS = r"(?:\s*\{[lcr|\s]*\})?"
 _MATRIX = re.compile(rf"^\\begin\{{([pbB]?matrix|smallmatrix|array)\}}{_COLUMNS}(.*)\\end\{{\1\}}$", re.DOTALL)
 _BRACKETED_MATRIX = re.compile(

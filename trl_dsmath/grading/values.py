@@ -18,9 +18,11 @@ _DEGREE, _RADIAN = ((("angle", 1),), (("radian", 1),))
 _ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))
 _PARAMETER = re.compile(r"[kmn]$")
 _FREE = (("sym", "C"), ("sym", "c"), ("sym", "C_1"))
-_DIRECTIONS = {
-    "north", "south", "east", "west", "left", "right", "up", "down", "above", "below", "profit", "loss", "gain",
+_OPPOSITES = {
+    "north", "south", "east", "west", "left", "right", "up", "down", "above", "below", "profit", "loss", "gain", "even", "odd",
+    "positive", "negative", "prime", "composite", "rational", "irrational", "increasing", "decreasing",
 }  # fmt: skip
+_SEGMENT = re.compile(r"^(?:\\overline\s*\{)?\s*([A-Z]\s*[A-Z])\s*\}?$")
 _CONSTANT = re.compile(r"[CcKkAB](?:_?\d)?$")  # names people give to constants of integration
 
 
@@ -48,6 +50,8 @@ def same_value(gold: Value, answer: Value) -> bool | None:
     """
     if any((side.node[1] if side.node[0] == "neg" else side.node)[0] == "based" for side in (gold, answer)):
         return _same_base(gold.node, answer.node)
+    if "overline" in gold.text + answer.text and (ends := _letters(gold)) and ends == _letters(answer):
+        return True
     gold, answer = _bare_unit(gold, answer), _bare_unit(answer, gold)
     scaled = _same_unit(gold, answer)
     if scaled is None:
@@ -73,6 +77,12 @@ def same_value(gold: Value, answer: Value) -> bool | None:
         return None
 
 
+def _letters(side: Value) -> list[str] | None:
+    r"""The ends of a segment: `CD` is `\overline{CD}`."""
+    found = _SEGMENT.match(side.text)
+    return sorted(found[1]) if found else None
+
+
 def _bare_unit(side: Value, other: Value) -> Value:
     r"""`3.5 m` or `10 m/s` against `3.5 \text{ m}`: letters that would be variables are units if the other side has one."""
     node = side.node
@@ -93,7 +103,7 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
         return gold.node, answer.node  # a temperature, not coulombs or farads
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
-        words = [set(re.findall(r"[a-z]+", side.unit.lower())) & _DIRECTIONS for side in (gold, answer)]
+        words = [set(re.findall(r"[a-z]+", side.unit.lower())) & _OPPOSITES for side in (gold, answer)]
         if all(words) and words[0] != words[1]:
             return None
         powers = [re.findall(r"\^\{?(\d)", side.unit) for side in (gold, answer)]

@@ -100,11 +100,9 @@ def compute_step_metrics(prediction: "EvalPrediction") -> dict[str, float]:
     return step_metrics(list(scores_NS), list(labels_NS))
 
 
-def mean_loss(logits_NS: np.ndarray, labels_NS: np.ndarray) -> float | None:
-    """Cross-entropy between labels and logits, the mean over labelled steps; None without any."""
+def mean_loss(logits_NS: np.ndarray, labels_NS: np.ndarray) -> float:
+    """Cross-entropy between labels and logits, the mean over labelled steps."""
     known = labels_NS != NO_LABEL
-    if not known.any():
-        return None
     logits, labels = logits_NS[known].astype(np.float64), labels_NS[known]
     return float((np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))).mean())
 

@@ -136,10 +136,10 @@ def _vocabulary_at(model: nn.Module, positions_BS: torch.Tensor) -> Iterator[Non
     each row, up to B times as much.
     """
 
-    def pick(layer: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        hidden_BTH = arguments[0]
+    def pick(layer: nn.Module, arguments: tuple[torch.Tensor]) -> torch.Tensor:
+        (hidden_BTH,) = arguments
         places = positions_BS.to(hidden_BTH.device)[..., None].expand(-1, -1, hidden_BTH.size(-1))
-        return (hidden_BTH.gather(1, places), *arguments[1:])
+        return hidden_BTH.gather(1, places)
 
     inner: Any = model
     while not hasattr(inner, "get_output_embeddings"):  # wrapped by DDP or DeepSpeed

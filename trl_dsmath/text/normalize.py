@@ -61,7 +61,7 @@ _COMMANDS = {
     "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
     "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
     "backslash": "setminus", "smallsetminus": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infin": "infty",
-    "thinspace": "", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
+    "thinspace": "", "bigcup": "cup", "bigcap": "cap", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
     "lvert": "|", "rvert": "|", "percent": "%", "and": "land", "or": "lor",
 }  # fmt: skip
 _TO_CHARACTER = {":", "<", ">", "[", "]", "|", "%", ""}
@@ -167,7 +167,7 @@ def normalize(text: str) -> str:
     if len(text) > 2 and text[0] == text[-1] == "'":
         text = text[1:-1]
     stripped = text.rstrip(_TRAILING + _ROW).lstrip(_LEADING + _ROW)
-    if stripped[:1] == "." and not stripped[1:2].isdigit():
+    if stripped[:1] == "." and not re.match(r"\.(?:\d|\\(?:overline|bar|dot)[ {])", stripped):
         stripped = stripped.lstrip(_TRAILING)
     # a factorial and an escaped brace end in characters that are otherwise punctuation
     if factorial := re.search(r"[\w)}\]](!+)$", text.rstrip(" .,;:")):
