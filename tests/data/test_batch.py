@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from trl_dsmath.data.batch import accumulation_steps, check_batch, largest_group
+from trl_dsmath.data.batch import accumulation_steps, check_batch, largest_group, processes_at_start, tell_papers_batch
 from trl_dsmath.errors import ConfigError
 
 
@@ -91,3 +91,16 @@ def test_data_parallel_is_noticed() -> None:
     check_batch(None, 1, 8, 3)
     with pytest.raises(ConfigError, match="512 rows"):
         check_batch(256, 32, 16, 1)  # 8 a GPU, two GPUs in one process
+
+
+def test_another_batch_than_the_papers_is_told_once_by_the_first_process(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for rank, batch in (("1", 9), ("0", 1024), (None, 9), ("0", 9)):
+        monkeypatch.setenv("RANK", rank) if rank else monkeypatch.delenv("RANK", raising=False)
+        tell_papers_batch(batch, 1024, "sonnets", "global_batch_size")
+    assert caplog.messages == ["An update sees 9 sonnets; the paper's saw 1,024 (global_batch_size=1024)."]
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert processes_at_start() == 1
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert processes_at_start() == 4

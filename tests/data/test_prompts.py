@@ -87,8 +87,9 @@ def test_chinese_examples() -> None:
     assert (built.stop, built.form) == (("\n问题：",), "sentence")
 
 
-def test_a_program_in_the_examples_solution() -> None:
-    prompt = build_prompt("?", "pot", (Example("1?", "Thus\n```python\nprint(1)\n```\n"),)).prompt
+@pytest.mark.parametrize("end", ["\n```\n", ""])  # the last block may be cut off at its fence
+def test_a_program_in_the_examples_solution(end: str) -> None:
+    prompt = build_prompt("?", "pot", (Example("1?", f"Thus\n```python\nprint(1){end}"),)).prompt
     assert isinstance(prompt, str) and prompt.startswith("Question: 1?\nProgram:\n```python\nprint(1)\n```\n\n")
 
 

@@ -149,7 +149,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         # bases
         ("204", "204_5", RIGHT), ("204_5", "204", WRONG), ("204_{10}", "204", RIGHT), ("-204", "-204_5", RIGHT),
         # names of constants and parameters
-        (r"2n\pi", r"2k\pi", RIGHT), ("2n", "2k", WRONG), ("Bx+A", "Ax+B", RIGHT), ("B", "A", WRONG), (r"\sin^2 x + C", r"-\cos^2 x + C", RIGHT),
+        (r"2n\pi", r"2k\pi", RIGHT), ("2n", "2k", WRONG), ("Bx+A", "Ax+B", RIGHT), ("Bx^2+Cx+A", "Ax^2+Bx+C", RIGHT), ("Bx^2+Cx", "Ax^2+Bx+C", WRONG), ("B", "A", WRONG), (r"\sin^2 x + C", r"-\cos^2 x + C", RIGHT),
         (r"\sin^2 x + C", r"\cos^2 x + C", WRONG), (r"\sin^2 x", r"-\cos^2 x + C", WRONG),
         # words, ratios and times
         (r"\text{twelve}", "12", RIGHT), ("十二", "12", RIGHT), (r"\text{thirteen}", "12", WRONG), ("6:8", "3:4", RIGHT), ("2:4:6", "1:2:3", RIGHT), ("2:4:7", "1:2:3", WRONG),
@@ -181,6 +181,15 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"x \to \frac42", r"x \to 2", RIGHT), (r"x \to 3", r"x \to 2", WRONG), ("x+y < 1", "x+y = 1", WRONG),
         (r"A^{-1}=\begin{pmatrix}1&0\\0&2\end{pmatrix}", r"\begin{pmatrix}1&0\\0&2\end{pmatrix}", RIGHT), (r"\text{area} = 5", "5", RIGHT), ("AB = 2+3 = 5", "CD = 5", RIGHT),
         (r"P(A) = \frac14+\frac14 = \frac12", r"P(B) = \frac12", WRONG), (r"P(A) = \frac14+\frac14 = \frac12", "P(A) = 0.5", RIGHT),
+        # what must stay as it is: one row for each thing that a comparison may take for granted
+        (r"\ln(-x) + C", r"\ln x + C", WRONG), ("1:2, 2:3", "1:2, 2:3", RIGHT), ("5 feet, 4 inches", r"64\text{ inches}", RIGHT), ("x = 1, 2", "x = 2, 1", RIGHT),
+        ("0.5!", r"\frac{\sqrt\pi}{2}", RIGHT), (r"\lvert x \rvert", "|x|", RIGHT), (r"\frac{x^2-1}{x-1}", "x+1", RIGHT), ("2^{x+1}", r"2 \cdot 2^x", RIGHT),
+        (r"\sqrt{x^2}", "x", RIGHT), (r"\log_2 8", "3", RIGHT), ("i^2", "-1", RIGHT), (r"\binom{5}{2}", "10", RIGHT), ("3+4i", "3-4i", WRONG),
+        ("x^2+y^2-4=0", "x^2+y^2=4", RIGHT), ("2x^2+2y^2=8", "x^2+y^2=4", RIGHT), ("x^2+y^2=8", "x^2+y^2=4", WRONG), ("y-1=2(x-3)", "y=2x-5", RIGHT),
+        ("y-1=2(x-3)", "y=2x-4", WRONG), ("E = mc^2", "mc^2", RIGHT), (r"A = \{1,2\}", r"\{1,2\}", RIGHT), ("(a,b) = (1,2)", "(1,2)", RIGHT), ("(b,a) = (1,2)", "(1,2)", RIGHT),
+        (r"x = 1 \text{ and } y = 2", "(1,2)", RIGHT), (r"\frac{1}{3}, \frac{2}{3}", r"\frac23, \frac13", RIGHT), (r"1\frac12 \text{ hours}", r"90\text{ minutes}", RIGHT),
+        (r"1\frac12 \text{ hours}", r"95\text{ minutes}", WRONG), (r"\text{the Monday}", r"\text{monday.}", RIGHT), (r"\text{yes}", r"\text{Yes}", RIGHT),
+        (r"\text{no solution}", r"\emptyset", RIGHT),
         # inequalities and intervals: two bounds, distances, parts that touch, overlap or come in another order
         ("x > 1, x < 3", "(1,3)", RIGHT), ("x < 3, x > 1", "(1,3]", WRONG), ("x > 3, x < 1", "(1,3)", WRONG), ("(3,4), (1,2)", r"(1,2) \cup (3,4)", RIGHT),
         ("(1,3), (2,4)", "(1,4)", WRONG), ("|x-1| < 2", "(-1,3)", RIGHT), ("2 < |x-1|", r"(-\infty,-1) \cup (3,\infty)", RIGHT), (r"|1-2x| \le 3", "[-1,2]", RIGHT),
@@ -263,24 +272,26 @@ def test_reward_takes_every_form_of_completion() -> None:
         {"role": "tool", "content": r"\boxed{7}"},
         {"role": "assistant", "content": box},
     ]
-    parts = [{"role": "assistant", "content": [{"type": "text", "text": box}]}]
+    parts = [{"role": "assistant", "content": ["so", {"type": "image"}, {"type": "text", "text": box}]}]
+    cut_off = [{"content": "I compute"}, {"content": box}, {"role": "tool", "content": r"\boxed{7}"}]
     completions = [
         box,
         [{"role": "assistant", "content": box}],
         messages,
         parts,
+        cut_off,
         [{"role": "assistant", "content": None}],
         None,
         [],
     ]
-    assert boxed_accuracy_reward(completions, solution=[5] * 7) == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    assert boxed_accuracy_reward(completions, solution=[5] * 8) == [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
 
 
 def test_reward_finds_the_gold_column_and_says_when_there_is_none() -> None:
     assert boxed_accuracy_reward([r"\boxed{5}"], answer=["#### 5"]) == [1.0]
     assert boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], golden=["6"]) == [0.0]
-    with pytest.raises(DataError, match="rename_column"):
-        boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], level=["1"])
+    with pytest.raises(DataError, match=r"the data set has level\. .*rename_column"):
+        boxed_accuracy_reward([r"\boxed{5}"], prompts=["?"], level=["1"], trainer_state=object())
     with pytest.raises(DataError, match="one gold per completion"):
         boxed_accuracy_reward([r"\boxed{5}"], solution=["5", "6"])
 

@@ -39,6 +39,7 @@ def test_what_is_not_judged_or_has_no_rate_counts_in_none() -> None:
 
 
 def test_problems_of_one_rate_stay_together() -> None:
+    assert get_reward_by_difficulty(boxed_accuracy_reward, range(1, 13)).edges == (4, 8)
     reward = get_reward_by_difficulty(boxed_accuracy_reward, [0.5, 0.5, 0.5, 0.9, None])
     assert (reward.edges, reward.__name__) == ((0.5, 0.5), "boxed_accuracy_reward")
     assert [reward.band(rate) for rate in (0.5, 0.9)] == ["hard", "easy"]

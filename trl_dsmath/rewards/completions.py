@@ -12,8 +12,6 @@ def completion_text(completion: Completion) -> str:
     """
     if isinstance(completion, str):
         return completion
-    if isinstance(completion, list) and len(completion) == 1 and isinstance(completion[0].get("content"), str):
-        return completion[0]["content"]
     parts = []
     for message in completion or ():
         if message.get("role", "assistant") != "assistant":

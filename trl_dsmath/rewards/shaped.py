@@ -25,7 +25,7 @@ class _ShapedReward:
 
 
 def _sigmoid(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
+    return (1.0 + math.tanh(x / 2.0)) / 2.0  # which does not overflow
 
 
 def get_shaped_reward(
