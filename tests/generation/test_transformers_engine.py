@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import logging.handlers
 import weakref
 from itertools import chain
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+import transformers
 from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig
 from transformers.integrations import deepspeed
@@ -358,6 +360,9 @@ def test_the_end_token_before_the_stop_string_ends_the_sample(sampler: Any, toke
 
 
 def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: Any, sampler: Any) -> None:
+    """And transformers has nothing to warn of."""
+    told = logging.handlers.BufferingHandler(1000)
+    transformers.utils.logging.add_handler(told)
     expected = _ids(sampler.sample(PROMPTS, LONG, n=2))
     own = model.generation_config
     kept = own.to_dict()
@@ -365,8 +370,10 @@ def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: A
         own.temperature, own.top_k, own.top_p, own.do_sample, own.repetition_penalty = 0.1, 1, 0.1, True, 5.0
         own.no_repeat_ngram_size, own.num_beams = 1, 2
         assert _ids(TransformersSampler(model, tokenizer).sample(PROMPTS, LONG, n=2)) == expected
+        assert not [record.getMessage() for record in told.buffer if "ignored" in record.getMessage()]
     finally:
         model.generation_config = GenerationConfig.from_dict(kept)
+        transformers.utils.logging.remove_handler(told)
 
 
 def test_training_mode_is_kept(model: Any, sampler: Any) -> None:

@@ -195,7 +195,10 @@ class TransformersSampler(TokenizerMixin):
             max_new_tokens=decoding.max_new_tokens - min(written),
             do_sample=False,  # the choice above leaves one token
             num_beams=1,
-            # Written out, because what is left out comes from the model's own generation_config.json.
+            # Written out, because what is left out comes from the model's own generation_config.json, with a warning at least.
+            temperature=1.0,
+            top_p=1.0,
+            top_k=50,
             repetition_penalty=1.0,
             no_repeat_ngram_size=0,
             use_cache=True,
