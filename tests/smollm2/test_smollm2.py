@@ -3,6 +3,7 @@
 import json
 import runpy
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -164,3 +165,12 @@ def test_the_report_counts_kinds_forms_and_votes(run: Path) -> None:
         "on 2 problems of one operation from 50.0% to 100.0%, on 1 problems of two" in page
         and (run / "report.html").exists()
     )
+    assert "Each seed" not in page
+
+    shutil.copytree(run / "seed-0", run / "seed-1")
+    for name in ("sft", "grpo"):  # all right in the second seed
+        scores = run / f"seed-1/evaluate-{name}/scores.jsonl"
+        scores.write_text(scores.read_text().replace("no_answer", "correct"))
+    results.write(run)
+    page = (run / "report.md").read_text()
+    assert "| SFT | 100.0, 100.0 | 0.0, 100.0 | 0.0, 100.0 | 0.0, 100.0 |" in page and "Each seed" in page
