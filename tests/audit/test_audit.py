@@ -287,7 +287,8 @@ def test_decisions_are_labelled_rows_on_disk(audited: tuple[Path, str]) -> None:
 
 
 def test_a_completion_that_is_not_judged_in_time_ends_its_process(tmp_path: Path) -> None:
-    found = judge_with_trl([("1", r"\boxed{1}")], tmp_path / "kept.jsonl", limit=0.0)
+    text = "1 + " * 1_000_000 + r"\boxed{1}"  # seconds of work, so that a busy caller does not find it done
+    found = judge_with_trl([("1", text)], tmp_path / "kept.jsonl", limit=0.0)
     assert found == [Second(Verdict.TIMEOUT, None, "")]
 
 
