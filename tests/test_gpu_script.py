@@ -46,3 +46,9 @@ def test_a_part_that_is_out_of_time_is_ended_and_the_next_one_is_told(tmp_path: 
     )
     assert done.returncode == 1
     assert "no time left" in done.stdout
+
+
+def test_mistakes_are_told_before_anything_starts(tmp_path: Path) -> None:
+    for words, said in ((["--parts", "az"], "letters of abcdef"), (["--model", "m"], "--gsm8k, or --dry_run")):
+        done = start(*words, "--output", str(tmp_path / "o"))
+        assert done.returncode == 2 and said in done.stderr and not (tmp_path / "o").exists()

@@ -62,6 +62,10 @@ def main() -> None:
     parser.add_argument("--dry_run", action="store_true", help="everything in small, with a made-up model")
     parser.add_argument("--part", choices=list(BOX), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if not set(args.parts) <= set(BOX):
+        parser.error(f"--parts takes letters of {''.join(BOX)}, not {args.parts!r}")
+    if not args.dry_run and not (args.model and args.gsm8k):
+        parser.error("give --model and --gsm8k, or --dry_run")
     args.output.mkdir(parents=True, exist_ok=True)
     if args.part:
         PARTS[args.part](Part(args))
@@ -94,7 +98,10 @@ def run_box(name: str, args: argparse.Namespace, box: float) -> str:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return f"stopped after {box:.0f} s"
-    return "done" if not code else f"failed, see {name}.log"
+    if not code:
+        return "done"
+    last = [line for line in (args.output / f"{name}.log").read_text().splitlines() if line.strip()][-1:]
+    return f"failed, see {name}.log: {''.join(last)[:200]}"
 
 
 class Part:
