@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import transformers
 from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig
 from transformers.integrations import deepspeed
@@ -362,7 +361,7 @@ def test_the_end_token_before_the_stop_string_ends_the_sample(sampler: Any, toke
 def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: Any, sampler: Any) -> None:
     """And transformers has nothing to warn of."""
     told = logging.handlers.BufferingHandler(1000)
-    transformers.utils.logging.add_handler(told)
+    logging.getLogger("transformers").addHandler(told)
     expected = _ids(sampler.sample(PROMPTS, LONG, n=2))
     own = model.generation_config
     kept = own.to_dict()
@@ -373,7 +372,7 @@ def test_the_models_own_generation_config_does_not_leak(model: Any, tokenizer: A
         assert not [record.getMessage() for record in told.buffer if "ignored" in record.getMessage()]
     finally:
         model.generation_config = GenerationConfig.from_dict(kept)
-        transformers.utils.logging.remove_handler(told)
+        logging.getLogger("transformers").removeHandler(told)
 
 
 def test_training_mode_is_kept(model: Any, sampler: Any) -> None:
