@@ -98,3 +98,19 @@ def test_it_is_told_once_after_ten_steps_or_at_the_end(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == ""
     short.on_train_end(nothing, state, nothing)
     assert capsys.readouterr().out.startswith("warning     The gradient norm was 0")
+
+
+def _by_step(*pairs: tuple[float, float]) -> list[dict[str, Any]]:
+    return [{"loss": 0.1, "steps/mean_count": count, "steps/outcome_correlation": agreed} for count, agreed in pairs]
+
+
+def test_a_step_scorer_that_pays_for_length() -> None:
+    """2.4 to 5.0 steps as in the second seed of docs/results/real-model.md; 1.5 times as many is not yet growth."""
+    grown = _by_step((2.4, 0.3), (4.1, -0.1), (4.9, -0.1), (5.0, -0.2))
+    assert "from 2.4 to 5.0 steps" in (why_nothing_is_learned(grown) or "")
+    for quiet in (
+        grown[:3],
+        _by_step((2.4, 0.3), (4.1, -0.1), (4.9, 0.0), (5.0, -0.2)),
+        _by_step((2.0, 0.3), (3.0, -0.1), (4.9, -0.1), (5.0, -0.2)),
+    ):
+        assert why_nothing_is_learned(quiet) is None

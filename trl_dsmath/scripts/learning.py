@@ -38,6 +38,9 @@ def usual_rate(stage: Literal["sft", "grpo"], parameters: int, lora: bool = Fals
     return exp(y0 + (y1 - y0) * (x - x0) / (x1 - x0)) * (LORA if lora else 1.0)
 
 
+_BY_STEP = {"steps/mean_count", "steps/outcome_correlation"}
+
+
 def rate_warning(stage: Literal["sft", "grpo"], rate: float, parameters: int, lora: bool = False) -> str | None:
     """A line about a learning rate more than ten times above or below the usual one; `None` for others."""
     usual = usual_rate(stage, parameters, lora)
@@ -51,7 +54,7 @@ def rate_warning(stage: Literal["sft", "grpo"], rate: float, parameters: int, lo
 
 def why_nothing_is_learned(history: Sequence[dict[str, Any]], advantage: str = "group") -> str | None:
     """
-    Why a run cannot learn, by the metrics that TRL logged in every one of its steps; `None` where nothing shows it.
+    Why a run cannot learn, or learns the wrong thing, by the metrics that TRL logged; `None` where nothing shows it.
 
     Args:
         history (`Sequence[dict]`):
@@ -89,6 +92,13 @@ def why_nothing_is_learned(history: Sequence[dict[str, Any]], advantage: str = "
         )
     if always("grad_norm", 0.0):
         return "The gradient norm was 0 in every logged step: nothing that is trained is part of the loss. Look at the labels."
+    steps = [(x["steps/mean_count"], x["steps/outcome_correlation"]) for x in logs if x.keys() >= _BY_STEP]
+    if len(steps) > 3 and all(count > 1.5 * steps[0][0] and agreed < 0 for count, agreed in steps[-3:]):
+        return (
+            f"Solutions grew from {steps[0][0]:.1f} to {steps[-1][0]:.1f} steps while step rewards and outcomes disagree: the step "
+            "scorer pays for length. Go back to an earlier checkpoint, and train the scorer on more labels or lower "
+            "process_weight."
+        )
     return None
 
 
