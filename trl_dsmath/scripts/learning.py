@@ -17,6 +17,7 @@ RATES = (
 )
 LORA = 10.0  # times the rate of full training: TRL, "LoRA Without Regret"
 _FAR = 10.0  # times above or below that are warned of
+_BY_STEP = {"steps/mean_count", "steps/outcome_correlation"}
 _ENOUGH = 10  # logged steps after which a run that learns nothing is told before its end
 
 
@@ -36,9 +37,6 @@ def usual_rate(stage: Literal["sft", "grpo"], parameters: int, lora: bool = Fals
     x = min(max(log(parameters), points[0][0]), points[-1][0])
     (x0, y0), (x1, y1) = next(pair for pair in pairwise(points) if x <= pair[1][0])
     return exp(y0 + (y1 - y0) * (x - x0) / (x1 - x0)) * (LORA if lora else 1.0)
-
-
-_BY_STEP = {"steps/mean_count", "steps/outcome_correlation"}
 
 
 def rate_warning(stage: Literal["sft", "grpo"], rate: float, parameters: int, lora: bool = False) -> str | None:
