@@ -14,8 +14,9 @@ quickstart: $(STAMP)
 # A real model of 135M weights through the stages; hours on a CPU. Without the hub: make real MODEL=folder GSM8K=folder.
 MODEL ?= HuggingFaceTB/SmolLM2-135M-Instruct
 GSM8K ?= openai/gsm8k
+SEEDS ?= 0
 real: $(STAMP)
-	$(BIN)/dsmath smollm2 --model $(MODEL) --gsm8k $(GSM8K)
+	$(BIN)/dsmath smollm2 --model $(MODEL) --gsm8k $(GSM8K) --seeds $(SEEDS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
