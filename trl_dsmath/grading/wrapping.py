@@ -113,7 +113,7 @@ def is_label(part: Answer) -> bool:
         return True  # the inverse of a matrix or a function
     if part.node[0] == "sym" or FUNCTION_CALL.match(part.text) or part.unit or _SEGMENT_SQUARED.fullmatch(part.text):
         return True
-    if part.node[0] in ("fn", "log"):
+    if part.node[0] in ("fn", "log", "sum"):
         return bool(names)
     return len(names) >= 2 and not contains(part.node, "num", "pow", "root")
 
@@ -142,6 +142,8 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
         )
         return last if plain or FUNCTION_CALL.match(getattr(first, "text", "")) else None
     for index, part in enumerate(parts[:-1]):
+        if index == 0 and isinstance(part, Value) and part.node in (("sym", "e"), ("sym", "i")):
+            continue  # an eccentricity, a current
         if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
             if not _agree(part, last, approximately="~" in answer.signs):
                 return None
