@@ -57,12 +57,13 @@ _CHOOSE = re.compile(
 _CHOOSE_CALL = re.compile(r"(?<![A-Za-z\\])C\((\w+)\s*,\s*(\w+)\)")
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
 _VALUE_IS = re.compile(
-    r"^\\text\s*\{\s*(?:(?:thus|so|hence|therefore|then)\s*,?\s*\}|(?:the\s+)?[A-Za-z]+(?:\s+(?:of\s+)?[A-Za-z]+){0,2}\s*(?:\bis|:|=)\s*\})\s*"
+    r"^\\text\s*\{\s*(?:(?:thus|so|hence|therefore|then)\s*,?\s*\}|(?:the\s+)?[A-Za-z]+(?:\s+(?:of\s+)?[A-Za-z]+){0,2}\s*(?:\bis|\bare|:|=)\s*\})\s*"
     r"(?=[-\d\\$(.\[{A-Za-z])(?!.*,.*\\text)",
     re.IGNORECASE,
 )
 _NAMED = re.compile(  # "\text{the year } 2024"
-    r"^\\text\s*\{\s*(?:the\s+)?(?:year|number|integer|fraction|value|point|prime|ratio|interval|set|function)\s*\}?\s*(?=[-\d\\$(])"
+    r"^\\text\s*\{\s*(?:the\s+)?(?:(?:year|number|integer|fraction|value|point|prime|ratio|interval|set|function|line|circle|vertex|cent(?:er|re)|focus|slope|degree)(?: at)?"
+    r"|there (?:is|are)|we (?:get|have)|(?:for )?a total of|exactly)\s*\}?\s*(?=[-\d\\$(]|[xy]\s*[-+=])"
 )
 _MICRO = re.compile(r"(?<=[\d}])\s*\\mu\s*\\text\s*\{\s*(?=[A-Za-z])")
 _OHM = re.compile(r"(?<=[\d}])\s*(?:\\text\s*\{\s*([kMGm])\s*\}\s*|([kM])\s*)?\\Omega$")
@@ -89,7 +90,12 @@ _ARC = re.compile(r"(\d+)\s*\^\s*\\circ\s*(\d+)\s*'(?:\s*(\d+(?:\.\d+)?)(?:\s*(?
 _BARE_RATE = re.compile(
     r"^(-?[\d.,]+)\s+((?:m|km|cm|ft|mi|kg|g|L|N|J)/(?:s|sec|h|hr|min|kg|m|cm|L)(?:\^\{?[23]\}?)?)$"
 )  # "9.8 m/s^2"
-_QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(\d[^{}]*)\}$")
+_QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(?:(?:there are|exactly|a total of)\s+)?(\d[^{}]*)\}$", re.IGNORECASE)
+_NAMED_CURVE = re.compile(r"^(?:[A-Zl]|\\ell|\\Gamma)\s*:\s*(?=[^:]*[xy][^:]*=[^:]*$)")  # "l: y = 2x"
+_ONLY = re.compile(r"\s*\\text\s*\{\s*,?\s*(?:only|is the only (?:real )?(?:solution|root|answer))\s*\}$")
+_LETTER_RATE = re.compile(
+    r"(?<=\d)\s*\\frac\s*\{\s*(k?m|cm|mi|ft|k?g|J|N)\s*\}\s*\{\s*(s|hr?|min|kg|c?m|L)(\s*\^\s*\{?[23]\}?)?\s*\}$"
+)  # "5\\frac{m}{s}"
 _QUOTED_PART = re.compile(r"\\text\s*\{\s*(\([a-h1-9]\))\s*\}")
 _PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
 _OUT_OF = re.compile(r"^(\d+)\s*(?:\\text\s*\{)?\s*(?:in|out of)\s*\}?\s*(\d+)$")
@@ -123,6 +129,10 @@ def rewrite(text: str) -> str:
     text = _SPACED_MONEY.sub(lambda m: (m[1] or "") + m[2].replace(" ", ""), text)
     if named := _NAMED.match(text):
         return rewrite(text[named.end() :].strip().removesuffix("}") if "}" not in named[0] else text[named.end() :])
+    if "\\frac" in text:
+        text = _LETTER_RATE.sub(r" \\text{\1/\2\3}", text)
+    if "only" in text:
+        text = _ONLY.sub("", text)
     if "\\mu" in text or "\\Omega" in text:
         text = _MICRO.sub(r" \\text{µ", text)
         text = _OHM.sub(lambda m: rf" \text{{{m[1] or m[2] or ''}Ω}}", text)
@@ -187,7 +197,7 @@ def rewrite(text: str) -> str:
         text = _TEXT_LIST.sub(
             lambda m: rf"\text{{{m[1]}}} {m[2] or m[3]} \text{{{m[4]}}}".replace(r"\text{}", ""), text
         )
-    text = _POINT_COLON.sub(r"\1", text)
+    text = _POINT_COLON.sub(r"\1", _NAMED_CURVE.sub("", text))
     text = _WHERE.sub(", ", text)
     text = _INTEGER.sub(r", \1 \\in \\Z ", text)
     text = _FOR_INTEGERS.sub(r", \1 \\in \\Z ", text)

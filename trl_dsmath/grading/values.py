@@ -12,7 +12,9 @@ from .shapes import Answer, Group, Items, Value, Words
 from .tokens import resolve
 
 _DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
-_BARE_UNIT = re.compile(r"-?[\d.,]+(?:\s*\\times 10\s*\^\{?-?\d+\}?)?\s*(?=[A-Za-z]|\\(?:mu|Omega|text))")
+_BARE_UNIT = re.compile(
+    r"-?[\d.,]+(?:\s*(?:\\times|\\cdot|\*)\s*10\s*\^\{?-?\d+\}?)?\s*(?=[A-Za-z]|\\(?:mu|Omega|text))"
+)
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
 _DEGREE, _RADIAN = ((("angle", 1),), (("radian", 1),))
 _ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))

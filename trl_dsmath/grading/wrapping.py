@@ -99,7 +99,7 @@ _DERIVATIVE = re.compile(r"^\\frac\s*\{\s*(?:d|\\partial)")
 _LEIBNIZ = re.compile(r"\\frac\{d(?:\^\{?(\d)\}?)?\\?(?P<name>[a-z]+)\}\{d([a-z])(?:\^\{?\d\}?)?\}")  # \frac{dy}{dx}
 _DEFINITION = re.compile(r"\\?([A-Za-z]+)(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\(((?:\\?[a-z]+)(?:,\\?[a-z]+)*)\)")
 FUNCTION_CALL = re.compile(r"^\{?(?:\\vec\s*\{?)?\\?[A-Za-z]+\}?(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
-_SEGMENT_SQUARED = re.compile(r"[A-Z]{2}\s*\^\s*\{?\s*2\s*\}?")
+_SEGMENT_SQUARED = re.compile(r"(?:[A-Z]{2}|[sS]|\\sigma)\s*\^\s*\{?\s*2\s*\}?")
 
 
 def is_label(part: Answer) -> bool:
@@ -147,7 +147,7 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
         if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
             if not _agree(part, last, approximately="~" in answer.signs):
                 return None
-        elif index == 0 and not is_label(part) and not _combination(part, last):
+        elif index == 0 and not (is_label(part) or _combination(part, last) or _identity(part, last)):
             return None
     return last
 
@@ -157,6 +157,11 @@ def _combination(part: Answer, last: Answer) -> bool:
     for none of its letters. `2x = 6` may be half a solution."""
     names = symbols(part.node) if isinstance(part, Value) and (constant(last) or isinstance(last, Matrix)) else set()
     return len(names) > 1 or (isinstance(last, Matrix) and any(name[0].isupper() for name in names))
+
+
+def _identity(part: Answer, last: Answer) -> bool:
+    """`x^2 + 2x + 1 = (x + 1)^2` says one thing twice."""
+    return isinstance(part, Value) and isinstance(last, Value) and _agree(part, last, approximately=False)
 
 
 def constant(part: Answer) -> bool:
