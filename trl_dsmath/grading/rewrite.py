@@ -63,7 +63,8 @@ _VALUE_IS = re.compile(
 )
 _NAMED = re.compile(  # "\text{the year } 2024"
     r"^\\text\s*\{\s*(?:the\s+)?(?:(?:year|number|integer|fraction|value|point|prime|ratio|interval|set|function|line|circle|vertex|cent(?:er|re)|focus|slope|degree)(?: at)?"
-    r"|there (?:is|are)|we (?:get|have)|(?:for )?a total of|exactly)\s*\}?\s*(?=[-\d\\$(]|[xy]\s*[-+=])"
+    r"|there (?:is|are)|we (?:get|have)|(?:for )?a total of|exactly)\s*\}?\s*(?=[-\d\\$(]|[xy]\s*[-+=])",
+    re.IGNORECASE,
 )
 _MICRO = re.compile(r"(?<=[\d}])\s*\\mu\s*\\text\s*\{\s*(?=[A-Za-z])")
 _OHM = re.compile(r"(?<=[\d}])\s*(?:\\text\s*\{\s*([kMGm])\s*\}\s*|([kM])\s*)?\\Omega$")
