@@ -291,6 +291,8 @@ def _members(answer: Answer) -> tuple[str, tuple[Answer, ...]] | None:
     if isinstance(answer, Items):
         return ("ordered" if answer.ordered else "list"), answer.items
     if isinstance(answer, Group):
+        if answer.opening + answer.closing == "[]" and len(answer.items) != 2:
+            return "(", answer.items
         kind = (
             answer.opening
             if answer.opening in "{<:" or answer.opening + answer.closing == "()"

@@ -322,7 +322,19 @@ class Parser:
 
     def frac(self) -> Node:
         r"""`\frac{a}{b}`."""
+        if derivative := self._derivative():
+            return derivative
         return ("div", self.fraction_part(), self.fraction_part())
+
+    def _derivative(self) -> Node | None:
+        r"""`\frac{dx}{dt}` is `x'`."""
+        ahead = self.tokens[self.at : self.at + 8]
+        if [value for _, value in ahead[:2] + ahead[3:6] + ahead[7:]] != ["{", "d", "}", "{", "d", "}"]:
+            return None
+        if ahead[2][0] != "sym" or ahead[6][0] != "sym":
+            return None
+        self.at += 8
+        return ("sym", ahead[2][1] + "'")
 
     def sqrt(self) -> Node:
         r"""`\sqrt[n]{a}`, `sqrt(a)`."""
@@ -346,9 +358,9 @@ class Parser:
             self.at += 1
             if name == "overline" and len(under) == 2 and "".join(under).isupper():
                 under.sort()  # the segment from A to B is that from B to A
-            name = " ".join([name, *under])
         else:
-            name += " " + self.take()[1]
+            under = [self.take()[1]]
+        name = under[0] + "'" if name == "dot" and len(under) == 1 else " ".join([name, *under])
         return self.symbol(name)
 
     def floor(self) -> Node:
@@ -402,7 +414,7 @@ _PARENTHESISED_UNIT = re.compile(
     r"(?<=[\d}])\s*\(\s*([\u4e00-\u9fff]+|\\text\s*\{[^{}]*\}|[A-Za-z ]{3,})\s*\)$"
 )  # "15(个)"
 _NOT_A_PREFIX = re.compile(
-    r"[不非或大小少多足超余第没无]"
+    r"[不非或少多足超余第没无]|(?<!最)[大小]"
 )  # Chinese words that change what the number after them means
 
 

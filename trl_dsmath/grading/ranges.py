@@ -136,6 +136,8 @@ def _from_relation(answer: Relation) -> list[Range] | None:
     parts = answer.parts
     if answer.signs == ("in",):
         return as_ranges(parts[1])
+    if answer.signs == ("notin",):
+        return _complement(as_ranges(parts[1]))
     if not all(isinstance(part, Value) for part in parts):
         return None
     nodes = [part.node for part in parts if isinstance(part, Value)]

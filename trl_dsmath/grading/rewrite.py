@@ -12,17 +12,28 @@ _PART_NAMES = [
 ]
 _MOD = re.compile(
     rf"\(\s*(?:\\text\s*\{{\s*)?(?:\\?[bp]?mod)\s*\}}?\s*{_MODULUS}\s*\)|\\(?:[bp]?mod)(?![a-z])\s*{_MODULUS}"
+    rf"|\\text\s*\{{\s*mod\s*\}}\s*{_MODULUS}"
 )
 _CONGRUENT = re.compile(r"^[A-Za-z]\s*\\equiv\s*(?=.*\\pmod)")
-_WHERE = re.compile(r"\s*,?\s*(?:\\text\s*\{[\s,(]*(?:where|for|with|provided)\s*\}|\b(?:where|provided)\b)\s*")
+_WHERE = re.compile(
+    r"\s*,?\s*(?:\\text\s*\{[\s,(]*(?:where|for(?: all| any| every| some)?|with|provided)\s*\}|\b(?:where|provided)\b)\s*"
+)
 _ASIDE = re.compile(r"\s*\(([^()]*(?:\\in|\\neq|\\[lg]e|[<>])(?![a-z])[^()]*)\)\s*$")
 _INTEGER = re.compile(r",\s*([a-z])\s*(?:\\text\s*\{\s*)?(?:is\s+)?an(?:y)?\s+integer\s*\}?\s*$")
 _FOR_INTEGERS = re.compile(
     r"\s*,?\s*\\text\s*\{\s*,?\s*(?:for|where)\s+(?:an\s+|any\s+|all\s+|every\s+|each\s+)?integers?\s*\}\s*([a-z])\s*$"
 )
-_SPACED_MONEY = re.compile(r"^\\\$\s*(\d{1,3}(?: \d{3})+)$")
+_CONSTANT = re.compile(  # "+ C, where C is a constant"
+    r"(?:\s*,|\s*\\text\s*\{\s*,?\s*(?:where|for|with)\s*\}|\s*\()\s*[A-Za-z](?:_\{?\d\}?)?\s*\\text\s*\{[^{}]*\bconstant\.?\s*\}\)?$"
+)
+_CONSTANTS = re.compile(
+    r"(?<=,)\s*(?:[A-Za-z](?:_\{?\d\}?)?\s*,\s*)+(?=[A-Za-z](?:_\{?\d\}?)?\s*\\in\s*\\[RZ])"
+)  # "c_1, c_2 \\in \\R"
+_EVERY_INTEGER = re.compile(r"=\s*0\s*,\s*\\pm\s*1\s*,\s*\\pm\s*2\s*(?:,\s*\\dots)?")
+_SPACED_MONEY = re.compile(r"^(\\\$)?\s*(\d{1,3}(?: \d{3})+)(?=\s*\\text|$)")
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*,[^\[\](){}=<>]*)([\[\]])")
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?")
+_OVERLINED = re.compile(r"^\\overline\s*\{\s*(\w+)\s*\}\s*_")
 _BASE_BRACKETS = re.compile(r"^\(\s*(-?[\w.]+)\s*\)\s*_")
 _HEXADECIMAL = re.compile(
     r"^\(?((?:\s*(?:[0-9A-Fa-f]|\\text\s*\{\s*[0-9A-Fa-f]+\s*\}))+)\s*\)?\s*_\s*\{?\s*(\d\d)\s*\}?$"
@@ -40,17 +51,38 @@ _CLOCK = re.compile(r"^(\d{1,2})(?:\s*:\s*(\d\d))?\s*(?:\\text\s*\{\s*)?([ap])\.
 _OPEN_SUM = re.compile(r"\s*[+-]\s*\\dots\s*$")
 
 _TEXT_LIST = re.compile(r"\\text\s*\{([^{}]*?)(?:\s+(and|or)\b\s*|\s*(,)\s*)([^{}]*)\}")
-_CHOOSE = re.compile(r"(?<![A-Za-z\\])C_\s*(\{[^{}]*\}|[\dmn])\s*\^\s*(\{[^{}]*\}|[\dkmr])")
+_CHOOSE = re.compile(
+    r"(?:(?<![A-Za-z\\])C|\\text\s*\{\s*C\s*\})\s*_\s*(\{[^{}]*\}|[\dmn])\s*\^\s*(\{[^{}]*\}|[\dkmr])"
+)
+_CHOOSE_CALL = re.compile(r"(?<![A-Za-z\\])C\((\w+)\s*,\s*(\w+)\)")
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
 _VALUE_IS = re.compile(
-    r"^\\text\s*\{\s*(?:the\s+)?[A-Za-z]+(?:\s+of\s+[A-Za-z]+)?\s*(?:\bis|:|=)\s*\}\s*(?=[-\d\\$(.])", re.IGNORECASE
+    r"^\\text\s*\{\s*(?:(?:thus|so|hence|therefore|then)\s*,?\s*\}|(?:the\s+)?[A-Za-z]+(?:\s+(?:of\s+)?[A-Za-z]+){0,2}\s*(?:\bis|\bare|:|=)\s*\})\s*"
+    r"(?=[-\d\\$(.\[{A-Za-z])(?!.*,.*\\text)",
+    re.IGNORECASE,
 )
 _NAMED = re.compile(  # "\text{the year } 2024"
-    r"^\\text\s*\{\s*(?:the\s+)?(?:year|number|integer|fraction|value|point|prime|ratio|interval|set|function)\s*\}?\s*(?=[-\d\\$(])"
+    r"^\\text\s*\{\s*(?:the\s+)?(?:(?:year|number|integer|fraction|value|point|prime|ratio|interval|set|function|line|circle|vertex|cent(?:er|re)|focus|slope|degree)(?: at)?"
+    r"|there (?:is|are)|we (?:get|have)|(?:for )?a total of|exactly)\s*\}?\s*(?=[-\d\\$(]|[xy]\s*[-+=])",
+    re.IGNORECASE,
 )
 _MICRO = re.compile(r"(?<=[\d}])\s*\\mu\s*\\text\s*\{\s*(?=[A-Za-z])")
 _OHM = re.compile(r"(?<=[\d}])\s*(?:\\text\s*\{\s*([kMGm])\s*\}\s*|([kM])\s*)?\\Omega$")
 _DOLLAR_SIGN = re.compile(r"\\text\s*\{\s*\\?\$\s*\}")
+_CHINESE_NAME = re.compile(  # "a的值为5", "函数的定义域是[1,2]"
+    r"^(?:\\text\s*\{\s*)?[\u4e00-\u9fff]{0,4}[A-Za-z()\s]{0,6}(?:(?![不非没无余第])[\u4e00-\u9fff]){1,9}[为是:]\s*\}?\s*(?=[-\d\\({\[$][^\u4e00-\u9fff]*$)"
+)
+_SUCH_THAT = re.compile(r"\\text\s*\{\s*(?:such that|s\.t\.)\s*\}")
+_ALL_X = re.compile(
+    r"^\\text\s*\{\s*(?:for\s+)?all\s*(?:real\s*)?(?:numbers?\s*)?(?:values of\s*)?\}\s*[a-z]\s*(?:\||\\text\s*\{\s*(?:with|where|in|satisfying)\s*\})\s*"
+)
+_ROUGHLY = re.compile(
+    r"(?<=\S)\s*(?:\(\s*\\approx([^()]*)\)|\\text\s*\{\s*,?\s*\(?(?:or\s+)?(?:about|approximately|approx\.?|roughly)\s*\})"
+)
+_BARE_VECTOR = re.compile(r"(?<![A-Za-z\\{])i(?![A-Za-z])(?=\s*[+-][^=,]*?(?<![A-Za-z\\{])j(?![A-Za-z]))")
+_BARE_AXIS = re.compile(r"(?<![A-Za-z\\{])([ijk])(?![A-Za-z}])")
+_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d\s*([A-Za-z])\s*/\s*d\s*([a-z])(?![A-Za-z])")  # "dy/dx"
+_CUP = re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])")
 _CHINESE_ROOT = re.compile(r"根号\s*(?:\{([^{}]*)\}|(\d+))")
 _HYPHENATED_UNIT = re.compile(
     r"(?<=[\d}])\s*(?:\\text\s*\{\s*)?\b(N|kN|ft|lb|kW|W|A|J|kg|g)-(m|lb|lbs|ft|h|hr|s)\b\s*\}?$"
@@ -59,13 +91,20 @@ _ARC = re.compile(r"(\d+)\s*\^\s*\\circ\s*(\d+)\s*'(?:\s*(\d+(?:\.\d+)?)(?:\s*(?
 _BARE_RATE = re.compile(
     r"^(-?[\d.,]+)\s+((?:m|km|cm|ft|mi|kg|g|L|N|J)/(?:s|sec|h|hr|min|kg|m|cm|L)(?:\^\{?[23]\}?)?)$"
 )  # "9.8 m/s^2"
-_QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(\d[^{}]*)\}$")
+_QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(?:(?:there are|exactly|a total of)\s+)?(\d[^{}]*)\}$", re.IGNORECASE)
+_NAMED_CURVE = re.compile(r"^(?:[A-Zl]|\\ell|\\Gamma)\s*:\s*(?=[^:]*[xy][^:]*=[^:]*$)")  # "l: y = 2x"
+_ONLY = re.compile(r"\s*\\text\s*\{\s*,?\s*(?:only|is the only (?:real )?(?:solution|root|answer))\s*\}$")
+_LETTER_RATE = re.compile(
+    r"(?<=\d)\s*\\frac\s*\{\s*(k?m|cm|mi|ft|k?g|J|N)\s*\}\s*\{\s*(s|hr?|min|kg|c?m|L)(\s*\^\s*\{?[23]\}?)?\s*\}$"
+)  # "5\\frac{m}{s}"
 _QUOTED_PART = re.compile(r"\\text\s*\{\s*(\([a-h1-9]\))\s*\}")
 _PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
 _OUT_OF = re.compile(r"^(\d+)\s*(?:\\text\s*\{)?\s*(?:in|out of)\s*\}?\s*(\d+)$")
 _TO = re.compile(r"^(?:\\text\s*\{\s*)?(\d+)\s*(?:\\text\s*\{)?\s*to\s*\}?\s*(\d+)\s*\}?$")
 _CYCLES = re.compile(r"^(?:\(\s*\d+(?:\s+\d+)+\s*\)\s*)+$")
-_TRANSPOSED = re.compile(r"(\([^()]*,[^()]*\))\s*\^\s*\{?\s*(?:T|\\top|\\intercal|\\text\s*\{T\})\s*\}?$")
+_TRANSPOSED = re.compile(
+    r"[(\[]([^()\[\]]*,[^()\[\]]*)[)\]]\s*\^\s*\{?\s*(?:T|\\top|\\intercal|\\text\s*\{\s*T\s*\})\s*\}?$"
+)
 _POINT_COLON = re.compile(r"\b([A-Z])\s*:\s*(?=\()")
 
 
@@ -88,14 +127,30 @@ def rewrite(text: str) -> str:
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
         return rewrite(said[1].strip())
     text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
-    text = _SPACED_MONEY.sub(lambda m: "\\$" + m[1].replace(" ", ""), text)
+    text = _SPACED_MONEY.sub(lambda m: (m[1] or "") + m[2].replace(" ", ""), text)
     if named := _NAMED.match(text):
         return rewrite(text[named.end() :].strip().removesuffix("}") if "}" not in named[0] else text[named.end() :])
+    if "\\frac" in text:
+        text = _LETTER_RATE.sub(r" \\text{\1/\2\3}", text)
+    if "only" in text:
+        text = _ONLY.sub("", text)
     if "\\mu" in text or "\\Omega" in text:
         text = _MICRO.sub(r" \\text{µ", text)
         text = _OHM.sub(lambda m: rf" \text{{{m[1] or m[2] or ''}Ω}}", text)
     if "/" in text:
         text = _BARE_RATE.sub(r"\1 \\text{ \2}", text)
+    if not text.isascii():
+        text = _CHINESE_NAME.sub("", text)
+    if "U" in text:
+        text = _CUP.sub(r" \\cup ", text)
+    if "j" in text and _BARE_VECTOR.search(text):
+        text = _BARE_AXIS.sub(r"\\hat{\1}", text)
+    if "/" in text and "d" in text:
+        text = _DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
+    if "\\pm" in text or "constant" in text:
+        text = _EVERY_INTEGER.sub(r" \\in \\Z ", _CONSTANT.sub("", text))
+    if "\\in" in text:
+        text = _CONSTANTS.sub(" ", text)
     if "根号" in text:
         text = _CHINESE_ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     if "-" in text:
@@ -103,7 +158,7 @@ def rewrite(text: str) -> str:
     if "'" in text and "circ" in text:
         text = _ARC.sub(lambda m: rf"({m[1]} + {m[2]}/60 + {m[3] or 0}/3600)^\circ ", text).strip()
     if "mod" in text:
-        text = _MOD.sub(lambda m: rf" \pmod {m[1] or m[2]}", text)
+        text = _MOD.sub(lambda m: rf" \pmod {m[1] or m[2] or m[3]}", text)
         text = _CONGRUENT.sub("", text)
     if "base" in text and (found := _BASE_TEXT.match(text)):
         text = f"{found[1]}_{{{_WORD_NUMBERS.get(found[2], found[2])}}}"
@@ -112,6 +167,9 @@ def rewrite(text: str) -> str:
         text = _BASE_BRACKETS.sub(r"\1_", text)
         text = _HEXADECIMAL.sub(lambda m: re.sub(r"\\text|[{}\s]", "", m[1]).upper() + f"_{{{m[2]}}}", text)
         text = _CHOOSE.sub(_as_binomial, text)
+        text = _OVERLINED.sub(r"\1_", text)
+    if "C(" in text:
+        text = _CHOOSE_CALL.sub(r"\\binom{\1}{\2}", text)
     if found := _REMAINDER.match(text):
         return rf"{found[1]}; \text{{remainder}}; {found[2]}"
     if found := _OUT_OF.match(text):
@@ -120,7 +178,7 @@ def rewrite(text: str) -> str:
         return f"{found[1]}:{found[2]}"
     if _CYCLES.match(text):
         return _canonical_cycles(text)
-    text = _TRANSPOSED.sub(r"\1", text)
+    text = _TRANSPOSED.sub(r"(\1)", text)
     if text.count("\\{") > text.count("\\}"):
         text = re.sub(r"\\\{\s*(?=\\begin)", "", text)  # \left\{ \begin{array} ... \right.
     if found := _CLOCK.match(text):
@@ -133,11 +191,14 @@ def rewrite(text: str) -> str:
     text = _FRENCH.sub(_as_interval, text)
     if "\\dots" in text:
         text = _OPEN_SUM.sub("", text)
-    if "\\text" in text:
+    if "\\text" in text or "\\approx" in text:
+        text = _ALL_X.sub("", _SUCH_THAT.sub("|", text))
+        text = _ROUGHLY.sub(lambda m: r" \approx " + (m[1] or ""), text)
+        text = re.sub(r"\\text\s*\{\s*const(?:ant)?\.?\s*\}", "C", text)
         text = _TEXT_LIST.sub(
             lambda m: rf"\text{{{m[1]}}} {m[2] or m[3]} \text{{{m[4]}}}".replace(r"\text{}", ""), text
         )
-    text = _POINT_COLON.sub(r"\1", text)
+    text = _POINT_COLON.sub(r"\1", _NAMED_CURVE.sub("", text))
     text = _WHERE.sub(", ", text)
     text = _INTEGER.sub(r", \1 \\in \\Z ", text)
     text = _FOR_INTEGERS.sub(r", \1 \\in \\Z ", text)
@@ -168,9 +229,9 @@ def _as_interval(found: re.Match) -> str:
     return ("(" if found[1] == "]" else "[") + found[2] + (")" if found[3] == "[" else "]")
 
 
-_ROW = re.compile(r"\\\\(?:\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?|\\cr(?![a-z])")  # "\\[4pt]"
-_COLUMNS = r"(?:\s*\{[lcr|\s]*\})?"
-_MATRIX = re.compile(rf"^\\begin\{{([pbB]?matrix|smallmatrix|array)\}}{_COLUMNS}(.*)\\end\{{\1\}}$", re.DOTALL)
+_ROW = re.compile(r"\\\\\s*\*?(?:\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?|\\cr(?![a-z])")  # "\\[4pt]"
+_COLUMNS = r"(?:\s*\[[a-z]\])?(?:\s*\{[lcr|\s]*\})?"
+_MATRIX = re.compile(rf"^\\begin\{{([pbB]?matrix\*?|[pb]?smallmatrix|array)\}}{_COLUMNS}(.*)\\end\{{\1\}}$", re.DOTALL)
 _BRACKETED_MATRIX = re.compile(
     r"^(?:\(|\[|\\\{)\s*(\\begin\{(smallmatrix|array|matrix)\}.*\\end\{\2\})\s*(?:\)|\]|\\\})$", re.DOTALL
 )

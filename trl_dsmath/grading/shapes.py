@@ -94,7 +94,7 @@ _NAMED_NUMBER = re.compile(  # "length 12 cm", "最大值为5" in a list
 )
 _QUOTED = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 _FAMILY = re.compile(r"^([^|:]+?)\s*(?:\||:)\s*([^|]+)$", re.DOTALL)  # \{n\pi : n \in \Z\}
-_BUILDER = re.compile(r"^([A-Za-z])\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:)\s*(.+)$", re.DOTALL)
+_BUILDER = re.compile(r"^([A-Za-z](?:\([a-z]\))?)\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:|;)\s*(.+)$", re.DOTALL)
 
 
 def pieces(text: str) -> list[str]:
@@ -296,6 +296,10 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
     if not inner:
         return Group(opening, closing, ()) if parts[0] == "\\{" else None
     content = parse_answer(inner, thousands=False, depth=depth + 1)
+    if isinstance(content, Items) and opening + closing == "[]":
+        rows = [x.items for x in content.items if isinstance(x, Group) and x.opening + x.closing == "[]"]
+        if len(rows) == len(content.items) and len(set(map(len, rows))) == 1:
+            return Matrix(tuple(rows))  # [[1, 2], [3, 4]]
     if isinstance(content, Items):  # "[1; 2]" where a comma is the decimal point
         return Group(opening, closing, content.items)
     if isinstance(content, Relation) and isinstance(content.parts[-1], Items) and opening == "(":

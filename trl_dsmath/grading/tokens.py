@@ -74,6 +74,12 @@ _BARE_NAMES = (
 )
 _BARE_UNITS = set(_BARE_NAMES.split())
 SHORT = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "fps": "ft/s", "mps": "m/s"}
+SHORT |= {
+    f"{one}^{brace}-{power}": f"{unit}^{power}"
+    for one, unit in (("ms", "m/s"), ("kmh", "km/h"))
+    for brace in ("{", "")
+    for power in (1, 2)
+}
 _TIMES = re.compile(r"\\cdot|\\times|[*·]")
 _MICRO = re.compile(r"\\mu\s*|[µμ]")
 _POWER = re.compile(r"\^?\{?(-?\d)\}?$")

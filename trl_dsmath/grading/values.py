@@ -12,7 +12,9 @@ from .shapes import Answer, Group, Items, Value, Words
 from .tokens import resolve
 
 _DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
-_BARE_UNIT = re.compile(r"-?[\d.,]+(?:\s*\\times 10\s*\^\{?-?\d+\}?)?\s*(?=[A-Za-z]|\\(?:mu|Omega|text))")
+_BARE_UNIT = re.compile(
+    r"-?[\d.,]+(?:\s*(?:\\times|\\cdot|\*)\s*10\s*\^\{?-?\d+\}?)?\s*(?=[A-Za-z]|\\(?:mu|Omega|text))"
+)
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
 _DEGREE, _RADIAN = ((("angle", 1),), (("radian", 1),))
 _ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))
@@ -234,19 +236,31 @@ _SYNONYMS = {
     "dne": "doesnotexist", "noexist": "doesnotexist", "nosolutions": "nosolution", "norealsolutions": "nosolution",
     "norealsolution": "nosolution", "emptyset": "nosolution", "infinity": "infty", "infinite": "infty",
     "converges": "convergent", "diverges": "divergent", "无解": "nosolution", "没有解": "nosolution", "无实数解": "nosolution", "不存在": "doesnotexist",
-    "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
+    "nexists": "doesnotexist", "notexists": "doesnotexist", "doesntexist": "doesnotexist", "nolimit": "doesnotexist",
+    "norealsolutionexists": "nosolution", "nosolutionexists": "nosolution", "nosolutionsexist": "nosolution", "nullset": "nosolution", "empty": "nosolution",
+    "none": "nosolution", "空集": "nosolution", "nosuchx": "nosolution", "nointegersolution": "nosolution", "nointegersolutions": "nosolution",
+    "evenfunction": "even", "oddfunction": "odd", "偶函数": "even", "奇函数": "odd", "无数": "infty", "无数个": "infty", "无穷多": "infty", "无穷多个": "infty",
+    "infinitesolutions": "infty", "infinitenumber": "infty", "infinitenumberofsolutions": "infty", "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
 }  # fmt: skip
 _SPOKEN = re.compile(r"(?<!\\)\b[A-Za-z]{3,}|[\u4e00-\u9fff]{2}")
+_SUBJECT = re.compile(
+    r"^\s*(?:(?:(?:the\s+)?(?:limit|it|statement|function|series|day|solution set|f(?:\(x\))?)\s+|there\s+)(?:is|are)?\b|(?:the )?limit\b|it\b)?\s*(?:on\s+)?"
+)
+_DAY_MONTH = re.compile(  # "20 June" is "June 20"
+    r"\b(?:the\s+)?(\d{1,2})\s+(?:of\s+)?(january|february|march|april|may|june|july|august|september|october|november|december)\b"
+)
 _COUNTERS = re.compile(r"[个元只人本支条张次岁年天块米克度]+$")
 
 
 def plain_words(text: str) -> str:
     r"""`\text{ The Monday. }` -> `monday`."""
     text = re.sub(r"\\text|[{}$\\]", " ", text).lower()
-    text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|^\s*(?:the limit|limit|it|there (?:is|are))\b", "", text)
+    text = re.sub(r"(?<=\d)[\s^]*(?:st|nd|rd|th)\b", "", text)
+    text = _SUBJECT.sub("", text)
+    text = _DAY_MONTH.sub(r"\2 \1", text).rstrip(". ")
     if re.search(r"\d", text):
         return re.sub(r"\s+|(?<=[\u4e00-\u9fff])[为是](?=-?\d)", "", text)
-    text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_\s]+|(?<=[a-z])-(?=[a-z])", "", text)
+    text = re.sub(r"\b(?:the|a|an)\b|[.,;:!?'\"“”()（）*_`\s]+|(?<=[a-z])-(?=[a-z])", "", text)
     return _SYNONYMS.get(text, text)
 
 

@@ -99,7 +99,7 @@ _DERIVATIVE = re.compile(r"^\\frac\s*\{\s*(?:d|\\partial)")
 _LEIBNIZ = re.compile(r"\\frac\{d(?:\^\{?(\d)\}?)?\\?(?P<name>[a-z]+)\}\{d([a-z])(?:\^\{?\d\}?)?\}")  # \frac{dy}{dx}
 _DEFINITION = re.compile(r"\\?([A-Za-z]+)(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\(((?:\\?[a-z]+)(?:,\\?[a-z]+)*)\)")
 FUNCTION_CALL = re.compile(r"^\{?(?:\\vec\s*\{?)?\\?[A-Za-z]+\}?(?:_\{?\w+\}?)?'*(?:\^\{?-1\}?)?\s*\(.*\)$")
-_SEGMENT_SQUARED = re.compile(r"[A-Z]{2}\s*\^\s*\{?\s*2\s*\}?")
+_SEGMENT_SQUARED = re.compile(r"(?:[A-Z]{2}|[sS]|\\sigma)\s*\^\s*\{?\s*2\s*\}?")
 
 
 def is_label(part: Answer) -> bool:
@@ -113,7 +113,7 @@ def is_label(part: Answer) -> bool:
         return True  # the inverse of a matrix or a function
     if part.node[0] == "sym" or FUNCTION_CALL.match(part.text) or part.unit or _SEGMENT_SQUARED.fullmatch(part.text):
         return True
-    if part.node[0] in ("fn", "log"):
+    if part.node[0] in ("fn", "log", "sum"):
         return bool(names)
     return len(names) >= 2 and not contains(part.node, "num", "pow", "root")
 
@@ -142,10 +142,12 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
         )
         return last if plain or FUNCTION_CALL.match(getattr(first, "text", "")) else None
     for index, part in enumerate(parts[:-1]):
+        if index == 0 and isinstance(part, Value) and part.node in (("sym", "e"), ("sym", "i")):
+            continue  # an eccentricity, a current
         if isinstance(part, Value) and isinstance(last, Value) and not symbols(part.node):
             if not _agree(part, last, approximately="~" in answer.signs):
                 return None
-        elif index == 0 and not is_label(part) and not _combination(part, last):
+        elif index == 0 and not (is_label(part) or _combination(part, last) or _identity(part, last)):
             return None
     return last
 
@@ -155,6 +157,11 @@ def _combination(part: Answer, last: Answer) -> bool:
     for none of its letters. `2x = 6` may be half a solution."""
     names = symbols(part.node) if isinstance(part, Value) and (constant(last) or isinstance(last, Matrix)) else set()
     return len(names) > 1 or (isinstance(last, Matrix) and any(name[0].isupper() for name in names))
+
+
+def _identity(part: Answer, last: Answer) -> bool:
+    """`x^2 + 2x + 1 = (x + 1)^2` says one thing twice."""
+    return isinstance(part, Value) and isinstance(last, Value) and _agree(part, last, approximately=False)
 
 
 def constant(part: Answer) -> bool:

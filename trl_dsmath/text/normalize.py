@@ -11,7 +11,7 @@ _CHARS: dict[int, int | str] = {
     **_FULL_WIDTH,
     **dict.fromkeys(map(ord, "−–—﹣‐‑‒―"), "-"),
     **dict.fromkeys(map(ord, "\u200b\u200c\u200d\ufeff\u2060"), ""),
-    **dict.fromkeys([*range(0x20), 0x7F, 0xA0, 0x3000, *range(0x2000, 0x200B), 0x202F], " "),
+    **dict.fromkeys([*range(0x20), 0x7E, 0x7F, 0xA0, 0x3000, *range(0x2000, 0x200B), 0x202F], " "),
     **{ord(a): b for a, b in zip("「」『』【】〔〕［］、。；", '""""[][][],.;', strict=True)},
     **{ord(a): b for a, b in zip("‘’“”′ʼ", "''\"\"''", strict=True)},
     **{
@@ -20,8 +20,8 @@ _CHARS: dict[int, int | str] = {
             "∶": ":", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*", "∕": "/", "⁄": "/",
             "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt", "∛": r"\sqrt[3]", "±": r"\pm ", "∓": r"\mp ",
             "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ",
-            "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\R ", "∖": r"\setminus ",
-            "→": r"\to ", "°": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}", "€": "", "£": "", "¥": "",
+            "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "Ø": r"\emptyset ", "ℝ": r"\R ", "∖": r"\setminus ",
+            "→": r"\to ", "°": r"^\circ ", "º": r"^\circ ", "˚": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}", "€": "", "£": "", "¥": "",
             "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ",
             "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ω": r"\omega ", "Δ": r"\Delta ",
             "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
@@ -39,35 +39,45 @@ _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 
 # Commands that only change how a formula looks.
-_SPACES = re.compile(r"\\(?:quad|qquad|enspace|thinspace|hfill|newline|nobreak|space)(?![a-zA-Z])|\\[;: ]|~|\\,")
+_SPACES = re.compile(
+    r"\\(?:q?quad|enspace|(?:neg)?(?:thin|med|thick)space|hfill|newline|nobreak|(?:nobreak)?space|null)(?![a-zA-Z])|\\[;: ]|\\,"
+    r"|\\m?(?:kern|skip)\s*-?[\d.]+\s*[a-z]{2}|\\hskip\s*-?[\d.]+\s*[a-z]{2}|\\(?:begin|end)\{(?:equation|displaymath|math|center)\*?\}"
+)
 _INVISIBLE = re.compile(
     r"\\(?:large|Large|LARGE|huge|Huge|small|tiny|normalsize|footnotesize|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|left|right|middle"
-    r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect)(?![a-zA-Z])"
+    r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect|mathrm(?=\s+[A-Za-z])|therefore|checkmark|blacksquare|qed)(?![a-zA-Z])"
     r"|\\!\s*|\\/"
 )
-_GROUPING = re.compile(r"\s*\{\s*,\s*\}\s*")  # 14{,}916
+_GROUPING = re.compile(  # "14{,}916", "3{:}4", "3\\mathbin{:}4"
+    r"\s*(?:\\(?:text|math(?:punct|bin|rel|ord)))?\s*\{\s*([,:]|\\times|\\cdot)\s*\}\s*"
+)
+_OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf)\s+([A-Za-z][^{}\\]*)\}")  # "{\\rm cm}"
+_LONE_IN_TEXT = re.compile(r"\\text\s*\{\s*(\\[a-zA-Z]+|\\?%|\^\s*\\circ)\s*\}")  # "5\\text{\\%}", "\\mathrm{\\pi}"
+_SIUNITX = re.compile(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*(?=\{)")
+_MEMBER = re.compile(r"\\in\s*\{?\s*([RZNQC])\s*\}?(?![\w(])")
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
 _FONT = re.compile(
     r"\\(?:mathbf|mathit|mathsf|mathtt|boldsymbol|bm|pmb|mathnormal|textstyle|bold|ensuremath|underline|mathop|mathcal"
-    r"|mathscr|mathfrak)(?![a-zA-Z])\s*"
+    r"|mathscr|mathfrak|num|smash)(?![a-zA-Z])\s*"
 )
 _TEXT = re.compile(
-    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|textup|textsl|emph|mbox|hbox|mathrm|operatorname\*?|mathtt)\s*(?=\{)"
+    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|textup|textsl|emph|mbox|hbox|mathrm|operatorname\*?|mathtt|si|unit)\s*(?=\{)"
 )
 _COMMANDS = {
-    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "leq": "le", "leqslant": "le",
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "nicefrac": "frac", "sfrac": "frac", "flatfrac": "frac", "surd": "sqrt", "textdegree": "circ", "dbinom": "binom", "tbinom": "binom", "leq": "le", "leqslant": "le",
     "leqq": "le", "geq": "ge", "geqslant": "ge", "geqq": "ge", "ne": "neq", "not=": "neq", "ast": "times", "cdotp": "cdot",
     "bullet": "cdot", "lbrace": "{", "rbrace": "}", "varnothing": "emptyset", "O": "emptyset", "ldots": "dots",
     "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
     "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
     "backslash": "setminus", "smallsetminus": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infin": "infty",
     "thinspace": "", "bigcup": "cup", "bigcap": "cap", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
-    "lvert": "|", "rvert": "|", "percent": "%", "and": "land", "or": "lor",
+    "lvert": "|", "rvert": "|", "percent": "%", "textdollar": "$", "mathdollar": "$", "and": "land", "or": "lor",
 }  # fmt: skip
 _TO_CHARACTER = {":", "<", ">", "[", "]", "|", "%", ""}
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
-_DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
+_DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\^\s*\{\s*(?:\\text\s*\{\s*o\s*\}|\^\\circ)\s*\}")
+_DEGREE_O = re.compile(r"(?<=\d)\s*\^\s*(?:o(?![a-z])|\{\s*o\s*\})")  # "60^{o}"
 _LONE_DOLLAR = re.compile(r"^\s*\$\s*(\d[\d,]*(?:\.\d+)?)\s*\.?$")  # "$2.50" is money, "$2.50$" is not
 _UNIT_OUTSIDE = re.compile(r"^\s*\$([^$]+)\$\s*([A-Za-z]+)\s*$")  # "$5$ m": what is outside is not a variable
 _MATH_MODE = re.compile(r"\\[()\[\]]|(?<!\\)\$+")
@@ -77,7 +87,7 @@ _ANNOUNCED = re.compile(
 )
 _CIRCLED_LIST = re.compile(r"(?<=\})\s*[,;]\s*(?=\\textcircled)")  # ①、③ is ①③
 _INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
-_COLOR = re.compile(r"\\color\s*\{[^{}]*\}|\\textcolor\s*\{[^{}]*\}")
+_COLOR = re.compile(r"\\(?:text)?color(?:box)?\s*\{[^{}]*\}|\\bbox\s*(?:\[[^\]]*\])?")
 _TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]*\^)\s*\{\s*(-?\d)\s*\}")  # \mathrm{m\,s^{-1}}
 _NAMED_FIGURE = re.compile(r"\\(triangle|angle)\s*\{([A-Z]+)\}")
 _UNIT_VECTOR = re.compile(
@@ -128,14 +138,17 @@ def normalize(text: str) -> str:
         text = _ROOT.sub(lambda m: ("\\sqrt{" if m[1] == "√" else "\\sqrt[3]{") + m[2] + "}", text)
     text = text.translate(_CHARS).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
-        text = re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip("` ")
+        text = re.sub(r"(?<![\w)}])\*\*(.+?)\*\*", r"\1", text).strip("` ")
+        text = re.sub(r"(?<=[\w)}])\*\*(?=[\w({-])", "^", text)
     text = _MATH_MODE.sub(" ", _UNIT_OUTSIDE.sub(r"\1 \\text{\2}", text).replace("...", "\\dots "))
+    if "^" in text and "o" in text:
+        text = _DEGREE_O.sub(r"^\\circ ", text)
     if "\\" in text:
         text = _LEFT_DOT.sub("", text)
-        text = _INVISIBLE.sub("", text)
+        text = _INVISIBLE.sub("", _OLD_FONT.sub(r"\\text{\1}", text))
         text = _SPACES.sub(" ", text)
         text = _BLACKBOARD.sub(r"\\\1 ", text)
-        text = _TEXT.sub(lambda _: "\\text", text)
+        text = _TEXT.sub(lambda _: "\\text", _SIUNITX.sub(r"\1 \\text", text))
         text = _CURRENCY.sub("", text)
         text = _SPACER.sub(" ", _COLOR.sub("", text))
         text = _TEXT_POWER.sub(r"\1\2", _TEXT_POWER.sub(r"\1\2", text))
@@ -152,17 +165,19 @@ def normalize(text: str) -> str:
             .replace("\\_", "_")
             .replace("\\|", "|")
         )
+        text = _LONE_IN_TEXT.sub(r"\1 ", text)
         text = _DEGREES.sub(r"^\\circ ", text)
+        text = _MEMBER.sub(r"\\in \\\1 ", text)
         text = _PRIME.sub(lambda m: "'" * max(1, (m[1] or "").count("prime")), text)
         text = _CIRCLED_LIST.sub("", text)
         text = _INFIX.sub(
             lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text
         )
     text = _CHINESE_RATIO.sub(":", text)
-    text = _GROUPING.sub(",", text).replace("，", ",").replace("np.", "")
+    text = _GROUPING.sub(r"\1", text).replace("，", ",").replace("np.", "")
     text = _LETTER_TIMES.sub(r"\\times ", text)
     text = _EMPTY_SCRIPT.sub("", text)
-    text = " ".join(text.split()).removeprefix("\\approx").strip()
+    text = " ".join(text.split()).removeprefix("\\approx").removeprefix("\\Rightarrow").removeprefix("\\to ").strip()
     text = _ANNOUNCED.sub("", text)
     if len(text) > 2 and text[0] == text[-1] == "'":
         text = text[1:-1]
