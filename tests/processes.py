@@ -68,7 +68,7 @@ class Script:
 def run(*argv: object, cwd: Path | None = None, stages: bool = False, **environment: str) -> str:
     """Runs a script to its end, which must be a good one. Returns what it printed."""
     script = Script(*argv, cwd=cwd, stages=stages, **environment)
-    assert script.wait(600) == 0, script.stdout[-3000:] + script.stderr[-3000:]
+    assert script.wait() == 0, script.stdout[-3000:] + script.stderr[-3000:]
     return script.stdout
 
 
@@ -85,7 +85,7 @@ def run_distributed(*argv: object, processes: int = 2, **environment: str) -> st
         for i in range(processes)
     ]
     try:
-        codes = [rank.wait(600) for rank in ranks]
+        codes = [rank.wait() for rank in ranks]
         assert not any(codes), "".join(rank.stderr[-3000:] for rank in ranks)
     finally:
         for rank in ranks:
