@@ -1,15 +1,18 @@
 """The defaults of the RL stage are the paper's, groups are whole, and the trainer brings a reward."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from datasets import Dataset
-from trl import GRPOConfig, TrlParser
+from trl import GRPOConfig, GRPOTrainer, TrlParser
 
 from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer, StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.data.batch import _say_once
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.paper import GRPO_STAGE
+from trl_dsmath.rewards import boxed_accuracy_reward
 
 
 def _config(tmp_path: Path, **settings: object) -> DeepSeekMathGRPOConfig:
@@ -135,3 +138,32 @@ def test_problems_without_prompts_are_refused_with_the_fix(trainer: type, tmp_pa
     steps = {"step_reward_funcs": lambda steps, **_: []} if trainer is StepGRPOTrainer else {}
     with pytest.raises(DataError, match=r"columns are: question, answer.*convert\(dataset, 'grpo'\)"):
         trainer("no-such-model", args=args, train_dataset=rows, **steps)
+
+
+def test_every_argument_reaches_trls_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict] = []
+
+    def trls(trainer: Any, model: Any, **named: Any) -> None:
+        seen.append({"model": model, **named})
+        trainer.reward_funcs = [1, 2]
+
+    monkeypatch.setattr(GRPOTrainer, "__init__", trls)
+    args = _config(tmp_path)
+    names = (
+        "reward_funcs", "train_dataset", "eval_dataset", "processing_class", "reward_processing_classes", "callbacks",
+        "optimizers", "quantization_config", "peft_config", "tools", "rollout_func", "environment_factory", "new",
+    )  # fmt: skip
+    given = {name: name for name in names}
+    trainer = DeepSeekMathGRPOTrainer("m", args=args, **given)  # with two rewards, which group advantages may have
+    assert seen.pop() == {"model": "m", "args": args, **given} and trainer.advantage == "group"
+    monkeypatch.setattr(
+        "trl_dsmath.grpo.trainer.DeepSeekMathGRPOConfig",
+        lambda folder: _config(tmp_path / folder),
+    )
+    for model in ("owner/name", SimpleNamespace(config=SimpleNamespace(_name_or_path="owner/name"))):
+        DeepSeekMathGRPOTrainer(model, train_dataset=Dataset.from_list([{"prompt": "p"}]))
+        named = seen.pop()
+        assert named["args"].output_dir == str(tmp_path / "name-GRPO") and named["optimizers"] == (None, None)
+        assert named["reward_funcs"] is boxed_accuracy_reward
+    DeepSeekMathGRPOTrainer("m", args=args, environment_factory=object)
+    assert seen.pop()["reward_funcs"] is None  # an environment may own its reward

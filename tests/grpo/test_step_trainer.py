@@ -51,7 +51,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
         ({"step_separator": ""}, "step_separator is empty"),
         ({"process_weight": -1.0}, "Set process_weight=1.0"),
         ({"process_weight": 0.0, "outcome_weight": 0.0}, "nor both 0"),
-        ({"drift_window": 2}, "at least 4"),
+        ({"outcome_weight": -0.5}, "must not be negative"),
+        ({"drift_window": 3}, "at least 4"),
+        ({"drift_window": 1}, "at least 4"),
+        ({"drift_window": -1}, "at least 4"),
     ],
 )
 def test_settings_that_take_meaning_from_steps_are_refused(settings: dict, message: str, tmp_path: Path) -> None:
@@ -70,6 +73,8 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
     assert (defaults.process_weight, defaults.outcome_weight, defaults.step_separator) == (1.0, 1.0, "\n")
     assert (defaults.num_generations, defaults.beta, defaults.loss_type) == (64, 0.04, "grpo")
     assert config(tmp_path, step_separator=r"\n\n").step_separator == "\n\n"  # as a shell passes it
+    for settings in ({"process_weight": 0.0, "drift_window": 0}, {"outcome_weight": 0.0, "drift_window": 4}):
+        assert settings.items() <= vars(config(tmp_path, **settings)).items()
 
 
 @pytest.mark.parametrize(

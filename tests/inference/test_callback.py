@@ -2,17 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from datasets import Dataset
 from processes import run, run_distributed
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.inference import MathEvaluationCallback
+from trl_dsmath.inference import MathEvaluationCallback, score
 from trl_dsmath.rewards import boxed_accuracy_reward
 from trl_dsmath.scripts.tiny_model import make_tiny_model
 
@@ -157,6 +158,7 @@ def test_settings_that_cannot_work(tiny: str, tmp_path: Path) -> None:
         ({}, "When"),
         ({"every": 0}, "every"),
         ({"every": 1, "patience": 0}, "patience"),
+        ({"every": 1, "num_samples": -1}, "num_samples must be at least 0"),
         ({"at_start": True}, "at_start"),
     ):
         with pytest.raises(ConfigError, match=said):
@@ -190,3 +192,101 @@ def test_metrics_that_can_show_nothing_are_told_once(tiny: str, tmp_path: Path, 
     assert _logged(trainer, "eval_math/cut_off") == {1: 1.0, 2: 1.0}
     (said,) = [record.message for record in caplog.records if record.name == "trl_dsmath.inference.callback"]
     assert said.startswith("eval_math, step 1: all samples were cut off: raise max_new_tokens (")
+
+
+# --- Without a model: when it evaluates, and what it makes of samples ---
+
+
+def _alone(folder: Path, **settings: Any) -> MathEvaluationCallback:
+    args = SimpleNamespace(eval_strategy="steps", output_dir=str(folder))
+    trainer: Any = SimpleNamespace(args=args, is_fsdp_enabled=False, state=SimpleNamespace(global_step=3))
+    return MathEvaluationCallback(trainer, HELD_OUT, **settings)
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What is logged, by a trainer that resets the flag as transformers' does."""
+    found: list[dict] = []
+
+    def log(trainer: Any, metrics: dict) -> None:
+        found.append(metrics)
+        trainer.control.should_log = False
+        trainer.log_history.append(metrics)
+
+    monkeypatch.setattr(Trainer, "log", log)
+    return found
+
+
+def _figures(callback: MathEvaluationCallback, state: TrainerState, control: TrainerControl, *values: float) -> None:
+    callback.trainer.control, callback.trainer.log_history = control, state.log_history  # type: ignore[attr-defined]
+    figures = [{"eval_math/greedy": value} for value in values]
+    callback.evaluate = lambda: figures.pop(0)  # type: ignore[method-assign]
+
+
+def test_when_it_evaluates(tmp_path: Path, logged: list[dict]) -> None:
+    state, control, args = TrainerState(log_history=[]), TrainerControl(should_log=True), TrainingArguments("x")
+    at_start = _alone(tmp_path, every=2, at_start=True)
+    _figures(at_start, state, control, 0.1, 0.2, 0.3)
+    at_start.on_train_begin(args, state, control)
+    for state.global_step in (1, 2, 3, 4):
+        at_start.on_step_end(args, state, control)
+        at_start.on_train_begin(args, state, control)  # a run that is resumed has been evaluated
+        at_start.on_evaluate(args, state, control, {})
+    assert [one["eval_math/greedy"] for one in logged] == [0.1, 0.2, 0.3] and control.should_log
+    own = _alone(tmp_path)
+    _figures(own, state, control, 0.4)
+    state.global_step = 0
+    own.on_train_begin(args, state, control)
+    own.on_step_end(args, state, control)
+    own.on_evaluate(args, state, control, None)
+    metrics = {"eval_loss": 1.0}
+    own.on_evaluate(args, state, control, metrics)
+    assert metrics == {"eval_loss": 1.0, "eval_math/greedy": 0.4} and len(logged) == 4
+
+
+def test_patience_counts_from_the_first_best(tmp_path: Path, logged: list[dict]) -> None:
+    state, control, args = TrainerState(log_history=[{"loss": 1.0}]), TrainerControl(), TrainingArguments("x")
+    callback = _alone(tmp_path, every=1, patience=2)
+    _figures(callback, state, control, 0.2, 0.1, 0.3, 0.3, 0.2)
+    stopped = []
+    for state.global_step in range(1, 6):
+        callback.on_step_end(args, state, control)
+        stopped.append(control.should_training_stop)
+    assert stopped == [False, False, False, False, True]
+
+
+def _row(key: str, sample: int, completion: str, tokens: int = 1, finished: bool = True) -> dict:
+    return {"key": key, "sample": sample, "completion": completion, "tokens": tokens, "finished": finished}
+
+
+def test_figures_and_the_file_by_hand(tmp_path: Path, caplog: Any) -> None:
+    """Golds 7 and 8."""
+    callback = _alone(tmp_path / "new" / "folder", every=1, num_samples=2)
+    rows = [
+        _row("greedy/0", 0, "\\boxed{7}", 10), _row("greedy/1", 0, "It is 8", 20, finished=False),
+        _row("sampled/0", 0, "\\boxed{7}", 90), _row("sampled/0", 1, "\\boxed{1}", finished=False),
+        _row("sampled/1", 0, "\\boxed{1}"), _row("sampled/1", 1, "\\boxed{1}"),
+    ]  # fmt: skip
+    scores = score(callback._tasks, rows)
+    with caplog.at_level("INFO", "trl_dsmath.inference.callback"):
+        assert callback._metrics(scores, rows) == {
+            "eval_math/greedy": 1.0, "eval_math/strict_greedy": 0.5, "eval_math/avg@2": 0.25, "eval_math/maj@2": 0.5,
+            "eval_math/pass@2": 0.5, "eval_math/mean_length": 15.0, "eval_math/cut_off": 0.5,
+        }  # fmt: skip
+        callback._save(scores, rows)
+    assert [record.message for record in caplog.records] == [
+        "Give me five. | gold 7 | correct | \\boxed{7}",
+        "Give me six. | gold 8 | correct | It is 8",
+    ]
+    lines = (tmp_path / "new/folder/eval_math/step-000003.jsonl").read_text().splitlines()
+    assert len(lines) == 6 and json.loads(lines[3]) == {
+        "problem": 0, "decoding": "sampled", "sample": 1, "question": "Give me five.", "gold": "7", "answer": "1",
+        "verdict": "wrong", "completion": "\\boxed{1}",
+    }  # fmt: skip
+    plain = _alone(tmp_path, every=1)
+    assert [task.key for task in plain._tasks] == ["greedy/0", "greedy/1"]  # no samples unless asked for
+    silent = [_row(f"greedy/{i}", 0, "I do not know.", 3) for i in (0, 1)]
+    for _ in range(2):
+        assert plain._metrics(score(plain._tasks, silent), silent)["eval_math/greedy"] == 0.0
+    said = [record.message for record in caplog.records[2:]]
+    assert said == [f"eval_math, step 3: no sample has an answer: look at them, and ask for one (instruction) ({tmp_path}/eval_math)."]  # fmt: skip

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from replay import ReplaySampler
 
+from trl_dsmath.data.benchmarks import Problem
+from trl_dsmath.generation import Decoding
 from trl_dsmath.grading.metrics import maj_at_k
 from trl_dsmath.inference import EvaluateConfig, load_benchmark, plan, run, score
-from trl_dsmath.inference.run import read_samples
+from trl_dsmath.inference.run import Task, read_samples
 
 # By benchmark and problem: completions with the label of a careful reader, and whether the answer is right in the box.
 RECORDED: dict[str, list[list[tuple[str, bool, bool]]]] = {
@@ -226,3 +228,77 @@ def test_samples_that_are_missing_cut_off_or_of_another_plan(benchmarks_dir: Pat
     part = score(tasks, rows[1:])
     assert (part.complete, part.missing, part.cut_off) == (False, {"gsm8k": 1}, {"gsm8k": 0})
     assert {figure.problems for figure in part.metrics} == {1}  # the other problem, which is whole
+
+
+def _task(benchmark: str, gold: str, decoding: str, samples: int, **settings: object) -> Task:
+    problem = Problem(benchmark, 0, "?", settings.pop("options", ()), gold, settings.pop("kind", "number"))  # type: ignore[arg-type]
+    mode = settings.pop("mode", "cot")
+    return Task(f"{gold}/{decoding}", decoding, problem, mode, "box", "?", Decoding(16), samples, **settings)  # type: ignore[arg-type]
+
+
+def _row(task: Task, sample: int, completion: str, **fields: object) -> dict:
+    return {"key": task.key, "sample": sample, "completion": completion, **fields}
+
+
+def test_two_test_sets_and_two_decodings_by_hand() -> None:
+    """In `a` the second problem is too long; the gold of `b` cannot be read."""
+    tasks = [
+        _task("a", "1", "greedy", 1), _task("a", "2", "greedy", 1, too_long=True), _task("b", "", "greedy", 1),
+        _task("a", "1", "sampled", 3), _task("a", "2", "sampled", 3, too_long=True), _task("b", "", "sampled", 3),
+    ]  # fmt: skip
+    rows = [
+        _row(tasks[0], 0, "\\boxed{1}"), _row(tasks[2], 0, "\\boxed{5}", finished=False),
+        _row(tasks[3], 2, "\\boxed{1}"), _row(tasks[3], 1, "It is 1", finished=False), _row(tasks[3], 0, "\\boxed{2}"),
+        *(_row(tasks[5], i, "\\boxed{5}") for i in range(3)),
+    ]  # fmt: skip
+    scores = score(tasks, rows)
+    assert scores.complete and scores.missing == {"a": 0, "b": 0}
+    assert (scores.too_long, scores.bad_golds, scores.cut_off) == (
+        {"a": 1, "b": 0},
+        {"a": 0, "b": 1},
+        {"a": 1, "b": 1},
+    )
+    found = {(one.benchmark, one.name, one.filter): one.value for one in scores.metrics}
+    assert {key: value for key, value in found.items() if key[0] == "b"} == {
+        key: 0.0 for key in found if key[0] == "b"
+    } and len(found) == 2 * 2 * (1 + 5)
+    # The samples say 2, 1, 1; in the box 2, nothing, 1: of two votes the first wins. The other problem has 0 in each.
+    assert {key[1:]: value for key, value in found.items() if key[0] == "a" and key[1] != "maj@2"} == {
+        ("greedy", "flexible"): 1 / 2, ("avg@3", "flexible"): 1 / 3, ("maj@3", "flexible"): 1 / 2,
+        ("pass@2", "flexible"): 1 / 2, ("pass@3", "flexible"): 1 / 2,
+        ("greedy", "strict"): 1 / 2, ("avg@3", "strict"): 1 / 6, ("maj@3", "strict"): 0.0,
+        ("pass@2", "strict"): pytest.approx(1 / 3), ("pass@3", "strict"): 1 / 2,
+    }  # fmt: skip
+    assert found["a", "maj@2", "flexible"] == maj_at_k([0, 1, 1], [False, True, True], 2) / 2
+    assert {one.problems for one in scores.metrics if one.benchmark == "a"} == {2}
+    part = score(tasks, rows[:-1])
+    assert part.missing == {"a": 0, "b": 1}
+    assert {one.name for one in part.metrics if one.benchmark == "b"} == {"greedy"}
+
+
+def test_programs_recordings_and_single_samples_by_hand() -> None:
+    tool, recorded, one = (
+        _task("t", "7", "greedy", 1, mode="tool"),
+        _task("r", "8", "recorded", 1, mode="tool"),
+        _task("s", "9", "sampled", 1),
+    )
+    rows = [
+        _row(tool, 0, "\\boxed{6}", printed="7"),
+        _row(recorded, 0, "no answer", printed="8"),
+        _row(one, 0, "\\boxed{9}"),
+    ]
+    found = {(m.name, m.filter): m.value for m in score([tool, recorded, one], rows).metrics}
+    assert found == {
+        ("greedy", "flexible"): 0.0, ("greedy", "strict"): 0.0, ("greedy", "program"): 1.0,
+        ("recorded", "flexible"): 1.0, ("recorded", "strict"): 0.0,
+        ("avg@1", "flexible"): 1.0, ("avg@1", "strict"): 1.0,
+    }  # fmt: skip
+
+
+def test_the_words_of_an_option_are_its_letter_where_they_are_one_option() -> None:
+    options = ("12", "13", "\\frac{24}{2}", "14")
+    tasks = [_task("c", gold, "greedy", 1, kind="choice", options=options) for gold in ("A", "B", "C", "D")]
+    rows = [_row(task, 0, text) for task, text in zip(tasks, ("\\boxed{12}", "\\boxed{13}", "\\boxed{C}", "\\boxed{15}"), strict=True)]  # fmt: skip
+    assert [one.answers["flexible"] for one in score(tasks, rows).graded] == ["12", "B", "C", "15"]
+    plain = _task("c", "12", "greedy", 1, options=options)
+    assert score([plain], [_row(plain, 0, "\\boxed{12}")]).graded[0].answers["flexible"] == "12"

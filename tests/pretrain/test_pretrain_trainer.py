@@ -2,16 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from datasets import Dataset
 from processes import run
-from transformers import set_seed
+from transformers import TrainerControl, TrainerState, set_seed
 from trl import SFTTrainer
 
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.pretrain import PretrainConfig, PretrainTrainer, Source
+from trl_dsmath.pretrain.trainer import _MixtureState
 from trl_dsmath.scripts import recipe_script
 
 SHARES = {"short": 0.5, "middle": 0.2, "long": 0.3}
@@ -97,6 +99,11 @@ def test_a_warm_up_beyond_the_first_drop_is_refused(texts: Path, tiny: Path, tmp
     trainer = make(texts, tiny, tmp_path, warmup_steps=16)  # the peak is reached where the first drop comes
     trainer.create_optimizer_and_scheduler(20)
     assert trainer.lr_scheduler.lr_lambdas[0](15) == 15 / 16 and trainer.lr_scheduler.lr_lambdas[0](16) == 0.316
+    assert trainer._created_lr_scheduler and trainer.lr_scheduler.optimizer is trainer.optimizer
+    mine = torch.optim.SGD(trainer.model.parameters(), lr=1.0)
+    assert trainer.create_scheduler(20, mine) is trainer.lr_scheduler  # made already: it stays
+    trainer.lr_scheduler = None
+    assert trainer.create_scheduler(20, mine).optimizer is mine
     other = make(texts, tiny, tmp_path, warmup_steps=17, lr_scheduler_type="linear")
     other.create_optimizer_and_scheduler(20)  # transformers' own has no drops
     assert other.lr_scheduler.lr_lambdas[0](17) == 1.0
@@ -121,6 +128,50 @@ def test_every_argument_reaches_trls_trainer(tmp_path: Path, monkeypatch: pytest
     given |= {"model": "m", "args": args, "train_dataset": Dataset.from_list([{"text": "a"}])}
     PretrainTrainer(**given)
     assert seen == [given]
+
+
+def test_what_trls_trainer_is_told_of_sources(
+    texts: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not to prepare, pack or skip anything; the tokenizer is that of the model's folder; both processes' rows count."""
+    seen: list[dict] = []
+    monkeypatch.setattr(SFTTrainer, "__init__", lambda self, **named: seen.append(named))
+    monkeypatch.setattr(SFTTrainer, "add_callback", lambda self, callback: seen.append({"callback": callback}))
+    args = PretrainConfig(str(tmp_path), **{**SETTINGS, "packing": True})
+    monkeypatch.setattr(PretrainConfig, "world_size", 2)
+    model = SimpleNamespace(config=SimpleNamespace(_name_or_path=str(tiny)))
+    trainer = PretrainTrainer(model, args, train_dataset=[Source(str(texts / "short.jsonl"), 1.0)])
+    assert trainer.mixture.snapshot_every == 4 * 2 * 2
+    told = seen[0]["args"]
+    assert (told.packing, told.dataset_kwargs, told.ignore_data_skip) == (False, {"skip_prepare_dataset": True}, True)
+    assert (args.packing, args.ignore_data_skip) == (True, False)  # the caller's own stays
+    assert seen[0]["processing_class"].name_or_path == str(tiny) and isinstance(seen[1]["callback"], _MixtureState)
+
+
+def test_the_place_in_the_stream_is_kept_and_found() -> None:
+    """8 sequences an update."""
+    places = {0: "start", 24: {"tokens": {"a": 30, "b": 10}, "positions": {"a": {"epoch": 2}, "b": {"epoch": 0}}}}
+    loaded: list[dict] = []
+    mixture = SimpleNamespace(snapshot_every=8, snapshot=places.__getitem__, load_snapshot=loaded.append)
+    place, args, control = _MixtureState(mixture), None, TrainerControl()
+    assert place.state() == {"args": {}, "attributes": {"snapshot": "start"}}
+    place.on_train_begin(args, TrainerState(), control)
+    assert not loaded  # a run that begins
+    place.on_step_end(args, TrainerState(global_step=3), control)
+    assert place.figures() == {
+        "mixture/a/share": 0.75, "mixture/b/share": 0.25, "mixture/a/epoch": 2, "mixture/b/epoch": 0,
+    }  # fmt: skip
+    resumed = TrainerState(global_step=3)
+    with pytest.raises(ConfigError, match="made by another trainer"):
+        place.on_train_begin(args, resumed, control)
+    resumed.stateful_callbacks = {"_MixtureState": {"attributes": {"snapshot": {"sequences": 12}}}}
+    with pytest.raises(ConfigError, match="with 4 sequences an update, and this run has 8"):
+        place.on_train_begin(args, resumed, control)
+    snapshot = {"sequences": 24}
+    resumed.stateful_callbacks = {"_MixtureState": {"attributes": {"snapshot": snapshot}}}
+    again = _MixtureState(mixture)
+    again.on_train_begin(args, resumed, control)
+    assert loaded == [snapshot] and again.state()["attributes"]["snapshot"] is places[24]
 
 
 def test_a_plain_data_set_is_wrapped_as_trl_does(tiny: Path, texts: Path, tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ def test_the_papers_learning_rate(tmp_path: Path) -> None:
     assert args.learning_rate == REWARD_MODEL.learning_rate == 2e-5
     assert args.bf16 is fast_bf16()  # by what the processor has
     assert args.layout == "newline"
+    assert args.ddp_find_unused_parameters is False and args.remove_unused_columns is False
+    args = PRMConfig(
+        str(tmp_path), use_cpu=True, bf16=False, ddp_find_unused_parameters=True, model_init_kwargs='{"a": 1}'
+    )
+    assert (args.bf16, args.ddp_find_unused_parameters, args.model_init_kwargs) == (False, True, {"a": 1})
+    assert PRMConfig(str(tmp_path), use_cpu=True, fp16=True).bf16 is False
+    with pytest.raises(ConfigError, match="step_separator is empty"):
+        PRMConfig(str(tmp_path), step_separator="")
     with pytest.raises(ConfigError, match="prm_type 'orm' is not one of"):
         PRMConfig(str(tmp_path), prm_type="orm")
 
@@ -42,6 +50,14 @@ def test_the_papers_learning_rate(tmp_path: Path) -> None:
 def test_no_weight_is_a_scalar(causal: Path) -> None:
     """DeepSpeed's ZeRO-3 ends with an error where one is."""
     assert load_model(str(causal), "likelihood").step_bias.weight.shape == (1,)
+
+
+def test_a_model_that_is_passed_gets_the_bias(causal: Path, small: dict) -> None:
+    model = AutoModelForCausalLM.from_pretrained(causal)
+    args = PRMConfig(prm_type="likelihood", likelihood_bias=3.5, **small)
+    ours = PRMTrainer(model, args).model.step_bias.weight
+    assert torch.equal(ours, load_model(str(causal), "likelihood", 3.5).step_bias.weight)
+    assert not torch.equal(ours, load_model(str(causal), "likelihood", 2.0).step_bias.weight)
 
 
 def test_fsdp_is_refused_for_the_likelihood_form_alone(
@@ -236,7 +252,9 @@ def test_unlabelled_steps_and_last_step_only(classifier: Path, toy: Dataset, sma
     assert (evaluated["labels"] != NO_LABEL).sum() == sum(map(len, toy.select(range(8))["labels"]))
 
 
-def test_several_evaluation_sets_dropout_and_a_card_without_names(classifier: Path, toy: Dataset, small: dict) -> None:
+def test_several_evaluation_sets_dropout_and_a_card_without_names(
+    classifier: Path, toy: Dataset, small: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts = {"easy": toy.select(range(3)), "hard": toy.select(range(3, 8))}
     trainer = PRMTrainer(str(classifier), PRMConfig(**small), train_dataset=toy.select(range(4)), eval_dataset=parts)
     assert {name: part.rows for name, part in trainer.prepared.items()} == {"train": 4, "easy": 3, "hard": 5}
@@ -250,6 +268,11 @@ def test_several_evaluation_sets_dropout_and_a_card_without_names(classifier: Pa
         "---\nlibrary_name: transformers\nmodel_name: out\ntags:\n- trl\n- trl-dsmath\n- prm\n- mine\n---\n\n# out\n"
     )
     assert "datasets" not in card.read_text() and "Held-out" not in card.read_text()
+    monkeypatch.setattr(trainer, "is_world_process_zero", lambda: False)
+    card.unlink()
+    trainer.create_model_card()
+    assert not card.exists()
+    monkeypatch.undo()
     trainer.state.log_history = [{"eval_loss": 2.0}, {"eval_loss": 1.0, "eval_auroc": 0.75}, {"loss": 1.0}]
     trainer.create_model_card()
     assert "Held-out metrics" in card.read_text() and "0.7500" in card.read_text()  # the last ones

@@ -5,6 +5,8 @@ import pickle
 import pytest
 
 from trl_dsmath.errors import DataError, SandboxError
+from trl_dsmath.generation.protocol import Program
+from trl_dsmath.grading import Verdict
 from trl_dsmath.rewards import code_execution_reward
 from trl_dsmath.sandbox import run_python
 
@@ -96,9 +98,25 @@ def test_gold_missing_and_pickle() -> None:
 
 
 def test_programs_that_a_roll_out_ran_are_not_run_again() -> None:
-    from trl_dsmath.generation.protocol import Program
-
     ran = [(Program("x = 6", ""), Program("print(x * 7)", "42\n")), (Program("1/0", "", "ZeroDivisionError"),), ()]
     text = "```python\nprint(x * 7)\n```"  # alone, it would fail: x belongs to the program before
     assert code_execution_reward([text] * 3, solution=["42"] * 3, programs=ran) == [1.0, 0.0, 0.0]
     assert code_execution_reward([text], solution=["42"]) == [0.0]
+
+
+def test_a_form_that_could_not_be_judged_in_time_may_be_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A printed list is judged as it is and without its brackets."""
+    right, wrong, late, bad = Verdict.CORRECT, Verdict.WRONG, Verdict.TIMEOUT, Verdict.BAD_GOLD
+    cases = {(right, wrong): 1.0, (wrong, right): 1.0, (late, right): 1.0, (right, late): 1.0, (late, wrong): None}
+    cases |= {(wrong, late): None, (wrong, wrong): 0.0, (bad, bad): None}
+    for found, reward in cases.items():
+        asked: list[tuple] = []
+
+        def judge(answers: list, golds: list, found: tuple = found, asked: list = asked) -> list[Verdict]:
+            asked.extend(zip(answers, golds, strict=True))
+            return list(found)
+
+        monkeypatch.setattr("trl_dsmath.rewards.execution.judge", judge)
+        ran = [(Program("", "[2, x**3]\n"),)]
+        assert code_execution_reward([""], solution=["g"], programs=ran) == [reward]
+        assert asked == [("[2, x^3]", "g"), ("2, x^3", "g")]

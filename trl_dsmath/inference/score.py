@@ -196,12 +196,12 @@ def _letters_of_options(tasks: Sequence[Task], answers: list[str | None], time_l
     for i, _, options in open_ones:
         equal = [chr(ord("A") + j) for j in range(len(options)) if next(verdicts) is Verdict.CORRECT]
         if len(equal) == 1:
-            found[i] = equal[0]
+            (found[i],) = equal
     return found
 
 
 def _is_letters(answer: str) -> bool:
-    return len(answer) <= 10 and set(answer) <= set("ABCDEFGHIJ")
+    return set(answer) <= set("ABCDEFGHIJ")
 
 
 def _votes(answers: Sequence[str | None], time_limit: float) -> list[int | None]:

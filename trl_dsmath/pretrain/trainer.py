@@ -183,7 +183,7 @@ class _MixtureState(TrainerCallback, ExportableState):
                 "The checkpoint does not say where in its sources it stopped: it was made by another trainer. Start a "
                 "new run from its weights: model=CHECKPOINT and a new output_dir."
             )
-        if state.global_step and isinstance(saved, dict):
+        if state.global_step:
             snapshot = saved["attributes"]["snapshot"]
             if snapshot["sequences"] != state.global_step * self._mixture.snapshot_every:
                 raise ConfigError(

@@ -201,7 +201,7 @@ class PRMTrainer(Trainer):
         with self.compute_loss_context_manager():
             loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
         logits_BS = outputs["logits"].masked_fill(inputs["positions"] < 0, NO_LABEL)
-        return loss.detach(), logits_BS, inputs["labels"]
+        return loss, logits_BS, inputs["labels"]
 
     def evaluation_loop(
         self,
