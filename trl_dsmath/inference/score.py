@@ -216,7 +216,7 @@ def _votes(answers: Sequence[str | None], time_limit: float) -> list[int | None]
 
 def ks(samples: int) -> list[int]:
     """1, 2, 4 ... and the number of samples itself."""
-    return sorted({2**i for i in range(samples.bit_length()) if 2**i <= samples} | {samples})
+    return sorted({2**i for i in range(samples.bit_length())} | {samples})
 
 
 def _metrics(
