@@ -91,9 +91,10 @@ def why_nothing_is_learned(history: Sequence[dict[str, Any]], advantage: str = "
     if always("grad_norm", 0.0):
         return "The gradient norm was 0 in every logged step: nothing that is trained is part of the loss. Look at the labels."
     steps = [(x["steps/mean_count"], x["steps/outcome_correlation"]) for x in logs if x.keys() >= _BY_STEP]
-    if len(steps) > 3 and all(count > 1.5 * steps[0][0] and agreed < 0 for count, agreed in steps[-3:]):
+    before, after = (sum(count for count, _ in part) / 3 for part in (steps[:3], steps[-3:]))
+    if len(steps) > 5 and after > 1.25 * before and all(agreed < 0 for _, agreed in steps[-3:]):
         return (
-            f"Solutions grew from {steps[0][0]:.1f} to {steps[-1][0]:.1f} steps while step rewards and outcomes disagree: the step "
+            f"Solutions grew from {before:.1f} to {after:.1f} steps while step rewards and outcomes disagree: the step "
             "scorer pays for length. Go back to an earlier checkpoint, and train the scorer on more labels or lower "
             "process_weight."
         )
