@@ -21,7 +21,7 @@ _CHARS: dict[int, int | str] = {
             "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt", "∛": r"\sqrt[3]", "±": r"\pm ", "∓": r"\mp ",
             "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ",
             "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "Ø": r"\emptyset ", "ℝ": r"\R ", "∖": r"\setminus ",
-            "→": r"\to ", "°": r"^\circ ", "º": r"^\circ ", "˚": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}", "€": "", "£": "", "¥": "",
+            "→": r"\to ", "°": r"^\circ ", "º": r"^\circ ", "˚": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}",
             "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ",
             "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ω": r"\omega ", "Δ": r"\Delta ",
             "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
@@ -54,6 +54,9 @@ _GROUPING = re.compile(  # "14{,}916", "3{:}4", "3\\mathbin{:}4"
 _OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf)\s+([A-Za-z][^{}\\]*)\}")  # "{\\rm cm}"
 _LONE_IN_TEXT = re.compile(r"\\text\s*\{\s*(\\[a-zA-Z]+|\\?%|\^\s*\\circ)\s*\}")  # "5\\text{\\%}", "\\mathrm{\\pi}"
 _SIUNITX = re.compile(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*(?=\{)")
+_NEXT_RELATION = re.compile(  # "x = 1 \\quad y = 2"
+    r"(=[^=]*[\w})])\s*\\q?quad(?![a-z])\s*(?=(?!\\(?:text|math|q?quad|Right|Long|right|implies|iff|to|[,;: ]))[A-Za-z\\][^=,]{0,40}=)"
+)
 _MEMBER = re.compile(r"\\in\s*\{?\s*([RZNQC])\s*\}?(?![\w(])")
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
 _FONT = re.compile(
@@ -146,6 +149,8 @@ def normalize(text: str) -> str:
     if "\\" in text:
         text = _LEFT_DOT.sub("", text)
         text = _INVISIBLE.sub("", _OLD_FONT.sub(r"\\text{\1}", text))
+        if "quad" in text and "\\begin" not in text:
+            text = _NEXT_RELATION.sub(r"\1, ", text)
         text = _SPACES.sub(" ", text)
         text = _BLACKBOARD.sub(r"\\\1 ", text)
         text = _TEXT.sub(lambda _: "\\text", _SIUNITX.sub(r"\1 \\text", text))
