@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import torch
 import yaml
@@ -24,9 +24,6 @@ from trl_dsmath.iterate import IterateConfig, iterate, loop, phases
 from trl_dsmath.paper import GRPO_STAGE
 from trl_dsmath.scripts import recipe_script, script_parser
 from trl_dsmath.scripts.launch import launch_names
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
 
 # --- without any stage ---------------------------------------------------------------------------------------------
 
@@ -361,15 +358,14 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _command(recipe: Path, output_dir: Path) -> list[str]:
-    return [sys.executable, str(recipe_script("iterate")), "--config", str(recipe), "--output_dir", str(output_dir)]
+    return [str(recipe_script("iterate")), "--config", str(recipe), "--output_dir", str(output_dir)]
 
 
 @pytest.fixture(scope="module")
 def whole(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run of two iterations."""
     folder = tmp_path_factory.mktemp("whole")
-    done = subprocess.run(_command(recipe, folder), env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    processes.run(*_command(recipe, folder), stages=True)
     return folder
 
 
@@ -423,21 +419,15 @@ KILLS: list[tuple[str, Callable[[Path], bool]]] = [  # every phase once, and bot
 def test_killed_in_every_phase_it_ends_like_an_uninterrupted_run(whole: Path, recipe: Path, tmp_path: Path) -> None:
     killed_in = []
     for name, reached in KILLS:
-        process = subprocess.Popen(
-            _command(recipe, tmp_path),
-            env=ENVIRONMENT,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = processes.Script(*_command(recipe, tmp_path), stages=True)
         while not reached(tmp_path / name):
             assert process.poll() is None, f"the run ended before it could be killed at {name}"
             time.sleep(0.005)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
         state = tmp_path / "state.json"
         killed_in.append(tuple(json.loads(state.read_text())[key] for key in ("iteration", "phase")) if state.exists() else (1, "grpo"))  # fmt: skip
     assert {(1, "grpo"), (2, "annotate"), (2, "prm")} <= set(killed_in)
-    subprocess.run(_command(recipe, tmp_path), env=ENVIRONMENT, check=True, capture_output=True)
+    command = [sys.executable, processes.__file__, *_command(recipe, tmp_path)]  # other hashes than the runs before
+    subprocess.run(command, check=True, capture_output=True)
     for name in ("iteration-1/grpo", "iteration-1/prm", "iteration-2/grpo", "iteration-2/prm"):
         assert _equal(whole / name, tmp_path / name), name

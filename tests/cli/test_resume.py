@@ -1,8 +1,6 @@
 """A run that is killed goes on where it was, and ends where it would have ended."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import Script, run
 from safetensors.torch import load_file
 
 from trl_dsmath.scripts import recipe_script
@@ -22,31 +21,23 @@ STAGES = {
 
 def _command(stage: str, small: list[str], output_dir: Path) -> list[str]:
     return [
-        *(sys.executable, str(recipe_script(stage)), *small, *STAGES[stage]),
+        *(str(recipe_script(stage)), *small, *STAGES[stage]),
         *("--max_steps", "24", "--save_steps", "4", "--output_dir", str(output_dir)),
     ]
-
-
-def _run(command: list[str]) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_run_ends_like_an_uninterrupted_one(stage: str, small: list[str], tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    _run(_command(stage, small, whole))
+    run(*_command(stage, small, whole))
 
-    process = subprocess.Popen(
-        _command(stage, small, killed), stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    process = Script(*_command(stage, small, killed))
     state = killed / "checkpoint-8" / "trainer_state.json"
     while not state.exists():
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
     assert not (killed / "model.safetensors").exists()
 
     # As if the kill had come while the next checkpoint was being written: its weights stand there, cut off.
@@ -57,9 +48,10 @@ def test_killed_run_ends_like_an_uninterrupted_one(stage: str, small: list[str],
     weights = (killed / f"checkpoint-{done}" / "model.safetensors").read_bytes()
     (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
 
-    shown = _run(_command(stage, small, killed))
+    command = [sys.executable, *_command(stage, small, killed)]  # an interpreter of its own: other hashes
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert f"{half} is skipped: trainer_state.json is missing" in shown
     assert f"resumes from {killed / f'checkpoint-{done}'}" in shown
     expected, found = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert "is finished" in _run(_command(stage, small, killed))
+    assert "is finished" in run(*_command(stage, small, killed))

@@ -1,7 +1,6 @@
 """`dsmath solve` and its recipe script as a user calls them."""
 
 import json
-import os
 import runpy
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import Script
 
 from trl_dsmath.cli import main as dsmath
 from trl_dsmath.errors import ConfigError, DataError
@@ -89,12 +89,11 @@ def test_kill_9_loses_nothing_and_nothing_is_sampled_twice(flags: list[str], tmp
     plain, killed = tmp_path / "plain.jsonl", tmp_path / "killed.jsonl"
     assert main([str(questions), "--output", str(plain), *settings]) == 0
 
-    command = [*RUN, str(questions), "--output", str(killed), *settings]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Script(SCRIPT, questions, "--output", killed, *settings)
     samples = tmp_path / "killed.samples.jsonl"
     while process.poll() is None and (not samples.exists() or samples.stat().st_size < 1000):
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     assert process.wait() == -signal.SIGKILL
     before = samples.read_bytes()
     before = before[: before.rfind(b"\n") + 1]

@@ -1,14 +1,13 @@
 """TRL's own command takes our reward by its dotted path, and our command runs on two processes."""
 
 import json
-import os
-import subprocess
-import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from processes import run
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+from trl_dsmath.scripts import recipe_script
 
 
 @pytest.mark.slow
@@ -25,20 +24,17 @@ def test_trl_grpo_with_our_reward(small: list[str], problems: Path, tmp_path: Pa
         "--max_completion_length": "8",
     }
     del flags["--global_batch_size"]  # ours
-    command = [sys.executable, "-m", "trl.scripts.grpo", *(word for pair in flags.items() for word in pair)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
-    assert done.returncode == 0, done.stderr
-    assert "rewards/boxed_accuracy_reward/mean" in done.stdout
+    script = find_spec("trl.scripts.grpo")
+    assert script and script.origin
+    shown = run(script.origin, *(word for pair in flags.items() for word in pair))
+    assert "rewards/boxed_accuracy_reward/mean" in shown
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
 @pytest.mark.slow
 def test_two_processes_share_the_batch(small: list[str], tmp_path: Path) -> None:
     own = ["--num_generations", "8", "--max_completion_length", "8"]  # for SFT: tests/pretrain, by the same way
-    code = "import sys; from trl_dsmath.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "grpo", *small, *own, "--num_processes", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
-    assert done.returncode == 0, done.stderr
-    assert "4 per process x 1 micro-batches x 2 processes" in done.stdout
-    assert done.stdout.count("batch       ") == 1  # the second process keeps quiet
+    shown = run(recipe_script("grpo"), *small, *own, "--num_processes", "2")
+    assert "4 per process x 1 micro-batches x 2 processes" in shown
+    assert shown.count("batch       ") == 1  # the second process keeps quiet
     assert (tmp_path / "out" / "model.safetensors").exists()

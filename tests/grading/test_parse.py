@@ -271,8 +271,8 @@ def test_rows_of_environments() -> None:
     assert system_rows(r"\begin{cases} 1 \\ 2\end{cases}") is system_rows("x=1") is None
     cases = r"\begin{cases} x & \text{if } x>0 \\ 0 & \text{otherwise}\end{cases}"
     assert branches(cases) == [("x", "x>0"), ("0", r"\text{otherwise}")] and system_rows(cases) is None
-    no_function = [r"\begin{cases} x & x>0 \end{cases}", r"\begin{cases} x=2 & x>0 \\ 1 & x<0\end{cases}", r"\begin{cases} x & 1 \\ 2 & x>0\end{cases}", r"\begin{aligned} x & x>0 \\ 0 & x<0\end{aligned}"]  # fmt: skip
-    assert [branches(text) for text in no_function] == [None] * 4
+    no_function = [r"\begin{cases} x & x>0 \end{cases}", r"\begin{cases} x=2 & x>0 \\ 1 & x<0\end{cases}", r"\begin{cases} x & 1 \\ 2 & x>0\end{cases}", r"\begin{gathered} x & x>0 \\ 0 & x<0\end{gathered}", r"\begin{aligned} x & =2 \\ 0 & =3\end{aligned}"]  # fmt: skip
+    assert [branches(text) for text in no_function] == [None] * 5
 
 
 def test_units() -> None:

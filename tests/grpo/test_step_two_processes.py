@@ -1,16 +1,13 @@
 """Groups that straddle two real processes are normalized as one.
 
-`accelerate launch --cpu --num_processes 2` starts one process and says nothing, so `torch.distributed.run` is used and
-the world size is asserted inside.
+The world size is asserted inside: `accelerate launch --cpu --num_processes 2` would start one process and say nothing.
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import run_distributed
 from step_runs import save_model
 
 SCRIPT = Path(__file__).with_name("step_two_processes.py")
@@ -19,13 +16,8 @@ SCRIPT = Path(__file__).with_name("step_two_processes.py")
 @pytest.mark.slow
 def test_two_processes(tmp_path: Path) -> None:
     model = save_model(tmp_path / "tiny")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(SCRIPT), model, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=500
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    runs = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"run"')]
+    shown = run_distributed(SCRIPT, model, tmp_path, ACCELERATE_USE_CPU="true")
+    runs = [json.loads(line) for line in shown.splitlines() if line.startswith('{"run"')]
     print(*runs, sep="\n")
     assert [run["run"] for run in runs] == [
         "straddling",

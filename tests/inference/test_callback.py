@@ -1,9 +1,6 @@
 """The callback in real training runs of tiny models."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from processes import run, run_distributed
 from transformers import EarlyStoppingCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
@@ -174,19 +172,11 @@ def test_settings_that_cannot_work(tiny: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_share_the_problems_and_find_the_same(tiny: str, tmp_path: Path) -> None:
-    script = str(Path(__file__).with_name("two_processes.py"))
-    distributed = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    script = Path(__file__).with_name("two_processes.py")
     found = {}
-    for processes, launcher, rows in ((1, [], "4"), (2, distributed, "2")):
-        done = subprocess.run(
-            [sys.executable, *launcher, script, tiny, str(tmp_path / str(processes)), rows],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "ACCELERATE_USE_CPU": "true"},
-            timeout=300,
-        )
-        line = next((line for line in done.stdout.split("\n") if "FIGURES" in line), None)
-        assert line is not None, done.stderr[-2000:]
+    for processes, start, rows in ((1, run, 4), (2, run_distributed, 2)):
+        shown = start(script, tiny, tmp_path / str(processes), rows, ACCELERATE_USE_CPU="true")
+        line = next(line for line in shown.split("\n") if "FIGURES" in line)
         number, found[processes] = json.loads(line.split("FIGURES", 1)[1])
         assert number == processes
         assert len((tmp_path / str(processes) / "eval_math/step-000012.jsonl").read_text().splitlines()) == 3 * 4

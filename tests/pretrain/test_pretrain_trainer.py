@@ -1,21 +1,20 @@
 """Real short runs: the learning rate, the shares, a resumed run, two processes, and a plain data set."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from datasets import Dataset
+from processes import run
 from transformers import TrainerControl, TrainerState, set_seed
 from trl import SFTTrainer
 
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.pretrain import PretrainConfig, PretrainTrainer, Source
 from trl_dsmath.pretrain.trainer import _MixtureState
+from trl_dsmath.scripts import recipe_script
 
 SHARES = {"short": 0.5, "middle": 0.2, "long": 0.3}
 SETTINGS = {
@@ -192,12 +191,9 @@ def test_two_processes_train_as_one(whole: PretrainTrainer, texts: Path, tiny: P
     sources = [{"path": str(texts / f"{name}.jsonl"), "fraction": share} for name, share in SHARES.items()]
     recipe = {**SETTINGS, "sources": sources, "model_name_or_path": str(tiny), "output_dir": str(tmp_path / "out")}
     (tmp_path / "run.yaml").write_text(json.dumps(recipe))
-    code = "import sys; from trl_dsmath.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "pretrain", "--config", str(tmp_path / "run.yaml"), "--num_processes", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "4 per process x 1 micro-batches x 2 processes" in done.stdout
-    assert "short: 50.0% of the tokens" in done.stdout
+    shown = run(recipe_script("pretrain"), "--config", tmp_path / "run.yaml", "--num_processes", "2")
+    assert "4 per process x 1 micro-batches x 2 processes" in shown
+    assert "short: 50.0% of the tokens" in shown
     state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
     losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
     assert losses == pytest.approx(figures(whole, "loss"), abs=2e-4)

@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from datasets import Dataset
+from processes import Script, run
 from safetensors.torch import load_file
 
 from trl_dsmath import load_step_scorer
@@ -152,19 +151,18 @@ def test_recipes_hold_known_keys_only(recipe: str, tmp_path: Path) -> None:
 def test_a_killed_run_ends_like_an_uninterrupted_one(causal: Path, labels: Path, tmp_path: Path) -> None:
     def command(folder: Path) -> list[str]:
         flags = _flags(causal, labels, folder, max_steps=40, save_steps=6, prm_type="likelihood", likelihood_bias=20)
-        return [sys.executable, str(recipe_script("prm")), *flags]
+        return [str(recipe_script("prm")), *flags]
 
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(whole), check=True, env=environment, capture_output=True)
-    process = subprocess.Popen(command(killed), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    run(*command(whole))
+    process = Script(*command(killed))
     while not (killed / "checkpoint-12" / "trainer_state.json").exists():
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
     assert not (killed / "model.safetensors").exists()
-    shown = subprocess.run(command(killed), check=True, env=environment, capture_output=True, text=True).stdout
+    own = [sys.executable, *command(killed)]  # an interpreter of its own: other hashes
+    shown = subprocess.run(own, check=True, capture_output=True, text=True).stdout
     assert f"resumes from {killed}/checkpoint-" in shown
     expected, found = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
     assert "step_bias.weight" in expected

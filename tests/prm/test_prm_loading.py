@@ -2,15 +2,13 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from processes import run_distributed
 from transformers.integrations import deepspeed
 
 from trl_dsmath import PRMConfig, PRMTrainer, load_step_scorer
@@ -55,11 +53,8 @@ assert os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] == "1"
 @pytest.mark.slow
 def test_every_process_scores_while_fsdp_loads_on_the_first_one(classifier: Path, tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(FSDP)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    settings = {"ACCELERATE_USE_FSDP": "1", "FSDP_CPU_RAM_EFFICIENT_LOADING": "1", "OMP_NUM_THREADS": "1"}
-    arguments = [str(tmp_path / "run.py"), str(classifier), str(tmp_path / "scores")]
-    done = subprocess.run([*command, *arguments], env={**os.environ, **settings}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    settings = {"ACCELERATE_USE_FSDP": "1", "FSDP_CPU_RAM_EFFICIENT_LOADING": "1"}
+    run_distributed(tmp_path / "run.py", classifier, tmp_path / "scores", **settings)
     first, second = (json.loads((tmp_path / f"scores{rank}").read_text()) for rank in (0, 1))
     assert first[0] == pytest.approx(load_step_scorer(str(classifier))(PROMPTS[:1], steps=[STEPS[0][:2]])[0], abs=1e-5)
     assert second[0] == pytest.approx(first[0], abs=1e-6)

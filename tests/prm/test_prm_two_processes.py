@@ -1,12 +1,10 @@
 """Two processes give the weights that one gives on the same rows, though theirs have different numbers of steps."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import run, run_distributed
 
 SCRIPT = """
 import os, sys
@@ -37,13 +35,10 @@ if args.process_index == 0:
 def test_two_processes(causal: Path, make_toy, tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(SCRIPT)
     make_toy(8, seed=1).to_json(tmp_path / "rows.jsonl")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     results = []
-    for launcher in ([], ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]):
-        out = tmp_path / f"out{len(launcher)}"
-        arguments = [str(tmp_path / "run.py"), "likelihood", str(causal), str(tmp_path / "rows.jsonl"), str(out)]
-        done = subprocess.run([sys.executable, *launcher, *arguments], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
+    for start in (run, run_distributed):
+        out = tmp_path / start.__name__
+        start(tmp_path / "run.py", "likelihood", causal, tmp_path / "rows.jsonl", out, ACCELERATE_USE_CPU="true")
         results.append(torch.load(f"{out}.pt", weights_only=False))
     (one, weights, accuracy), (two, weights_of_two, accuracy_of_two) = results
     assert (one, two) == (1, 2)

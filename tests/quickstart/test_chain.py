@@ -1,10 +1,7 @@
 """The real chain through `main`: short, stopped, killed, without an optional package."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +11,7 @@ from typing import Any
 import pytest
 import quickstart
 import run
+from processes import Script
 from run import POLICIES, STAGES
 from task import Problem
 
@@ -116,12 +114,11 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(
 def test_killed_between_stages(main: Main, script: Path, argv: list[str], short: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     flags = ["--output_dir", str(folder), *argv, "--stages", "corpus,pretrain,sft"]
-    command = [sys.executable, str(script), *flags]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
-        end = time.monotonic() + 120
-        while not (folder / "corpus" / "result.json").exists() and time.monotonic() < end:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
+    process = Script(script, *flags)
+    while not (folder / "corpus" / "result.json").exists():
+        assert process.poll() is None, process.stderr
+        time.sleep(0.05)
+    process.kill()
     before = (folder / "corpus" / "result.json").read_bytes()
     assert not (folder / "sft" / "result.json").exists()
     main(*flags)

@@ -1,15 +1,12 @@
 """The whole path with a real model: labels against rollouts drawn and graded here, the command, and kill -9."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import Script
 from task import make_problems
 
 from trl_dsmath.cli import main
@@ -181,22 +178,15 @@ def test_kill_and_resume(policy: Path, tmp_path: Path, capsys: pytest.CaptureFix
     whole = tmp_path / "whole"
     whole.mkdir()
     common = ["--problems_at_once", "1", "--mode", "soft"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-    def start(folder: Path) -> "subprocess.Popen[str]":
-        command = [sys.executable, str(recipe_script("annotate")), *_flags(policy, folder, *common)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-
     assert main(["annotate", *_flags(policy, whole, *common)]) == 0
     labels = tmp_path / "out" / "train.jsonl"
     kept = b""
     for rows in (6, 15):
-        process = start(tmp_path)
+        process = Script(recipe_script("annotate"), *_flags(policy, tmp_path, *common))
         while not labels.exists() or labels.read_bytes().count(b"\n") < rows:
             assert process.poll() is None, "the run ended before it could be killed"
             time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.kill()
         written = labels.read_bytes()
         assert written.startswith(kept)
         assert written.count(b"\n") < 24

@@ -50,6 +50,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         `True` or `False`, or `None` where one side holds mathematics that is not evaluated here.
     """
     gold, answer = _as_residues(gold, answer), _as_residues(answer, gold)
+    gold, answer = _as_choice(gold, answer), _as_choice(answer, gold)
     gold, answer = unwrap(gold), unwrap(answer)
     for cases, formula in ((gold, answer), (answer, gold)):
         branches = [x.items for x in getattr(cases, "items", ()) if isinstance(x, Group) and x.opening == "if"]
@@ -89,6 +90,15 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
     if isinstance(gold, Union) and isinstance(answer, Union):
         return _unordered(gold.parts, answer.parts)
     return _collections(gold, answer)
+
+
+def _as_choice(answer: Answer, other: Answer) -> Answer:
+    """`C(10, 3)` as a binomial where the other side is a number, else it is a point."""
+    if isinstance(answer, Relation) and isinstance(other, Value) and getattr(answer.parts[0], "text", "") == "C":
+        group = answer.parts[1]
+        if isinstance(group, Group) and len(group.items) == 2 and all(isinstance(x, Value) for x in group.items):
+            return Value(("binom", *(x.node for x in group.items if isinstance(x, Value))))
+    return answer
 
 
 def _as_residues(answer: Answer, other: Answer) -> Answer:
@@ -207,7 +217,7 @@ def _range_like(answer: Answer) -> bool:
             isinstance(x, Relation) and x.signs[0] not in ("=", "~") for x in answer.items
         )
     if isinstance(answer, Words):
-        return "\\R" in answer.text or "real numbers" in answer.text
+        return "\\R" in answer.text or "real" in answer.text.lower() or "实数" in answer.text
     return isinstance(answer, Union) or (isinstance(answer, Relation) and all(sign != "=" for sign in answer.signs))
 
 
@@ -216,6 +226,8 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         defined = _same_definition(gold, answer)
         if defined is not False:
             return defined
+    if gold.signs == answer.signs and gold.signs[0] in ("par", "perp"):
+        return _unordered(gold.parts, answer.parts)
     if len(gold.parts) == len(answer.parts) == 2:
         pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]
         if len(pairs) == 4 and gold.signs[0] in ("=", "<", ">", "<=", ">=", "!="):

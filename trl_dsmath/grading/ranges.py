@@ -12,7 +12,8 @@ from .shapes import Answer, Group, Items, Relation, Union, Value, Words, parse_a
 _INFINITY: Node = ("inf",)
 _MINUS_INFINITY: Node = ("neg", ("inf",))
 _REALS = re.compile(
-    r"^(?:\\R|\\text\s*\{\s*(?:all )?real numbers\s*(?:except\s*)?\}?|all real numbers)\s*(?:(?:\\setminus|-|except\s*\}?)\s*(\\\{.*\\\}|[(\[].*[)\]]|-?\d+))?\s*\}?$",
+    r"^(?:\\R|(?:\\text\s*\{\s*)?(?:the set of )?(?:(?:all|any|every) )?real(?:s| numbers?)\s*(?:except(?: for)?|other than|but)?\s*\}?|(?:全体|一切|所有|任意)?实数集?)"
+    r"\s*(?:(?:\\setminus|-|except\s*\}?)?\s*(?:[a-z]\s*=\s*)?(\\\{.*\\\}|[(\[].*[)\]]|-?\d+))?\s*\}?$",
     re.IGNORECASE,
 )
 

@@ -27,7 +27,7 @@ _WHERE = re.compile(
     r"\s*,?\s*(?:\\text\s*\{[\s,(]*(?:where|for(?: all| any| every| some)?|with|provided)\s*\}|\b(?:where|provided)\b)\s*"
 )
 _ASIDE = re.compile(r"\s*\(([^()]*(?:\\in|\\neq|\\[lg]e|[<>])(?![a-z])[^()]*)\)\s*$")
-_INTEGER = re.compile(r",\s*([a-z])\s*(?:\\text\s*\{\s*)?(?:is\s+)?an(?:y)?\s+integer\s*\}?\s*$")
+_INTEGER = re.compile(r",\s*([a-z])\s*(?:\\text\s*\{\s*)?(?:is\s+)?any?\s+integer\s*\.?\s*\}?\s*$")
 _FOR_INTEGERS = re.compile(
     r"\s*,?\s*\\text\s*\{\s*,?\s*(?:for|where)\s+(?:an\s+|any\s+|all\s+|every\s+|each\s+)?integers?\s*\}\s*([a-z])\s*$"
 )
@@ -38,7 +38,7 @@ _CONSTANTS = re.compile(
     r"(?<=,)\s*(?:[A-Za-z](?:_\{?\d\}?)?\s*,\s*)+(?=[A-Za-z](?:_\{?\d\}?)?\s*\\in\s*\\[RZ])"
 )  # "c_1, c_2 \\in \\R"
 _EVERY_INTEGER = re.compile(r"=\s*0\s*,\s*\\pm\s*1\s*,\s*\\pm\s*2\s*(?:,\s*\\dots)?")
-_SPACED_MONEY = re.compile(r"^(\\\$)?\s*(\d{1,3}(?: \d{3})+)(?=\s*\\text|$)")
+_SPACED_MONEY = re.compile(r"^(\\\$)?\s*(\d{1,3}(?: \d{3})+)(?=(?:\.\d+)?\s*(?:\\text|$))")
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*,[^\[\](){}=<>]*)([\[\]])")
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?")
 _OVERLINED = re.compile(r"^\\overline\s*\{\s*(\w+)\s*\}\s*_")
@@ -59,10 +59,13 @@ _CLOCK = re.compile(r"^(\d{1,2})(?:\s*:\s*(\d\d))?\s*(?:\\text\s*\{\s*)?([ap])\.
 _OPEN_SUM = re.compile(r"\s*[+-]\s*\\dots\s*$")
 
 _TEXT_LIST = re.compile(r"\\text\s*\{([^{}]*?)(?:\s+(and|or)\b\s*|\s*(,)\s*)([^{}]*)\}")
-_CHOOSE = re.compile(
-    r"(?:(?<![A-Za-z\\])C|\\text\s*\{\s*C\s*\})\s*_\s*(\{[^{}]*\}|[\dmn])\s*\^\s*(\{[^{}]*\}|[\dkmr])"
-)
-_CHOOSE_CALL = re.compile(r"(?<![A-Za-z\\])C\((\w+)\s*,\s*(\w+)\)")
+_INDEX = r"(\{[^{}]*\}|[\dkmnr])"
+_CHOOSE = re.compile(rf"(?:\\text\s*\{{\s*)?(?<![A-Za-z\\])([CPA])(?:\s*\}})?\s*_\s*{_INDEX}\s*\^\s*{_INDEX}")
+_CHOOSE_SWAPPED = re.compile(rf"(?<![A-Za-z\\])([CPA])\s*\^\s*{_INDEX}\s*_\s*{_INDEX}")
+_CHOOSE_BEFORE = re.compile(
+    r"(?<![A-Za-z\d)}])(?:\{\s*\})?[_^]\s*\{?\s*(\w+)\s*\}?\s*([CP])_\s*\{?\s*(\w+)\s*\}?"
+)  # "{}_{10}C_3"
+_CHOOSE_CALL = re.compile(r"(?:\\text\s*\{\s*C\s*\}\s*|(?<![A-Za-z\\{])C)\((\w+)\s*,\s*(\w+)\)")
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
 _VALUE_IS = re.compile(
     r"^\\text\s*\{\s*(?:(?:thus|so|hence|therefore|then)\s*,?\s*\}|(?:the\s+)?[A-Za-z]+(?:\s+(?:of\s+)?[A-Za-z]+){0,2}\s*(?:\bis|\bare|:|=)\s*\})\s*"
@@ -77,12 +80,22 @@ _NAMED = re.compile(  # "\text{the year } 2024"
 _MICRO = re.compile(r"(?<=[\d}])\s*\\mu\s*\\text\s*\{\s*(?=[A-Za-z])")
 _OHM = re.compile(r"(?<=[\d}])\s*(?:\\text\s*\{\s*([kMGm])\s*\}\s*|([kM])\s*)?\\Omega$")
 _DOLLAR_SIGN = re.compile(r"\\text\s*\{\s*\\?\$\s*\}")
+_PARALLEL = re.compile(r"(?<=[A-Z]{2})\s*(?://|\|)\s*(?=[A-Z]{2}$)")
+_ENDLESS = re.compile(r"\\(sum|prod)\s*_\s*\{\s*(\w)\s*\\ge\s*(\d+)\s*\}")
+_ALSO = re.compile(  # "\\frac{\\pi}{3} (60^\\circ)"
+    r"(?:\s+\(\s*(?=[\d.]*[.%^])|\s*\\text\s*\{\s*\(\s*or\s*\}|\s*\(\s*\\text\s*\{\s*or\s*\})([\d.]+(?:%|\s*\^\\circ)?)\s*\)$"
+)
+_COMPARED = re.compile(
+    r"^\\text\s*\{\s*(?:all\s+)?(?:real\s+)?numbers\s+(greater|less|at least|at most)(\s+than)?(\s+or\s+equal\s+to)?\s*\}?\s*(-?\d+)\s*\}?$",
+    re.IGNORECASE,
+)
 _CHINESE_NAME = re.compile(  # "a的值为5", "函数的定义域是[1,2]"
     r"^(?:\\text\s*\{\s*)?[\u4e00-\u9fff]{0,4}[A-Za-z()\s]{0,6}(?:(?![不非没无余第])[\u4e00-\u9fff]){1,9}[为是:]\s*\}?\s*(?=[-\d\\({\[$][^\u4e00-\u9fff]*$)"
 )
 _SUCH_THAT = re.compile(r"\\text\s*\{\s*(?:such that|s\.t\.)\s*\}")
 _ALL_X = re.compile(
-    r"^\\text\s*\{\s*(?:for\s+)?all\s*(?:real\s*)?(?:numbers?\s*)?(?:values of\s*)?\}\s*[a-z]\s*(?:\||\\text\s*\{\s*(?:with|where|in|satisfying)\s*\})\s*"
+    r"^\\text\s*\{\s*(?:for\s+)?all\s*(?:real\s*)?(?:numbers?\s*)?(?:values of\s*)?\}\s*"
+    r"(?:[a-z]\s*(?:\||\\text\s*\{\s*(?:with|where|in|satisfying)\s*\})\s*|(?=[a-z]\s*(?:[<>]|\\[lg]e|\\neq|\\in)))"
 )
 _ROUGHLY = re.compile(
     r"(?<=\S)\s*(?:\(\s*\\approx([^()]*)\)|\\text\s*\{\s*,?\s*\(?(?:or\s+)?(?:about|approximately|approx\.?|roughly)\s*\})"
@@ -103,12 +116,21 @@ _BARE_RATE = re.compile(
 )  # "9.8 m/s^2"
 _QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(?:(?:there are|exactly|a total of)\s+)?(\d[^{}]*)\}$", re.IGNORECASE)
 _NAMED_CURVE = re.compile(r"^(?:[A-Zl]|\\ell|\\Gamma)\s*:\s*(?=[^:]*[xy][^:]*=[^:]*$)")  # "l: y = 2x"
+_FEET = re.compile(r"^(\d+)\s*'\s*(\d+(?:\.\d+)?)\s*(?:''|\")?$")  # 5'3"
+_EVERYWHERE = re.compile(
+    r"(?<=\S)\s*,?\s*(?:\\text\s*\{\s*,?\s*for (?:all|every|any)(?: real)?(?: numbers?)?\s*\}|\\forall)\s*[a-z](?:\s*\\in\s*\\R)?\s*(?=$|,|\\text\s*\{\s*(?:or|and)\b)"
+)
+_MAPS = re.compile(r"^(?:[a-z]\s*:\s*)?([a-z])\s*\\mapsto(?![a-z])")
 _ONLY = re.compile(r"\s*\\text\s*\{\s*,?\s*(?:only|is the only (?:real )?(?:solution|root|answer))\s*\}$")
+_EXCEPT = re.compile(r"(except(?: for| when)?\s*\}?\s*)[a-z]\s*=\s*")
+_EXTREME = re.compile(r"\b(max|min)imum(?: value)?\b")
 _LETTER_RATE = re.compile(
     r"(?<=\d)\s*\\frac\s*\{\s*(k?m|cm|mi|ft|k?g|J|N)\s*\}\s*\{\s*(s|hr?|min|kg|c?m|L)(\s*\^\s*\{?[23]\}?)?\s*\}$"
 )  # "5\\frac{m}{s}"
 _QUOTED_PART = re.compile(r"\\text\s*\{\s*(\([a-h1-9]\))\s*\}")
-_PART = re.compile(r"\(\s*(?:\\text\s*\{\s*)?([a-h]|[1-9]|i{1,3}|iv|v)\s*\}?\s*\)(?=\s*[^\s,;)(^])")
+_PART = re.compile(
+    r"(?:\\textcircled\{|\(\s*(?:\\text\s*\{\s*)?)([a-h]|[1-9]|i{1,3}|iv|v)\s*(?:\}|\}?\s*\))(?=\s*[^\s,;)(^])"
+)
 _OUT_OF = re.compile(r"^(\d+)\s*(?:\\text\s*\{)?\s*(?:in|out of)\s*\}?\s*(\d+)$")
 _TO = re.compile(r"^(?:\\text\s*\{\s*)?(\d+)\s*(?:\\text\s*\{)?\s*to\s*\}?\s*(\d+)\s*\}?$")
 _CYCLES = re.compile(r"^(?:\(\s*\d+(?:\s+\d+)+\s*\)\s*)+$")
@@ -137,6 +159,14 @@ def rewrite(text: str) -> str:
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
         return rewrite(said[1].strip())
     text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
+    if "'" in text:
+        text = _FEET.sub(r"\1 \\text{ ft} \2 \\text{ in}", text)
+    if "all" in text or "every" in text or "any" in text:
+        text = _EVERYWHERE.sub("", text)
+    if "\\equiv" in text and "mod" not in text:
+        text = text.replace("\\equiv", "=")
+    text = _MAPS.sub(r"f(\1) = ", text)
+    text = _PARALLEL.sub(r" \\parallel ", text)
     text = _SPACED_MONEY.sub(lambda m: (m[1] or "") + m[2].replace(" ", ""), text)
     if named := _NAMED.match(text):
         return rewrite(text[named.end() :].strip().removesuffix("}") if "}" not in named[0] else text[named.end() :])
@@ -144,6 +174,10 @@ def rewrite(text: str) -> str:
         text = _LETTER_RATE.sub(r" \\text{\1/\2\3}", text)
     if "only" in text:
         text = _ONLY.sub("", text)
+    if "except" in text:
+        text = _EXCEPT.sub(r"\1", text)
+    if "imum" in text:
+        text = _EXTREME.sub(r"\1", text)
     if "\\mu" in text or "\\Omega" in text:
         text = _MICRO.sub(r" \\text{µ", text)
         text = _OHM.sub(lambda m: rf" \text{{{m[1] or m[2] or ''}Ω}}", text)
@@ -189,10 +223,11 @@ def rewrite(text: str) -> str:
         text = _BASE_WORD.sub(lambda m: f"_{{{_WORD_NUMBERS.get(m[1], m[1])}}}", text)
         text = _BASE_BRACKETS.sub(r"\1_", text)
         text = _HEXADECIMAL.sub(lambda m: re.sub(r"\\text|[{}\s]", "", m[1]).upper() + f"_{{{m[2]}}}", text)
-        text = _CHOOSE.sub(_as_binomial, text)
         text = _OVERLINED.sub(r"\1_", text)
-    if "C(" in text:
-        text = _CHOOSE_CALL.sub(r"\\binom{\1}{\2}", text)
+    if "C" in text or "P" in text or "A" in text:
+        text = _CHOOSE.sub(_as_binomial, _CHOOSE_BEFORE.sub(r"\2_{\1}^{\3}", _CHOOSE_SWAPPED.sub(r"\1_\3^\2", text)))
+        if text[0] != "C":  # "C(4, 3)" may be a point
+            text = _CHOOSE_CALL.sub(r"\\binom{\1}{\2}", text)
     if found := _REMAINDER.match(text):
         return rf"{found[1]}; \text{{remainder}}; {found[2]}"
     if found := _OUT_OF.match(text):
@@ -212,10 +247,14 @@ def rewrite(text: str) -> str:
         ends = [p.start() for p in parts[1:]] + [len(text)]
         return "; ".join(text[p.end() : end].strip(" ,;.") for p, end in zip(parts, ends, strict=True))
     text = _FRENCH.sub(_as_interval, text)
+    if "(" in text:
+        text = _ALSO.sub(r" \\text{ or } \1", text)
+    if "\\ge" in text:
+        text = _ENDLESS.sub(r"\\\1_{\2=\3}^{\\infty}", text)
     if "\\dots" in text:
         text = _OPEN_SUM.sub("", text)
     if "\\text" in text or "\\approx" in text:
-        text = _ALL_X.sub("", _SUCH_THAT.sub("|", text))
+        text = _COMPARED.sub(_as_inequality, _ALL_X.sub("", _SUCH_THAT.sub("|", text)))
         text = _ROUGHLY.sub(lambda m: r" \approx " + (m[1] or ""), text)
         text = re.sub(r"\\text\s*\{\s*const(?:ant)?\.?\s*\}", "C", text)
         text = _TEXT_LIST.sub(
@@ -240,10 +279,23 @@ def _canonical_cycles(text: str) -> str:
 
 def _as_binomial(found: re.Match) -> str:
     """`C_5^2` chooses; `C_1^2` is a constant squared."""
-    bottom, top = found[1].strip("{} "), found[2].strip("{} ")
+    kind, bottom, top = found[1], found[2].strip("{} "), found[3].strip("{} ")
+    if kind in "PA":
+        return (
+            rf"\frac{{{bottom}!}}{{({bottom}-{top})!}}"
+            if bottom.isdigit() and top.isdigit() and int(bottom) >= max(3, int(top))
+            else found[0]
+        )
     if bottom.isdigit() and (not top.isdigit() or int(bottom) < max(3, int(top))):
         return found[0]
     return rf"\binom{{{bottom}}}{{{top}}}"
+
+
+def _as_inequality(found: re.Match) -> str:
+    """`all real numbers greater than 3`."""
+    sign = ">" if found[1].lower() in ("greater", "at least") else "<"
+    closed = found[3] or found[1].lower().startswith("at")
+    return f"x {sign}{'=' if closed else ''} {found[4]}"
 
 
 def _as_interval(found: re.Match) -> str:
@@ -259,7 +311,7 @@ _BRACKETED_MATRIX = re.compile(
     r"^(?:\(|\[|\\\{)\s*(\\begin\{(smallmatrix|array|matrix)\}.*\\end\{\2\})\s*(?:\)|\]|\\\})$", re.DOTALL
 )
 _SYSTEM = re.compile(
-    rf"^(?:\\\{{)?\s*\\begin\{{(aligned|align\*?|cases|gathered|split|array|eqnarray\*?)\}}{_COLUMNS}(.*)"
+    rf"^(?:\\\{{)?\s*\\begin\{{(aligned|align\*?|[dr]?cases|gathered|split|array|matrix|eqnarray\*?)\}}{_COLUMNS}(.*)"
     r"\\end\{\1\}\s*(?:\\\})?$",
     re.DOTALL,
 )
@@ -283,7 +335,11 @@ def matrix_cells(text: str) -> list[list[str]] | None:
 def system_rows(text: str) -> list[str] | None:
     r"""Rows of `\begin{cases} x = 1 \\ y = 2 \end{cases}` and of aligned formulas; None for anything else."""
     found = _SYSTEM.match(text)
-    if not found or "\\text" in text or not (_RELATION.search(found[2]) or found[1] not in ("array", "cases")):
+    if (
+        not found
+        or "\\text" in text
+        or not (_RELATION.search(found[2]) or found[1] not in ("array", "cases", "matrix"))
+    ):
         return None
     rows = [row.replace("&", "").strip(" ,;.") for row in _ROW.split(found[2])]
     return [row for row in rows if row]
@@ -292,13 +348,17 @@ def system_rows(text: str) -> list[str] | None:
 def branches(text: str) -> list[tuple[str, str]] | None:
     r"""`(value, condition)` of each row of a function by cases; None for anything else."""
     found = _SYSTEM.match(text)
-    if not found or found[1] not in ("cases", "array"):
+    if not found or found[1] not in ("cases", "array", "aligned", "matrix"):
         return None
     pairs = []
     for row in filter(str.strip, _ROW.split(found[2])):
         value, _, condition = row.partition("&")
         condition = _CONDITION.sub(" ", condition).strip(" ,.;&")
-        if _RELATION.search(value) or not (_RELATION.search(condition) or "other" in condition):
+        if (
+            condition[:1] == "="
+            or _RELATION.search(value)
+            or not (_RELATION.search(condition) or "other" in condition)
+        ):
             return None
         pairs.append((value.strip(" ,"), condition))
     return pairs if len(pairs) > 1 else None

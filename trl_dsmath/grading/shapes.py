@@ -176,18 +176,22 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
         if all(_PART_LABEL.match(_join(p)) for p in split):  # "(1) 5; (2) 10"
             return Items(tuple(parse([_PART_LABEL.sub("", _join(p))]) for p in split), ordered=True)
         return Items(tuple(parse(p) for p in split), ordered=True)
+    if text.count("\\pmod") == 1 and (congruence := _congruence(text)) is not None:
+        return congruence
     if (split := _split(parts, _OR)) and all(_join(p) for p in split):
         found = tuple(parse(p) for p in split)
         ranges = [isinstance(a, Relation) and _is_range(a) for a in found]
         points = [isinstance(a, Relation) and a.signs == ("=",) for a in found]  # "x = 1 or 2 < x < 3"
+        if all(
+            isinstance(a, Items) and all(isinstance(x, Relation) and x.signs == ("=",) for x in a.items) for a in found
+        ):
+            return Items(found)  # "x = 2, y = 3 or x = 3, y = 2"
         mixed = any(ranges) and all(map(max, ranges, points))
         return Union(found) if mixed else _flat(found)
     if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:
             return _labelled(_flat(tuple(member(p) for p in split)))
-    if "\\pmod" in text and (congruence := _congruence(text)) is not None:
-        return congruence
     if (split := _split(parts, {","})) and len(split) <= MAX_ITEMS:
         split = [p for p in split if _join(p)]
         if len(split) > 1:

@@ -23,6 +23,7 @@ _DEGREE, _RADIAN = ((("angle", 1),), (("radian", 1),))
 _ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))
 _PARAMETER = re.compile(r"[kmn]$")
 _FREE = {"C", "c", "C_1"}
+_TEMPERATURE = re.compile(r"^(?:degrees?|°)?\s*([CF])(?:elsius|ahrenheit)?$", re.IGNORECASE)
 _OPPOSITES = {
     "north", "south", "east", "west", "left", "right", "up", "down", "above", "below", "profit", "loss", "gain", "even", "odd",
     "positive", "negative", "prime", "composite", "rational", "irrational", "increasing", "decreasing",
@@ -109,7 +110,8 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
     """Both trees in one unit; None when the units contradict each other."""
     if not gold.unit or not answer.unit:
         return gold.node, answer.node
-    if {gold.unit, answer.unit} in ({"C", "°C"}, {"F", "°F"}, {"£", "pounds"}):
+    units = {_TEMPERATURE.sub(r"°\1", side.unit) for side in (gold, answer)}
+    if len(units) == 1 or units in ({"°C", "degree"}, {"°F", "degree"}, {"£", "pounds"}):
         return gold.node, answer.node  # a temperature, not coulombs or farads; money, no weight
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
@@ -199,7 +201,7 @@ def _in_degrees(gold: Value, answer: Value) -> bool:
     if (gold.unit == "degree") == (answer.unit == "degree") or (gold.unit and answer.unit):
         return False
     degrees, radians = (gold.node, answer.node) if gold.unit else (answer.node, gold.node)
-    return "pi" in repr(radians) and equal(("mul", degrees, _ONE_DEGREE), radians)
+    return ("pi" in repr(radians) or "'arc" in repr(radians)) and equal(("mul", degrees, _ONE_DEGREE), radians)
 
 
 def _renamed(gold: Node, answer: Node) -> bool:
@@ -257,7 +259,7 @@ _SYNONYMS = {
     "nexists": "doesnotexist", "notexists": "doesnotexist", "doesntexist": "doesnotexist", "nolimit": "doesnotexist",
     "norealsolutionexists": "nosolution", "nosolutionexists": "nosolution", "nosolutionsexist": "nosolution", "nullset": "nosolution", "empty": "nosolution",
     "none": "nosolution", "空集": "nosolution", "nosuchx": "nosolution", "nointegersolution": "nosolution", "nointegersolutions": "nosolution",
-    "divergestoinfinity": "infty", "tendstoinfinity": "infty", "evenfunction": "even", "oddfunction": "odd", "偶函数": "even", "奇函数": "odd", "无数": "infty", "无数个": "infty", "无穷多": "infty", "无穷多个": "infty",
+    "divergestoinfinity": "infty", "tendstoinfinity": "infty", "neitherevennorodd": "neither", "neitheroddnoreven": "neither", "收敛": "convergent", "发散": "divergent", "evenfunction": "even", "oddfunction": "odd", "偶函数": "even", "奇函数": "odd", "无数": "infty", "无数个": "infty", "无穷多": "infty", "无穷多个": "infty",
     "infinitesolutions": "infty", "infinitenumber": "infty", "infinitenumberofsolutions": "infty", "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
 }  # fmt: skip
 _SYNONYMS |= {f"{every}{kind}integers": f"{kind}integers" for every in ("all", "any") for kind in ("", "positive")}
@@ -273,7 +275,7 @@ _RESERVED = re.compile(
 _FORMULA = re.compile(r"[\d=\\^]")
 _SPOKEN = re.compile(r"(?<!\\)\b[A-Za-z]{3,}|[\u4e00-\u9fff]{2}")
 _SUBJECT = re.compile(
-    r"^\s*(?:(?:(?:the\s+)?(?:limit|it|statement|function|series|day|solution set|f(?:\(x\))?)\s+|there\s+)(?:is|are)?\b|(?:the )?limit\b|it\b)?\s*(?:on\s+)?"
+    r"^\s*(?:(?:the\s+(?:equation|system)\s+)?has\b|(?:(?:the\s+)?(?:limit|it|statement|function|series|day|solution set|graph|curve|shape|triangle|color|f(?:\(x\))?)\s+|there\s+)(?:is|are)?\b|(?:the )?limit\b|it\b)?\s*(?:on\s+)?"
 )
 _DAY_MONTH = re.compile(  # "20 June" is "June 20"
     r"\b(?:the\s+)?(\d{1,2})\s+(?:of\s+)?(january|february|march|april|may|june|july|august|september|october|november|december)\b"

@@ -44,8 +44,8 @@ _LETTER = re.compile(
 _CHOOSE = re.compile(r"^(?:答案|故|应)*(?:选项?|为|是)\s*[:：]?\s*")
 _ONE = r"[(（]?[A-J][)）]?"
 _LETTERS_ONLY = re.compile(rf"{_ONE}(?:\s*(?:[,，、;&/\s]*(?:[,，、;&/]|\band\b|\bor\b|[和或])\s*)?{_ONE})+")
-_OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!and\b|or\b|[,，、;&(（])")  # "(D) I, II, and III"
-_WRAPPING = re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|q?quad)|\\[,;:! ]|[{}$\s]+$|^[{}$\s]+|[{}$]")
+_OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!\s|and\b|or\b|[,，、;&(（])")  # "(D) I, II, and III"
+_WRAPPING = re.compile(r"\\(?:textbf|text|mathrm|mathbf|mbox|q?quad)|\\[,;:! ]|[{}$\s]+$|^[{}$\s]+|[{}$]")
 
 
 def visible_text(text: str) -> str:

@@ -19,7 +19,7 @@ _CHARS: dict[int, int | str] = {
         for char, text in {
             "∶": ":", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*", "∕": "/", "⁄": "/",
             "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt", "∛": r"\sqrt[3]", "±": r"\pm ", "∓": r"\mp ",
-            "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ",
+            "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ", "∥": r"\parallel ", "⊥": r"\perp ", "∼": r"\sim ",
             "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "Ø": r"\emptyset ", "ℝ": r"\R ", "∖": r"\setminus ",
             "→": r"\to ", "°": r"^\circ ", "º": r"^\circ ", "˚": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}",
             "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ",
@@ -45,18 +45,25 @@ _SPACES = re.compile(
 )
 _INVISIBLE = re.compile(
     r"\\(?:large|Large|LARGE|huge|Huge|small|tiny|normalsize|footnotesize|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|left|right|middle"
-    r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect|mathrm(?=\s+[A-Za-z])|therefore|checkmark|blacksquare|qed)(?![a-zA-Z])"
+    r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect|mathrm(?=\s*\\|\s+[A-Za-z])|therefore|checkmark|blacksquare|qed)(?![a-zA-Z])"
     r"|\\!\s*|\\/"
 )
 _GROUPING = re.compile(  # "14{,}916", "3{:}4", "3\\mathbin{:}4"
-    r"\s*(?:\\(?:text|math(?:punct|bin|rel|ord)))?\s*\{\s*([,:]|\\times|\\cdot)\s*\}\s*"
+    r"\s*(?:\\(?:text|mathord)\s*)?\{\s*([,:]|\\times|\\cdot)\s*\}\s*"
 )
 _OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf)\s+([A-Za-z][^{}\\]*)\}")  # "{\\rm cm}"
 _LONE_IN_TEXT = re.compile(r"\\text\s*\{\s*(\\[a-zA-Z]+|\\?%|\^\s*\\circ)\s*\}")  # "5\\text{\\%}", "\\mathrm{\\pi}"
-_SIUNITX = re.compile(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*(?=\{)")
-_NEXT_RELATION = re.compile(  # "x = 1 \\quad y = 2"
-    r"(=[^=]*[\w})])\s*\\q?quad(?![a-z])\s*(?=(?!\\(?:text|math|q?quad|Right|Long|right|implies|iff|to|[,;: ]))[A-Za-z\\][^=,]{0,40}=)"
+_CLASS = re.compile(r"\s*\\math(?:punct|bin|rel)\s*\{([^{}]*)\}\s*")
+_FUNCTION = re.compile(r"\\text\s*\{\s*((?:arc)?(?:sin|cos|tan|tg|ctg|cot|sec|csc)|ln|log|lg|exp)\s*\}")
+_NOT = re.compile(r"\\not\s*(=|<|>|\\in(?![a-z]))")
+_NEGATED = {"=": r"\neq ", "<": r"\ge ", ">": r"\le ", r"\in": r"\notin "}
+_SIDE_BY_SIDE = re.compile(  # "x = 2 \\quad f(y) = 3"
+    r"(?<=[\d}])\s*\\q?quad(?![a-z])\s*(?=(?!\\(?:text|math|q?quad|Right|Long|right|implies|iff|to|begin|end|[,;: ]))[A-Za-z\\][^=,&]{0,40}=)"
 )
+_ESCAPED_TWICE = re.compile(
+    r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|pi|infty|text|cdot|times|left|right|leq?|geq?|cup|circ|pm)(?![a-zA-Z]))"
+)
+_SIUNITX = re.compile(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*(?=\{)")
 _MEMBER = re.compile(r"\\in\s*\{?\s*([RZNQC])\s*\}?(?![\w(])")
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
 _FONT = re.compile(
@@ -68,7 +75,7 @@ _TEXT = re.compile(
 )
 _COMMANDS = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "nicefrac": "frac", "sfrac": "frac", "flatfrac": "frac", "surd": "sqrt", "textdegree": "circ", "dbinom": "binom", "tbinom": "binom", "leq": "le", "leqslant": "le",
-    "leqq": "le", "geq": "ge", "geqslant": "ge", "geqq": "ge", "ne": "neq", "not=": "neq", "ast": "times", "cdotp": "cdot",
+    "leqq": "le", "geq": "ge", "geqslant": "ge", "geqq": "ge", "ne": "neq", "bot": "perp", "ast": "times", "cdotp": "cdot",
     "bullet": "cdot", "lbrace": "{", "rbrace": "}", "varnothing": "emptyset", "O": "emptyset", "ldots": "dots",
     "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
     "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
@@ -139,7 +146,9 @@ def normalize(text: str) -> str:
     text = _LONE_DOLLAR.sub(r"\\$\1", text)
     if "√" in text or "∛" in text:
         text = _ROOT.sub(lambda m: ("\\sqrt{" if m[1] == "√" else "\\sqrt[3]{") + m[2] + "}", text)
-    text = text.translate(_CHARS).replace("\\\\", _ROW)
+    text = text.translate(_CHARS)
+    if "\\\\" in text:
+        text = _ESCAPED_TWICE.sub(r"\\", text).replace("\\\\", _ROW)
     if "*" in text or "`" in text:
         text = re.sub(r"(?<![\w)}])\*\*(.+?)\*\*", r"\1", text).strip("` ")
         text = re.sub(r"(?<=[\w)}])\*\*(?=[\w({-])", "^", text)
@@ -147,13 +156,12 @@ def normalize(text: str) -> str:
     if "^" in text and "o" in text:
         text = _DEGREE_O.sub(r"^\\circ ", text)
     if "\\" in text:
-        text = _LEFT_DOT.sub("", text)
-        text = _INVISIBLE.sub("", _OLD_FONT.sub(r"\\text{\1}", text))
-        if "quad" in text and "\\begin" not in text:
-            text = _NEXT_RELATION.sub(r"\1, ", text)
+        text = _LEFT_DOT.sub("", _SIDE_BY_SIDE.sub(", ", text))
+        text = _INVISIBLE.sub("", _OLD_FONT.sub(r"\\text{\1}", _CLASS.sub(r" \1 ", text)))
         text = _SPACES.sub(" ", text)
         text = _BLACKBOARD.sub(r"\\\1 ", text)
         text = _TEXT.sub(lambda _: "\\text", _SIUNITX.sub(r"\1 \\text", text))
+        text = _NOT.sub(lambda m: _NEGATED[m[1]], _FUNCTION.sub(r"\\\1 ", text))
         text = _CURRENCY.sub("", text)
         text = _SPACER.sub(" ", _COLOR.sub("", text))
         text = _TEXT_POWER.sub(r"\1\2", _TEXT_POWER.sub(r"\1\2", text))
