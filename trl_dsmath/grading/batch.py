@@ -22,7 +22,7 @@ MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
 _POOL = WorkerPool()
 # The letter of an option and its text: "(A) 5", "B. 5"; "B (5)" and "5 (B)" may be products
 _OPTION = re.compile(
-    r"(?:\\text\s*\{\s*)?(?:\((?:\\text\s*\{)?[A-J]\}?\)|[A-J][).:])(?:\s*\}\s*|\s+)(?=[^\s,;])(?!and\b|or\b)(.+)|[A-J] \((.+)\)$|(.+) \([A-J]\)$"
+    r"(?:\\text\s*\{\s*)?(?:\((?:\\text\s*\{)?[A-J]\}?\)[.:]?|[A-J][).:])(?:\s*\}\s*|\s+)(?=[^\s,;])(?!and\b|or\b)(.+)|[A-J] \((.+)\)$|(.+) \([A-J]\)$"
 )
 
 

@@ -247,8 +247,8 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
 
 def _same_definition(gold: Relation, answer: Relation) -> bool | None:
     """`f(x) = x^2` and `g(t) = t^2` define one function; `y` takes whatever variable there is."""
-    if names_function(gold.parts[0], answer.parts[0]):
-        return same_answer(gold.parts[1], answer.parts[1])
+    if names_function(gold.parts[0], answer.parts[0]) and same_answer(gold.parts[1], answer.parts[1]):
+        return True
     names, others = definition(gold.parts[0]), definition(answer.parts[0])
     if not names or not others or not alike_definitions(gold.parts[0], answer.parts[0]):
         return False

@@ -215,8 +215,6 @@ def rewrite(text: str) -> str:
     if "mod" in text:
         text = _MOD.sub(lambda m: rf" \pmod {m[1] or m[2] or m[3]}", text)
         text = _CONGRUENT.sub("", text)
-    else:
-        text = text.replace("\\equiv", "=")
     if "base" in text and (found := _BASE_TEXT.match(text)):
         text = f"{found[1]}_{{{_WORD_NUMBERS.get(found[2], found[2])}}}"
     if "_" in text:
