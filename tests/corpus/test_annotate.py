@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import math
 import shutil
 import socket
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
 from trl_dsmath.corpus.annotate_page import show
-from trl_dsmath.corpus.review import Entry, Session, write_review
-from trl_dsmath.corpus.rules import read_rules
+from trl_dsmath.corpus.domains import Domain
+from trl_dsmath.corpus.review import Entry, Session, automatic, find_candidates, make_review, read_review, write_review
+from trl_dsmath.corpus.rules import Decisions, read_rules
 from trl_dsmath.errors import DataError
 from trl_dsmath.report.formulas import with_formulas
 
@@ -48,6 +51,56 @@ def run(tmp_path: Path) -> Path:
     ]  # fmt: skip
     write_review(folder, entries)
     return tmp_path
+
+
+def test_pages_that_may_be_examples_are_those_of_the_prefix_its_host_and_its_domain() -> None:
+    """Collected: a score above 0. Of a prefix the four pages with the least hashes stay, whatever shard they are of."""
+    cut: Any = SimpleNamespace(keeps=lambda score, url: score > 0)
+    rows = [(500, 0, "https://b.a.org/x/1"), (-500, 0, "https://b.a.org/y/2"), (700, 0, "https://c.org/3")]
+    found = find_candidates(rows, 7, {"a.org", "b.a.org", "b.a.org/x", "b.a.org/x/1", "x"}, cut)
+    assert {key: [page[1:] for page in pages] for key, pages in found.items()} == {
+        ("a.org", True): [(7, 0, 500)], ("a.org", False): [(7, 1, -500)], ("b.a.org", True): [(7, 0, 500)],
+        ("b.a.org", False): [(7, 1, -500)], ("b.a.org/x", True): [(7, 0, 500)], ("b.a.org/x/1", True): [(7, 0, 500)],
+    }  # fmt: skip
+    (many,) = find_candidates([(1, 0, f"https://a.org/{i}") for i in range(9)], 1, {"a.org"}, cut).values()
+    assert len(many) == 4 and many == sorted(many) and {page[0] for page in many} < {
+        page[0] for i in range(9) for (page,) in find_candidates([(1, 0, f"https://a.org/{i}")], 1, {"a.org"}, cut).values()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("yes", "no", "shown"), [(4, 4, (2, 2)), (4, 1, (3, 1)), (4, 0, (4, 0)), (1, 4, (1, 3))])
+def test_half_of_the_examples_are_collected_pages(yes: int, no: int, shown: tuple[int, int], tmp_path: Path) -> None:
+    pages = {
+        ("a.org", True): [(b"", 1, line, 1000) for line in range(yes)],
+        ("a.org", False): [(b"", 2, line, -1000) for line in range(no)],
+    }
+
+    def excerpts(wanted: dict[int, set[int]]) -> list[dict[int, tuple[str, str]]]:
+        return [{line: (f"https://a.org/{n}/{line}", "text") for line in lines} for n, lines in wanted.items()]
+
+    domain = Domain(pages=3, tokens=90, collected=2, undecided=1, score=3000)
+    (entry,) = make_review([("a.org", "over")], {"a.org": domain}, Decisions(), lambda _: [pages], excerpts)
+    assert (entry.pages, entry.collected, entry.tokens, entry.undecided, entry.share) == (3, 2, 90, 1, 0.6667)
+    right = round(1 / (1 + math.exp(-1)), 4)
+    assert entry.mean_score == right == 0.7311
+    assert [(one["collected"], one["score"]) for one in entry.examples] == [(True, right)] * shown[0] + [
+        (False, 0.2689)
+    ] * shown[1]
+    assert [one["url"] for one in entry.examples if one["collected"]] == [
+        f"https://a.org/1/{i}" for i in range(shown[0])
+    ]
+    write_review(tmp_path, [entry])
+    assert read_review(tmp_path) == [entry]
+    header, line = (tmp_path / "review.csv").read_text().splitlines()
+    assert header == "prefix,why,pages,collected,tokens,undecided,share,mean_score,decision,examples"
+    assert line.startswith("a.org,over,3,2,90,1,0.6667,0.7311,,https://a.org/") and line.count("https://") == sum(
+        shown
+    )
+
+
+def test_decisions_by_share_of_the_pages() -> None:
+    entries = [_entry(f"{share}.org", pages=100, collected=share) for share in (51, 50, 10, 9)]
+    assert automatic(entries).decided == {"51.org": "math", "9.org": "not"}
 
 
 def _decided(run: Path) -> dict[str, str]:

@@ -44,3 +44,5 @@ def test_what_no_reader_could_follow_stays_as_it_is_and_takes_no_time() -> None:
         assert len(to_tex(text)) >= len(text) / 2
     assert time.process_time() - start < 5
     assert to_tex("(" * 2000) == "(" * 2000
+    sixty, more = ("(" * n + "x/2" + ")" * n for n in (60, 61))
+    assert to_tex(sixty) == "(" * 60 + r"\frac{x}{2}" + ")" * 60 and to_tex(more) == more

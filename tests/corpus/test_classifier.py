@@ -1,7 +1,11 @@
 """Text as fastText sees it, training that repeats itself, scores."""
 
+import json
 import math
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,9 +13,19 @@ pytest.importorskip("fasttext", reason="fastText is not installed")
 
 from trl_dsmath import paper
 from trl_dsmath.corpus import classifier
-from trl_dsmath.corpus.classifier import LOWEST, Classifier, hyperparameters, one_line, train
+from trl_dsmath.corpus.classifier import (
+    LOWEST,
+    MATH,
+    OTHER,
+    Classifier,
+    hyperparameters,
+    load_fasttext,
+    one_line,
+    probability,
+    train,
+)
 from trl_dsmath.corpus.settings import LoopSettings
-from trl_dsmath.errors import DataError
+from trl_dsmath.errors import DataError, MissingDependencyError
 
 SETTINGS = LoopSettings(pages="p", seed_pages="s")
 
@@ -103,3 +117,62 @@ def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
     train(tmp_path / "train.txt", tmp_path / "m.bin", hyperparameters(20, SETTINGS))
     with pytest.raises(DataError, match="other labels"):
         Classifier(tmp_path / "m.bin")
+
+
+@pytest.mark.parametrize(
+    ("failures", "reason", "rates", "message"),
+    [
+        (2, "Encountered NaN.", [0.5, 0.25, 0.125], None),
+        (3, "Encountered NaN.", [0.5, 0.25, 0.125], "NaN.*Set a lower learning_rate"),
+        (1, "Empty vocabulary.", [0.5], r"Empty vocabulary\.\.$"),
+        (1, "", [0.5], r": 1\.$"),
+    ],
+)
+def test_the_rate_is_halved_twice_where_fasttext_meets_nan(
+    failures: int, reason: str, rates: list, message: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def run(command: list[str], env: dict, **named: Any) -> SimpleNamespace:
+        options = json.loads(command[-1])
+        tried.append(options["lr"])
+        assert env["MALLOC_MMAP_THRESHOLD_"] == "4096" and "scaled" not in options and options["dim"] == 256
+        Path(command[-2]).write_text("model")
+        return SimpleNamespace(returncode=int(len(tried) <= failures), stderr=f"words\n{reason}\n" if reason else "")
+
+    monkeypatch.setattr(classifier.subprocess, "run", run)
+    (tmp_path / "m.bin.99.part").touch()  # of a run that was killed
+    values = hyperparameters(600, SETTINGS)
+    if message is None:
+        assert train(tmp_path / "l", tmp_path / "m.bin", values).lr == 0.125
+        assert [path.name for path in tmp_path.iterdir()] == ["m.bin"]
+    else:
+        with pytest.raises(DataError, match=message):
+            train(tmp_path / "l", tmp_path / "m.bin", values)
+    assert tried == rates
+
+
+def test_scores_by_hand() -> None:
+    """Thousandths of log-odds; a probability below a millionth counts as one; without words, or without two labels: lowest."""
+    asked: list[tuple] = []
+
+    def predict(lines: list[str], *settings: Any) -> tuple[list, list]:
+        asked.append((lines, *settings))
+        labels = [(MATH, OTHER), (OTHER, MATH), (MATH, OTHER), (MATH,), (MATH, OTHER)]
+        return labels, [(0.75, 0.25), (0.9, 0.1), (1.00001, 1e-9), (1.0,), (0.5, 0.5)]
+
+    loaded = Classifier.__new__(Classifier)
+    loaded._model = SimpleNamespace(f=SimpleNamespace(multilinePredict=predict))
+    highest = round(1000 * math.log(1.00001 / 1e-6))
+    assert loaded.scores(["a", "b", "c", "d", " "]) == [1099, -2197, highest, LOWEST, LOWEST]
+    assert asked == [(["a\n", "b\n", "c\n", "d\n", " \n"], 2, 0.0, "strict")]
+    assert [probability(score) for score in (0, 1099)] == pytest.approx([0.5, 0.75], abs=1e-4)
+
+
+def test_a_fasttext_that_cannot_train_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fasttext", SimpleNamespace())
+    with pytest.raises(MissingDependencyError, match="pip uninstall fasttext-predict"):
+        load_fasttext()
+    monkeypatch.setitem(sys.modules, "fasttext", None)
+    with pytest.raises(MissingDependencyError, match="fastText is not installed"):
+        load_fasttext()

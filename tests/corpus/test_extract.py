@@ -88,6 +88,7 @@ def test_a_formula_comes_out_once_as_tex(html: str, text: str) -> None:
         ("<i>x</i><sub>i</sub><sup>2</sup>", "x_i^2"),
         ("(a+b)<sup>n</sup>", "(a+b)^n"),
         ("<sup>1</sup>/<sub>2</sub> and 2<sup>1</sup>&frasl;<sub>2</sub>", "1/2 and 2 1/2"),
+        ("2<sup>1</sup>/<b>3</b>", "2^1/3"),
         ("&frac12; and \u00bd", "\u00bd and \u00bd"),
         ("the 1<sup>st</sup> of May", "the 1st of May"),
         ('a word<sup><a href="#fn1">1</a></sup> with a note', "a word1 with a note"),

@@ -300,5 +300,7 @@ def test_the_words_of_an_option_are_its_letter_where_they_are_one_option() -> No
     tasks = [_task("c", gold, "greedy", 1, kind="choice", options=options) for gold in ("A", "B", "C", "D")]
     rows = [_row(task, 0, text) for task, text in zip(tasks, ("\\boxed{12}", "\\boxed{13}", "\\boxed{C}", "\\boxed{15}"), strict=True)]  # fmt: skip
     assert [one.answers["flexible"] for one in score(tasks, rows).graded] == ["12", "B", "C", "15"]
+    letters = _task("c", "A", "greedy", 1, kind="choice", options=("C", "D", "A", "B"))
+    assert score([letters], [_row(letters, 0, "\\boxed{A}")]).graded[0].answers["flexible"] == "A"
     plain = _task("c", "12", "greedy", 1, options=options)
     assert score([plain], [_row(plain, 0, "\\boxed{12}")]).graded[0].answers["flexible"] == "12"

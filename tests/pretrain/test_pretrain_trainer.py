@@ -110,8 +110,9 @@ def test_a_warm_up_beyond_the_first_drop_is_refused(texts: Path, tiny: Path, tmp
 
 
 def test_sources_need_a_length_and_one_reader(texts: Path, tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="set max_length, and train_tokens or max_steps"):
-        make(texts, tiny, tmp_path, num_train_epochs=1, train_tokens=None)
+    for settings in ({"train_tokens": None}, {"train_tokens": None, "max_steps": 0}):
+        with pytest.raises(ConfigError, match="set max_length, and train_tokens or max_steps"):
+            make(texts, tiny, tmp_path, num_train_epochs=1, **settings)
     with pytest.raises(ConfigError, match="leave dataloader_num_workers out"):
         make(texts, tiny, tmp_path, dataloader_num_workers=1)
     trainer = make(texts, tiny, tmp_path, data_seed=5, seed=6)

@@ -1,5 +1,6 @@
 """The three forms learn, are saved, load again and go on; labels, batches and losses are what they say."""
 
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -35,6 +36,12 @@ def test_the_papers_learning_rate(tmp_path: Path) -> None:
     assert args.learning_rate == REWARD_MODEL.learning_rate == 2e-5
     assert args.bf16 is fast_bf16()  # by what the processor has
     assert args.layout == "newline"
+    documented = {
+        "prm_type": "token_classification", "max_length": 1024, "step_separator": "\n", "train_on_last_step_only": False,
+        "likelihood_bias": 2.0, "disable_dropout": True, "dataset_num_proc": None, "model_init_kwargs": None,
+        "trust_remote_code": False, "logging_steps": 10, "gradient_checkpointing": True,
+    }  # fmt: skip
+    assert {name: getattr(args, name) for name in documented} == documented
     assert args.ddp_find_unused_parameters is False and args.remove_unused_columns is False
     args = PRMConfig(
         str(tmp_path), use_cpu=True, bf16=False, ddp_find_unused_parameters=True, model_init_kwargs='{"a": 1}'
@@ -153,7 +160,10 @@ def test_the_loss_is_the_mean_over_labelled_steps(classifier: Path, small: dict)
     score = load_step_scorer(str(classifier))
     (first, _, third), (fourth,) = score(rows["prompt"], steps=rows["completions"])
     by_hand = -(math.log(first) + 0.25 * math.log(third) + 0.75 * math.log(1 - third) + math.log(1 - fourth)) / 3
+    entered: list[bool] = []
+    trainer.compute_loss_context_manager = lambda: contextlib.nullcontext(entered.append(True))
     assert trainer.evaluate()["eval_loss"] == pytest.approx(by_hand, abs=1e-5)
+    assert entered  # transformers' context: autocast
     predicted = trainer.predict(trainer.eval_dataset)
     assert (predicted.predictions == NO_LABEL).tolist() == [[False] * 3, [False, True, True]]
     assert predicted.predictions[0].tolist() == pytest.approx(

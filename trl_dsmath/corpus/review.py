@@ -48,7 +48,7 @@ def find_candidates(rows: Iterable[Scored], number: int, prefixes: Collection[st
     found: Candidates = {}
     for line, (score, _, url) in enumerate(rows):
         kept, names = cut.keeps(score, url), parts(url)
-        above = {"/".join(names[:length]) for length in range(1, len(names) + 1)} | {registered_domain(names[0])}
+        above = {"/".join(names[: last + 1]) for last in range(len(names))} | {registered_domain(names[0])}
         for prefix in above:
             if prefix in prefixes:
                 page = (blake2b(url.encode(), digest_size=8).digest(), number, line, score)

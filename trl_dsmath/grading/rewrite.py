@@ -46,7 +46,7 @@ _BASE_BRACKETS = re.compile(r"^\(\s*(-?[\w.]+)\s*\)\s*_")
 _HEXADECIMAL = re.compile(
     r"^\(?((?:\s*(?:[0-9A-Fa-f]|\\text\s*\{\s*[0-9A-Fa-f]+\s*\}))+)\s*\)?\s*_\s*\{?\s*(\d\d)\s*\}?$"
 )  # "(\text{A}3)_{16}"
-_BASE_TEXT = re.compile(r"^(\w+)\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base[ -]?(\w+)\s*\)?\s*\}?$")
+_BASE_TEXT = re.compile(r"^(\w+)\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base\s*[-}]?\s*(\w+)\s*\)?\s*\}?$")
 _WORD_NUMBERS = {
     word: str(number)
     for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=2)
@@ -68,7 +68,7 @@ _CHOOSE_BEFORE = re.compile(
 _CHOOSE_CALL = re.compile(r"(?:\\text\s*\{\s*C\s*\}\s*|(?<![A-Za-z\\{])C)\((\w+)\s*,\s*(\w+)\)")
 _SAID = re.compile(r"^\\text\s*\{\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is|:)\s*([^{}]*)\}$", re.IGNORECASE)
 _VALUE_IS = re.compile(
-    r"^\\text\s*\{\s*(?:(?:thus|so|hence|therefore|then)\s*,?\s*\}|(?:the\s+)?[A-Za-z]+(?:\s+(?:of\s+)?[A-Za-z]+){0,2}\s*(?:\bis|\bare|:|=)\s*\})\s*"
+    r"^\\text\s*\{\s*(?!(?:at|not|less|more)\b)(?:(?:thus|so|hence|therefore|then)\s*,?\s*\}|(?:the\s+)?[A-Za-z]+(?:\s+(?:of\s+)?[A-Za-z]+){0,2}\s*(?:\bis|\bare|:|=)\s*\})\s*"
     r"(?=[-\d\\$(.\[{A-Za-z])(?!.*,.*\\text)",
     re.IGNORECASE,
 )
@@ -90,7 +90,7 @@ _COMPARED = re.compile(
     re.IGNORECASE,
 )
 _CHINESE_NAME = re.compile(  # "a的值为5", "函数的定义域是[1,2]"
-    r"^(?:\\text\s*\{\s*)?[\u4e00-\u9fff]{0,4}[A-Za-z()\s]{0,6}(?:(?![不非没无余第])[\u4e00-\u9fff]){1,9}[为是:]\s*\}?\s*(?=[-\d\\({\[$][^\u4e00-\u9fff]*$)"
+    r"^(?:\\text\s*\{\s*)?[\u4e00-\u9fff]{0,4}[A-Za-z()\s]{0,6}(?:最[大小多少]|(?![不非没无余第多少足超大小])[\u4e00-\u9fff]){1,9}[为是:]\s*\}?\s*(?=[-\d\\({\[$][^\u4e00-\u9fff]*$)"
 )
 _SUCH_THAT = re.compile(r"\\text\s*\{\s*(?:such that|s\.t\.)\s*\}")
 _ALL_X = re.compile(
@@ -116,7 +116,7 @@ _BARE_RATE = re.compile(
 )  # "9.8 m/s^2"
 _QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(?:(?:there are|exactly|a total of)\s+)?(\d[^{}]*)\}$", re.IGNORECASE)
 _NAMED_CURVE = re.compile(r"^(?:[A-Zl]|\\ell|\\Gamma)\s*:\s*(?=[^:]*[xy][^:]*=[^:]*$)")  # "l: y = 2x"
-_FEET = re.compile(r"^(\d+)\s*'\s*(\d+(?:\.\d+)?)\s*(?:''|\")?$")  # 5'3"
+_FEET = re.compile(r"^(\d+)\s*'\s*(\d|1[01])\s*(?:''|\")?$")  # 5'3"
 _EVERYWHERE = re.compile(
     r"(?<=\S)\s*,?\s*(?:\\text\s*\{\s*,?\s*for (?:all|every|any)(?: real)?(?: numbers?)?\s*\}|\\forall)\s*[a-z](?:\s*\\in\s*\\R)?\s*(?=$|,|\\text\s*\{\s*(?:or|and)\b)"
 )

@@ -142,8 +142,9 @@ def score(tasks: Sequence[Task], samples: Sequence[dict[str, Any]], time_limit: 
                 if task.too_long or len(groups.get(task.key, [])) == task.samples
             ]
             if whole:
-                filters = (*FILTERS, *(("program",) if here[0].mode == "tool" and decoding != "recorded" else ()))
-                metrics += _metrics(name, decoding, whole, min(task.samples for task in here), filters, time_limit)
+                programs = ("program",) if decoding != "recorded" and "tool" in {task.mode for task in here} else ()
+                drawn = min(task.samples for task in here)
+                metrics += _metrics(name, decoding, whole, drawn, (*FILTERS, *programs), time_limit)
         first = own[0].decoding
         too_long[name] = sum(task.too_long for task in own if task.decoding == first)
         bad[name] = sum(
@@ -215,7 +216,7 @@ def _votes(answers: Sequence[str | None], time_limit: float) -> list[int | None]
 
 def ks(samples: int) -> list[int]:
     """1, 2, 4 ... and the number of samples itself."""
-    return sorted({2**i for i in range(samples.bit_length()) if 2**i <= samples} | {samples})
+    return sorted({2**i for i in range(samples.bit_length())} | {samples})
 
 
 def _metrics(

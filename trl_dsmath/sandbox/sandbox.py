@@ -19,7 +19,7 @@ from . import isolation, unsafe
 from .isolation import BACKENDS
 from .job import ExecutionResult, Job, Limits, read_answer, timeout_error
 
-START_LIMIT = 120.0  # seconds for the first import of sympy on a slow disk
+START_LIMIT = 1200.0  # a far backstop: seconds for the first import of sympy on a slow disk or a busy machine
 MAX_CODE = 1 << 20  # characters
 _BOOT = "import json, sys; sys.path += json.loads(sys.argv[1])['sys_path']; from trl_dsmath.sandbox.zygote import main; main()"
 _NO_BACKEND = (

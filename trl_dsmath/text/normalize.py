@@ -54,7 +54,7 @@ _GROUPING = re.compile(  # "14{,}916", "3{:}4", "3\\mathbin{:}4"
 _OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf)\s+([A-Za-z][^{}\\]*)\}")  # "{\\rm cm}"
 _LONE_IN_TEXT = re.compile(r"\\text\s*\{\s*(\\[a-zA-Z]+|\\?%|\^\s*\\circ)\s*\}")  # "5\\text{\\%}", "\\mathrm{\\pi}"
 _CLASS = re.compile(r"\s*\\math(?:punct|bin|rel)\s*\{([^{}]*)\}\s*")
-_FUNCTION = re.compile(r"\\text\s*\{\s*((?:arc)?(?:sin|cos|tan|tg|ctg|cot|csc)|ln|log|lg|exp)\s*\}")
+_FUNCTION = re.compile(r"\\text\s*\{\s*((?:arc)?(?:sin|cos|tan|tg|ctg|cot)|csc|ln|log|lg|exp)\s*\}")
 _NOT = re.compile(r"\\not\s*(=|<|>|\\in(?![a-z]))")
 _NEGATED = {"=": r"\neq ", "<": r"\ge ", ">": r"\le ", r"\in": r"\notin "}
 _SIDE_BY_SIDE = re.compile(  # "x = 2 \\quad f(y) = 3"
