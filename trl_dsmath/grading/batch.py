@@ -127,7 +127,7 @@ def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: fl
     return [verdicts[pair] for pair in pairs]
 
 
-def _judge(gold: str | None, answer: str | None) -> Verdict | tuple[str, str]:
+def _judge(gold: str | None, answer: str | None, options: bool = True) -> Verdict | tuple[str, str]:
     """A verdict, or the two formulas to send to a worker."""
     reference = parse_gold(gold)
     if reference is None:
@@ -156,10 +156,11 @@ def _judge(gold: str | None, answer: str | None) -> Verdict | tuple[str, str]:
         hopeless = found is None and (too_large(parsed) or too_large(reference.answer))
     except RecursionError:  # the caller's stack is nearly full, or a form of nesting that no limit above foresees
         return Verdict.WRONG
-    if found is not True and reference.choice is None and (option := _OPTION.match(text)):
+    if options and found is not True and reference.choice is None and (option := _OPTION.match(text)):
         inside = option[option.lastindex or 0]
         if option[1] or re.search(r"(?<!\\)\b[A-Za-z]{3,}", reference.text) or constant(reference.answer):
-            return _judge(gold, inside.removesuffix("}") if inside.count("}") > inside.count("{") else inside)
+            inside = inside.removesuffix("}") if inside.count("}") > inside.count("{") else inside
+            return _judge(gold, inside, options=False)
     if found is None and not hopeless and computable(reference.text) and computable(text):
         return reference.text, text
     return Verdict.CORRECT if found else Verdict.WRONG

@@ -8,7 +8,9 @@ import re
 
 _SPACED_LIST = re.compile(r"-?\d+(?: -?\d+){2,}")  # "4 3 -1"
 _LONG_FLOAT = re.compile(r"-?\d*\.\d{15,}")  # 0.10200000000000001
-_REPEATING = re.compile(r"(\d*\.\d*?)(\d+?)\2+\s*(?:\\text\s*\{)?\s*repeating\s*\}?")  # "0.1666 repeating"
+_REPEATING = re.compile(
+    r"(\d{0,20}\.\d{0,9}?)(\d{1,6}?)\2+\s*(?:\\text\s*\{)?\s*repeating\s*\}?"
+)  # "0.1666 repeating"
 _RANK = re.compile(r"(?<=\d)\s*\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\b\s*\}{0,2}")  # 12^{\text{th}}
 _INTEGERS = re.compile(  # "n \\in \\Z^+"
     r"(?:\\text\s*\{)?\s*(?:(?:for )?(?:all|any|every)\b)?\s*\}?\s*(?:[a-z]\s*\\in\s*)?\\(?:Z|(?:Z\s*[\^_]\s*\{?\s*(\+|>\s*0)|N\s*[\^_]\s*\{?\s*([*+]|$))\s*\}?)",
