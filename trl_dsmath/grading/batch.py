@@ -1,6 +1,7 @@
 """Grading many answers at once: golds read once, equal pairs judged once, hard pairs sent to the workers together."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import overload
@@ -14,10 +15,15 @@ from .pool import WorkerPool
 from .rewrite import rewrite
 from .shapes import Answer, Group, parse_answer
 from .values import same_text
+from .wrapping import constant
 
 TIME_LIMIT = 5.0  # seconds of CPU time for one hard pair
 MAX_ANSWER = 20_000  # characters; a longer answer is read as no answer
 _POOL = WorkerPool()
+# The letter of an option and its text: "(A) 5", "B. 5"; "B (5)" and "5 (B)" may be products
+_OPTION = re.compile(
+    r"(?:\\text\s*\{\s*)?(?:\((?:\\text\s*\{)?[A-J]\}?\)[.:]?|[A-J][).:])(?:\s*\}\s*|\s+)(?=[^\s,;])(?!and\b|or\b)(.+)|[A-J] \((.+)\)$|(.+) \([A-J]\)$"
+)
 
 
 class Verdict(StrEnum):
@@ -121,7 +127,7 @@ def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: fl
     return [verdicts[pair] for pair in pairs]
 
 
-def _judge(gold: str | None, answer: str | None) -> Verdict | tuple[str, str]:
+def _judge(gold: str | None, answer: str | None, options: bool = True) -> Verdict | tuple[str, str]:
     """A verdict, or the two formulas to send to a worker."""
     reference = parse_gold(gold)
     if reference is None:
@@ -150,6 +156,11 @@ def _judge(gold: str | None, answer: str | None) -> Verdict | tuple[str, str]:
         hopeless = found is None and (too_large(parsed) or too_large(reference.answer))
     except RecursionError:  # the caller's stack is nearly full, or a form of nesting that no limit above foresees
         return Verdict.WRONG
+    if options and found is not True and reference.choice is None and (option := _OPTION.match(text)):
+        inside = option[option.lastindex or 0]
+        if option[1] or re.search(r"(?<!\\)\b[A-Za-z]{3,}", reference.text) or constant(reference.answer):
+            inside = inside.removesuffix("}") if inside.count("}") > inside.count("{") else inside
+            return _judge(gold, inside, options=False)
     if found is None and not hopeless and computable(reference.text) and computable(text):
         return reference.text, text
     return Verdict.CORRECT if found else Verdict.WRONG

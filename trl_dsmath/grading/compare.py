@@ -1,6 +1,7 @@
 """Compares two answers shape by shape. `True`, `False`, or `None` where this package cannot tell and math-verify may."""
 
 import operator
+import re
 from collections import Counter
 from fractions import Fraction
 
@@ -29,13 +30,16 @@ from .wrapping import (
     definition,
     differentiated,
     is_label,
+    names_function,
     unwrap,
 )
 
+_INDEX = re.compile(r"_\{?\d\}?$")
 _ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
 _AROUND = (-20, -7, -3, -1, 0, 1, 3, 7, 20)  # thirds
 _BRANCH_LIMIT = 12  # of a function by cases
 _COORDINATES = ("r", "\\rho", "\\theta", "\\phi", "z")  # in the order of a point in polar coordinates
+_PARAMETERS = {"t", "s", "k", "c", "r", "alpha", "lambda"}
 _MATCH_LIMIT = 60  # unordered lists longer than this are compared as multisets of exact values
 
 
@@ -70,6 +74,9 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         if left and right:
             return same_ranges(left, right)
     if isinstance(gold, Relation) != isinstance(answer, Relation):
+        asked = getattr(gold.parts[0], "node", None) if isinstance(gold, Relation) else None
+        if asked and symbols(asked) and getattr(answer, "node", None) == asked:
+            return False
         if isinstance(answer, Relation) and "~" in answer.signs and bare(answer, trusted=False) is not None:
             return any(same_answer(gold, part) for part in answer.parts[-2:]) or False  # "2\\sqrt{3} \\approx 3.46"
         bare_gold, bare_answer = bare(gold, trusted=True), bare(answer, trusted=False)
@@ -240,6 +247,8 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
 
 def _same_definition(gold: Relation, answer: Relation) -> bool | None:
     """`f(x) = x^2` and `g(t) = t^2` define one function; `y` takes whatever variable there is."""
+    if names_function(gold.parts[0], answer.parts[0]) and same_answer(gold.parts[1], answer.parts[1]):
+        return True
     names, others = definition(gold.parts[0]), definition(answer.parts[0])
     if not names or not others or not alike_definitions(gold.parts[0], answer.parts[0]):
         return False
@@ -262,12 +271,22 @@ def _matrices(gold: Answer, answer: Answer) -> bool | None:
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
         if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
             return False
-        return _ordered([x for row in gold.rows for x in row], [x for row in answer.rows for x in row])
+        cells, others = ([x for row in side.rows for x in row] for side in (gold, answer))
+        return _ordered(cells, _with_parameter(others, cells) if 1 in (len(gold.rows), len(gold.rows[0])) else others)
     matrix, other = (gold, answer) if isinstance(gold, Matrix) else (answer, gold)
     assert isinstance(matrix, Matrix)
     if isinstance(other, Group) and other.opening in "(<" and 1 in (len(matrix.rows), len(matrix.rows[0])):
         return _ordered([x for row in matrix.rows for x in row], other.items)  # a vector
     return False if not isinstance(other, Value) else None
+
+
+def _with_parameter(cells: list[Answer], other: list[Answer]) -> list[Answer]:
+    """The multiples `c (1, -2)` of a vector as `t (1, -2)`, where the other side calls the factor so."""
+    names = [set().union(*(symbols(x.node) for x in side if isinstance(x, Value))) for side in (cells, other)]
+    if names[0] == names[1] or any(len(side) != 1 or not side <= _PARAMETERS for side in names):
+        return cells
+    new = dict(zip(*names, strict=True))
+    return [Value(rename(x.node, new), x.unit, x.text) if isinstance(x, Value) else x for x in cells]
 
 
 def _collections(gold: Answer, answer: Answer) -> bool | None:
@@ -337,7 +356,12 @@ def _by_label(labels: list[str], items: tuple[Answer, ...]) -> tuple[Answer, ...
 
 
 def _labels_differ(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
-    return bool(_unlabel(items)[0]) != bool(_unlabel(other)[0])
+    """Whether one side has no labels, or one name for all its values: `x = 1, x = 2` and `x_1 = 2, x_2 = 1`."""
+    names = [_unlabel(side)[0] for side in (items, other)]
+    bases = [{_INDEX.sub("", name) for name in side} for side in names]
+    return bool(names[0]) != bool(names[1]) or (
+        bases[0] == bases[1] in [set(side) for side in names] and len(bases[0]) == 1
+    )
 
 
 def _contradicting_labels(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
@@ -413,7 +437,7 @@ def same_equation(gold: Relation, answer: Relation) -> bool | None:
         return left == right
     except Unsupported:
         return None
-    if sign == "=" and is_label(a) and is_label(c) and a.node == c.node:
+    if sign == "=" and a.node == c.node and (same_value(b, d) or is_label(a)):
         return same_value(b, d)
     if sign == "=" and _is_constant_name(b) and _is_constant_name(d):
         return same_value(a, c)  # a family of curves

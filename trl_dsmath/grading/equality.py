@@ -20,6 +20,8 @@ from .expressions import (
     value,
 )
 
+_INTEGERS = {"n", "m", "k", "N"}  # names of integers
+
 
 def _equal_at(a: Node, b: Node, point: int, log10: bool) -> bool:
     low, high = DIGITS
@@ -71,6 +73,11 @@ def _endless(node: object) -> bool:
 
 def _equal(a: Node, b: Node, log10: bool) -> bool:
     names = symbols(a) | symbols(b)
+    if names and contains(("", a, b), "floor", "ceil"):
+        if not _equal_at_integers(a, b, sorted(names)):
+            return False
+        if names <= _INTEGERS:
+            return True
     if not names:
         try:
             return _equal_at(a, b, 0, log10)
@@ -91,6 +98,21 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
             too_large = True
     if too_large and not compared:
         raise TooLarge
+    return compared > 0
+
+
+def _equal_at_integers(a: Node, b: Node, names: list[str]) -> bool:
+    """Whether two expressions with floors agree at small integers, squares and powers among them: where floors jump."""
+    compared = 0
+    for first in range(1, 33):
+        fixed = {name: Fraction((first * 11**place) % 37) for place, name in enumerate(names)}
+        try:
+            left, right = (as_float(Evaluator(DIGITS[0], 0, fixed)(node)) for node in (a, b))
+        except (Undefined, ArithmeticError, ValueError):
+            continue
+        if not close(left, right, DIGITS[0]):
+            return False
+        compared += 1
     return compared > 0
 
 

@@ -12,6 +12,7 @@ comparison costs milliseconds.
 
 import math
 import random
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -51,12 +52,13 @@ def contains(node: object, *names: str) -> bool:
     )
 
 
-def rename(node: object, names: dict[str, str]):
-    """A tree with other names for its variables."""
+def rename(node: object, names: Mapping[str, str | Node]):
+    """A tree with other names, or trees, for its variables."""
     if not isinstance(node, tuple) or not node:
         return node
     if node[0] == "sym":
-        return ("sym", names.get(node[1], node[1]))
+        new = names.get(node[1], node[1])
+        return ("sym", new) if isinstance(new, str) else new
     return tuple(rename(part, names) for part in node)
 
 
@@ -266,6 +268,9 @@ class Evaluator:
             number = value if isinstance(value, Fraction) else self.mp.re(value)
             if not isinstance(number, Fraction) and abs(number) > 10 ** DIGITS[0]:
                 raise TooLarge
+            nearest = number if isinstance(number, Fraction) else self.mp.nint(number)
+            if abs(number - nearest) < 10.0 ** -(DIGITS[0] - 15):
+                number = nearest  # \log_2 8
             return Fraction(int(math.floor(number) if name == "floor" else math.ceil(number)))
         number = self.float(value)
         if self.mp.isinf(number):

@@ -410,6 +410,7 @@ _HEXADECIMAL = re.compile(r"(?=.*\d.*_)(?=.*[A-F])([0-9A-F]+)_\{?(\d\d)\}?$")  #
 _RATE = re.compile(
     r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}(\^\d|\^\{\d\})?\s*\}"
 )  # \frac{\text{miles}}{\text{hour}}
+_MONEY = {"\\$": "dollar", "€": "€", "£": "£", "¥": "¥"}
 _PARENTHESISED_UNIT = re.compile(
     r"(?<=[\d}])\s*\(\s*([\u4e00-\u9fff]+|\\text\s*\{[^{}]*\}|[A-Za-z ]{3,})\s*\)$"
 )  # "15(个)"
@@ -439,11 +440,11 @@ def parse_expression(text: str) -> tuple[Node, str]:
     tokens = tokenize(_RATE.sub(r"\\text{\1/\2}\3", text))
     prefix = ""
     while tokens and _is_prefix(tokens[0]):
-        prefix = "dollar" if tokens[0][1] == "\\$" else prefix
+        prefix = _MONEY.get(tokens[0][1], prefix)
         tokens = tokens[1:]
-    if len(tokens) > 1 and tokens[0] == ("op", "-") and tokens[1] == ("op", "\\$"):
-        prefix, tokens = "dollar", [tokens[0], *tokens[2:]]
-    tokens = [token for token in tokens if token != ("op", "\\$")]
+    if money := [token for token in tokens if token[0] == "op" and token[1] in _MONEY]:  # "-$5", "25 €"
+        prefix = prefix or _MONEY[money[0][1]]
+        tokens = [token for token in tokens if token not in money]
     if not tokens:
         raise Unsupported("empty")
     if compound := _compound(tokens):
@@ -470,7 +471,7 @@ def _is_prefix(token: Token) -> bool:
     kind, value = token
     if kind == "text":
         return value.lower().strip(" .") in PREFIXES or (not value.isascii() and not _NOT_A_PREFIX.search(value))
-    return token == ("op", "\\$")
+    return kind == "op" and value in _MONEY
 
 
 def _unit(tokens: list[Token]) -> str:

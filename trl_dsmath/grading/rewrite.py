@@ -6,6 +6,16 @@ functions cut LaTeX environments into rows: matrices, systems of equations, func
 
 import re
 
+_SPACED_LIST = re.compile(r"-?\d+(?: -?\d+){2,}")  # "4 3 -1"
+_LONG_FLOAT = re.compile(r"-?\d*\.\d{15,}")  # 0.10200000000000001
+_REPEATING = re.compile(
+    r"(\d{0,20}\.\d{0,9}?)(\d{1,6}?)\2+\s*(?:\\text\s*\{)?\s*repeating\s*\}?"
+)  # "0.1666 repeating"
+_RANK = re.compile(r"(?<=\d)\s*\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\b\s*\}{0,2}")  # 12^{\text{th}}
+_INTEGERS = re.compile(  # "n \\in \\Z^+"
+    r"(?:\\text\s*\{)?\s*(?:(?:for )?(?:all|any|every)\b)?\s*\}?\s*(?:[a-z]\s*\\in\s*)?\\(?:Z|(?:Z\s*[\^_]\s*\{?\s*(\+|>\s*0)|N\s*[\^_]\s*\{?\s*([*+]|$))\s*\}?)",
+    re.IGNORECASE,
+)
 _MODULUS = r"\{?\s*(\w+)\s*\}?"
 _PART_NAMES = [
     names[:n] for names in (list("abcdefgh"), list("123456789"), ["i", "ii", "iii", "iv", "v"]) for n in range(2, 9)
@@ -66,7 +76,7 @@ _VALUE_IS = re.compile(
 )
 _NAMED = re.compile(  # "\text{the year } 2024"
     r"^\\text\s*\{\s*(?:the\s+)?(?:(?:year|number|integer|fraction|value|point|prime|ratio|interval|set|function|line|circle|vertex|cent(?:er|re)|focus|slope|degree)(?: at)?"
-    r"|there (?:is|are)|we (?:get|have)|(?:for )?a total of|exactly)\s*\}?\s*(?=[-\d\\$(]|[xy]\s*[-+=])",
+    r"|there (?:is|are)|we (?:get|have)|(?:it )?(?:diverges|tends|goes) to|(?:for )?a total of|exactly)\s*\}?\s*(?=[-+\d\\$(]|[xy]\s*[-+=])",
     re.IGNORECASE,
 )
 _MICRO = re.compile(r"(?<=[\d}])\s*\\mu\s*\\text\s*\{\s*(?=[A-Za-z])")
@@ -92,7 +102,9 @@ _ALL_X = re.compile(
 _ROUGHLY = re.compile(
     r"(?<=\S)\s*(?:\(\s*\\approx([^()]*)\)|\\text\s*\{\s*,?\s*\(?(?:or\s+)?(?:about|approximately|approx\.?|roughly)\s*\})"
 )
-_BARE_VECTOR = re.compile(r"(?<![A-Za-z\\{])i(?![A-Za-z])(?=\s*[+-][^=,]*?(?<![A-Za-z\\{])j(?![A-Za-z]))")
+_BARE_VECTOR = re.compile(
+    r"(?<![A-Za-z\\{])([ij])(?![A-Za-z])(?=\s*[+-][^=,]*?(?<![A-Za-z\\{])(?!\1)[ij](?![A-Za-z]))"
+)
 _BARE_AXIS = re.compile(r"(?<![A-Za-z\\{])([ijk])(?![A-Za-z}])")
 _DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d\s*([A-Za-z])\s*/\s*d\s*([a-z])(?![A-Za-z])")  # "dy/dx"
 _CUP = re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])")
@@ -185,6 +197,17 @@ def rewrite(text: str) -> str:
         text = _EVERY_INTEGER.sub(r" \\in \\Z ", _CONSTANT.sub("", text))
     if "\\in" in text:
         text = _CONSTANTS.sub(" ", text)
+    if ("\\Z" in text or "\\N" in text) and (found := _INTEGERS.fullmatch(text)):
+        return rf"\text{{{'positive ' if found[1] or found[2] is not None else ''}integers}}"
+    if "repeating" in text:
+        text = _REPEATING.sub(r"\1\\overline{\2}", text)
+    if "^" in text:
+        text = _RANK.sub("", text)
+    elif _LONG_FLOAT.fullmatch(text):
+        short = f"{float(text):.15g}"
+        text = short if len(short) < 13 else text
+    elif _SPACED_LIST.fullmatch(text):
+        return text.replace(" ", "; ")
     if "根号" in text:
         text = _CHINESE_ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     if "-" in text:

@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+_GALLON = Fraction(3_785_411_784, 10**12)  # of the United States
 # dimension -> unit names -> size in the first unit of the dimension; symbols in capitals are found as they are written
 _TABLE: dict[str, dict[str, Fraction | int]] = {
     "length": {
@@ -18,13 +19,17 @@ _TABLE: dict[str, dict[str, Fraction | int]] = {
         "s sec secs second seconds 秒": 1, "min mins minute minutes 分钟 分": 60, "h hr hrs hour hours 小时 时": 3600,
         "day days 天": 86400, "week weeks 周 星期": 604800,
     },
-    "month": {"month months 个月": 1, "year years yr yrs 年": 12},
-    "volume": {"L l liter liters litre litres 升": Fraction(1, 1000), "毫升 cc": Fraction(1, 10**6)},
+    "month": {"month months 个月": 1, "year years yr yrs 年": 12, "decade decades": 120, "century centuries": 1200},
+    "volume": {
+        "L l liter liters litre litres 升": Fraction(1, 1000), "毫升 cc": Fraction(1, 10**6), "gal gallon gallons": _GALLON,
+        "qt quart quarts": _GALLON / 4, "pint pints": _GALLON / 8, "cup cups": _GALLON / 16,
+    },
+    "area": {"acre acres": Fraction(40_468_564_224, 10**7), "hectare hectares 公顷": 10_000},
     "angle": {"degree degrees circ deg 度": 1}, "radian": {"rad rads radian radians": 1},
     "temperature c": {"°c celsius 摄氏度": 1}, "temperature f": {"°f fahrenheit": 1}, "temperature k": {"K k kelvin kelvins": 1},
     "dollar": {"dollar dollars usd": 1, "cent cents": Fraction(1, 100)},
-    "yuan": {"元 yuan rmb": 1, "角": Fraction(1, 10)},
-    "euro": {"euro euros eur": 1},
+    "yuan": {"元 yuan rmb ¥": 1, "角": Fraction(1, 10)},
+    "euro": {"euro euros eur €": 1}, "sterling": {"£ gbp": 1},
     "clock a.m.": {"am a.m": 1}, "clock p.m.": {"pm p.m": 1},
     "force": {"N n newton newtons": 1000},
     "energy": {"J j joule joules Nm": 1000, "eV ev electronvolt electronvolts": Fraction(1602176634, 10**25), "cal calorie calories": 4184, "Wh": 3_600_000},
@@ -42,7 +47,7 @@ UNITS: dict[str, tuple[str, Fraction]] = {
 _MADE_OF = {  # powers of metre, gram, second and ampere: a joule is a newton times a metre
     name: dict(zip(("length", "mass", "time", "current"), powers, strict=True))
     for name, powers in {
-        "volume": (3, 0, 0, 0), "frequency": (0, 0, -1, 0), "force": (1, 1, -2, 0), "pressure": (-1, 1, -2, 0),
+        "area": (2, 0, 0, 0), "volume": (3, 0, 0, 0), "frequency": (0, 0, -1, 0), "force": (1, 1, -2, 0), "pressure": (-1, 1, -2, 0),
         "energy": (2, 1, -2, 0), "power": (2, 1, -3, 0), "charge": (0, 0, 1, 1), "voltage": (2, 1, -3, -1),
         "resistance": (2, 1, -3, -2), "capacitance": (-2, -1, 4, 2), "inductance": (2, 1, -2, -2),
         "magnetic field": (0, 1, -2, -1), "flux": (2, 1, -2, -1),
@@ -143,7 +148,8 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<repeating>\d*\.\d*\\(?:overline|dot|bar)\s*\{?\d+\}?(?:\\dot\s*\{?\d\}?)?)
     | (?P<period>\d*\.\d*\(\d+\))
-    | (?P<number>(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)?\.\d+(?:[eE][+-]?\d+)?|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+\.?)(?:[eE][+-]?\d+)?)
+    | (?P<number>(?:(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)?\.\d+|\d{1,3}(?:,\d{3})+(?!\d)|\d+\.?)
+        (?:[eE][+-]?\d+(?![\dA-Za-z^_({]|\\(?!text)))?)  # "4e+7p" adds 7p to 4e
     | \\text\s*\{(?P<text>[^{}]*)\}
     | \\(?P<command>[a-zA-Z]+)
     | (?P<escaped>\\[^a-zA-Z])

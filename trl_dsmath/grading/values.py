@@ -1,11 +1,12 @@
 """Are two leaves the same? Values with units, percentages, bases and roundings; words; ratios and times of day."""
 
+import contextlib
 import re
 from fractions import Fraction
 from itertools import permutations
 
 from ..text import chinese_number, english_number
-from .equality import equal
+from .equality import equal, proportional
 from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
 from .latex import parse_expression
 from .shapes import Answer, Group, Items, Value, Words
@@ -15,16 +16,19 @@ _DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
 _BARE_UNIT = re.compile(
     r"-?[\d.,]+(?:\s*(?:\\times|\\cdot|\*)\s*10\s*\^\{?-?\d+\}?)?\s*(?=[A-Za-z]|\\(?:mu|Omega|text))"
 )
+_LONE_UNIT = re.compile(r"-?[\d.,]+ [msghNJWVAKL]")  # "0.31 s"; 3s is a product
+_BETWEEN_LETTERS = re.compile(r"(?<=[A-Za-z])(?=[A-Za-z])")
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
 _DEGREE, _RADIAN = ((("angle", 1),), (("radian", 1),))
 _ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))
 _PARAMETER = re.compile(r"[kmn]$")
-_FREE = (("sym", "C"), ("sym", "c"), ("sym", "C_1"))
+_FREE = {"C", "c", "C_1"}
 _TEMPERATURE = re.compile(r"^(?:degrees?|°)?\s*([CF])(?:elsius|ahrenheit)?$", re.IGNORECASE)
 _OPPOSITES = {
     "north", "south", "east", "west", "left", "right", "up", "down", "above", "below", "profit", "loss", "gain", "even", "odd",
     "positive", "negative", "prime", "composite", "rational", "irrational", "increasing", "decreasing",
 }  # fmt: skip
+_NOTHING: Node = ("num", Fraction(0))
 _SEGMENT = re.compile(r"^(?:\\overline\s*\{)?\s*([A-Z]\s*[A-Z])\s*\}?$")
 _CONSTANT = re.compile(r"[CcKkAB](?:_?\d)?$")  # names people give to constants of integration
 
@@ -89,7 +93,11 @@ def _letters(side: Value) -> list[str] | None:
 def _bare_unit(side: Value, other: Value) -> Value:
     r"""`3.5 m` or `10 m/s` against `3.5 \text{ m}`: letters that would be variables are units if the other side has one."""
     node = side.node
-    if side.unit or not other.unit:
+    letters = set(re.findall("[A-Za-z]", side.unit))
+    if letters and not other.unit and "\\" not in side.text and letters <= symbols(other.node):  # 2km for 2mk
+        with contextlib.suppress(Unsupported):
+            return Value(parse_expression(_BETWEEN_LETTERS.sub(" ", side.text))[0], "", side.text)
+    if side.unit or not (other.unit or (_LONE_UNIT.fullmatch(side.text) and not symbols(other.node))):
         return side
     if (number := _BARE_UNIT.match(side.text)) and resolve(side.text[number.end() :]) is not None:
         return Value(parse_expression(number[0].strip())[0], side.text[number.end() :], side.text)
@@ -103,8 +111,8 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
     if not gold.unit or not answer.unit:
         return gold.node, answer.node
     units = {_TEMPERATURE.sub(r"°\1", side.unit) for side in (gold, answer)}
-    if len(units) == 1 or units in ({"°C", "degree"}, {"°F", "degree"}):
-        return gold.node, answer.node  # a temperature, not coulombs or farads
+    if len(units) == 1 or units in ({"°C", "degree"}, {"°F", "degree"}, {"£", "pounds"}):
+        return gold.node, answer.node  # a temperature, not coulombs or farads; money, no weight
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
         words = [set(re.findall(r"[a-z]+", side.unit.lower())) & _OPPOSITES for side in (gold, answer)]
@@ -218,20 +226,30 @@ def _renamed(gold: Node, answer: Node) -> bool:
 
 
 def _same_integral(gold: Node, answer: Node) -> bool:
-    r"""`\sin^2 x + C` and `-\cos^2 x + C`: where each side has its constant, one of them takes up the difference."""
-    if gold[0] != "add" or answer[0] != "add":
+    r"""Whether both are linear in a constant of integration that takes up their difference: `\sin^2 x + C` and
+    `-\cos^2 x + C`, `x^2 + \frac{C}{x}` and `\frac{2x^3 + C}{2x}`."""
+    starts, slopes = [], []
+    for node in (gold, answer):
+        free = symbols(node) & _FREE
+        if len(free) != 1 or len(symbols(node)) != 2:
+            return False
+        at = [rename(node, {min(free): ("num", Fraction(number))}) for number in (0, 1, 2)]
+        starts.append(at[0])
+        slopes.append(_minus(at[1], at[0]))
+        if not equal(_minus(at[2], at[0]), ("mul", ("num", Fraction(2)), slopes[-1])):
+            return False
+    [name] = symbols(gold) - _FREE
+    if symbols(answer) - _FREE != {name} or equal(starts[0], _NOTHING) or not proportional(*slopes):
+        return False  # Cx and 2Cx may be a formula with a C that is given
+    if not equal(*slopes) and equal(slopes[0], rename(slopes[0], {name: name + "'"})):
         return False
-    sides = [tuple(term for term in node[1:] if term not in _FREE) for node in (gold, answer)]
-    if len(sides[0]) != len(gold) - 2 or len(sides[1]) != len(answer) - 2:
-        return False
-    difference = ("add", *sides[0], ("neg", ("add", *sides[1])))
-    names = symbols(difference)
-    if len(names) != 1 or names & {name for _, name in _FREE}:
-        return False
-    constant = value(difference)
-    if not isinstance(constant, Fraction) and constant.imag != 0:
-        return False
-    return equal(difference, rename(difference, {name: name + "'" for name in names}))
+    shift = ("div", _minus(*starts), slopes[0])
+    number = value(shift)
+    return (isinstance(number, Fraction) or number.imag == 0) and equal(shift, rename(shift, {name: name + "'"}))
+
+
+def _minus(left: Node, right: Node) -> Node:
+    return ("add", left, ("neg", right))
 
 
 _SYNONYMS = {
@@ -241,9 +259,20 @@ _SYNONYMS = {
     "nexists": "doesnotexist", "notexists": "doesnotexist", "doesntexist": "doesnotexist", "nolimit": "doesnotexist",
     "norealsolutionexists": "nosolution", "nosolutionexists": "nosolution", "nosolutionsexist": "nosolution", "nullset": "nosolution", "empty": "nosolution",
     "none": "nosolution", "空集": "nosolution", "nosuchx": "nosolution", "nointegersolution": "nosolution", "nointegersolutions": "nosolution",
-    "neitherevennorodd": "neither", "neitheroddnoreven": "neither", "收敛": "convergent", "发散": "divergent", "evenfunction": "even", "oddfunction": "odd", "偶函数": "even", "奇函数": "odd", "无数": "infty", "无数个": "infty", "无穷多": "infty", "无穷多个": "infty",
+    "divergestoinfinity": "infty", "tendstoinfinity": "infty", "neitherevennorodd": "neither", "neitheroddnoreven": "neither", "收敛": "convergent", "发散": "divergent", "evenfunction": "even", "oddfunction": "odd", "偶函数": "even", "奇函数": "odd", "无数": "infty", "无数个": "infty", "无穷多": "infty", "无穷多个": "infty",
     "infinitesolutions": "infty", "infinitenumber": "infty", "infinitenumberofsolutions": "infty", "infinitelymany": "infty", "infinitelymanysolutions": "infty", "y": "yes", "n": "no", "是": "yes", "对": "true", "否": "no", "错": "false",
 }  # fmt: skip
+_SYNONYMS |= {f"{every}{kind}integers": f"{kind}integers" for every in ("all", "any") for kind in ("", "positive")}
+_SYNONYMS |= {f"{kind}triangle": kind for kind in ("isosceles", "equilateral", "scalene", "right", "acute", "obtuse")}
+_TRUTH = re.compile(
+    r"\s*(?:(?:it|(?:the |this )?statement) is\s+)?(?:(yes|true|是|对)|(no|false|否|错))\s*(?:$|[,.;:!(]|-\s)",
+    re.IGNORECASE,
+)
+_RESERVED = re.compile(
+    r"\b(?:but|if|unless|except|only|when)\b|[,.;:(]\s*(?:and\s+)?(?:yes|no|true|false)\s*(?:$|[,.;:!)])",
+    re.IGNORECASE,
+)
+_FORMULA = re.compile(r"[\d=\\^]")
 _SPOKEN = re.compile(r"(?<!\\)\b[A-Za-z]{3,}|[\u4e00-\u9fff]{2}")
 _SUBJECT = re.compile(
     r"^\s*(?:(?:the\s+(?:equation|system)\s+)?has\b|(?:(?:the\s+)?(?:limit|it|statement|function|series|day|solution set|graph|curve|shape|triangle|color|f(?:\(x\))?)\s+|there\s+)(?:is|are)?\b|(?:the )?limit\b|it\b)?\s*(?:on\s+)?"
@@ -266,8 +295,27 @@ def plain_words(text: str) -> str:
     return _SYNONYMS.get(text, text)
 
 
+def _says(text: str, whole: bool = False) -> bool | None:
+    r"""What a text that opens with yes, no, true or false says; `None` where it goes on with a condition or a second such
+    word, and, if it counts as a `whole`, with a formula or a number."""
+    text = re.sub(r"\\text|[{}]", "", text)
+    found = _TRUTH.match(text)
+    if (
+        not found
+        or _RESERVED.search(text, end := found.end(found.lastindex))
+        or (whole and _FORMULA.search(text, end))
+    ):
+        return None
+    return bool(found[1])
+
+
 def same_text(gold: str, answer: str) -> bool:
-    r"""Whether two answers are the same words and numbers, up to case, blanks and `\text{}`; no formulas, no `mHz` for `MHz`."""
+    r"""Whether two answers are the same words and numbers, up to case, blanks and `\text{}`; no formulas, no `mHz` for `MHz`.
+
+    Where the gold opens with yes, no, true or false, that word decides.
+    """
+    if (told := _says(gold, whole=True)) is not None and told == _says(answer):
+        return True
     if re.search(r"\\(?!text|\$)|[\^_+*/=<>|]|\b[Mm](?:[A-Z]|eV)", gold + answer) or not all(
         map(_SPOKEN.search, (gold, answer))
     ):

@@ -140,7 +140,7 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
             or (first.text.isupper() and constant(last))
             or constant(first)
         )
-        return last if plain or FUNCTION_CALL.match(getattr(first, "text", "")) else None
+        return last if plain or FUNCTION_CALL.match(getattr(first, "text", "")) or _identity(first, last) else None
     for index, part in enumerate(parts[:-1]):
         if index == 0 and isinstance(part, Value) and part.node in (("sym", "e"), ("sym", "i")):
             continue  # an eccentricity, a current
@@ -212,6 +212,12 @@ def differentiated(side: Answer) -> str:
     """`y` of `\\frac{dy}{dt}`."""
     found = _LEIBNIZ.fullmatch(_squeezed(side))
     return found["name"] if found else ""
+
+
+def names_function(one: Answer, other: Answer) -> bool:
+    """`y_2` and `y_2(x)`, `f` and `f(x)`."""
+    short, long = sorted((re.sub(r"[{}]", "", _squeezed(side)) for side in (one, other)), key=len)
+    return short[:1].isalpha() and re.fullmatch(r"\([a-z](?:,[a-z])*\)", long.removeprefix(short)) is not None
 
 
 def alike_definitions(one: Answer, other: Answer) -> bool:

@@ -13,7 +13,7 @@ _BARE = re.compile(r"\s*(-?\\[a-zA-Z]+(?:\{[^{}]*\})+|-?\\?[\w.,/^]*\w)")
 _FENCE = re.compile(r"```[ \t]*(?:python\d?|py|output|tool_output|stdout)\b.*?(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 # Between two boxes that form one answer: "\boxed{3} and \boxed{5}", "$\boxed{x=1}$, $y = \boxed{2}$".
 _JOIN = re.compile(
-    r"(?:[\s$,;，；、]|\\[,;() ]|\\(?:q?quad|text)\b|\{\s*(?:and|or)\s*\}|\b(?:and|or)\b|[和或及与])*(?:[\w{}+\-^\\ ]{1,30}=\s*)?[\s$]*"
+    r"(?:[\s$,;，；、]|\\[,;() ]|\\(?:q?quad|text)\b|\{\s*(?:and|or)\s*\}|\b(?:and|or)\b|[和或及与])*(?:[\w{}()+\-^\\/!' ]{1,40}=\s*)?[\s$]*"
 )
 _JOIN_WORD = re.compile(r"[,;，；、和或及与]|\b(?:and|or)\b")
 _JOIN_REACH = 60
@@ -28,9 +28,9 @@ _GROUPED = re.compile(r"\d{1,3}(?: \d{3})+")
 _PROSE = re.compile(r"[A-Za-z']+(?:\s+[A-Za-z']+){2,}")
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _SENTENCE = re.compile(
-    r"(?:\banswer(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
+    r"(?:\b(?:answer|(?:correct|right) (?:option|choice))(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
     r"[:：\s*]*(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
-    r"(?=[.。!]?\**\s*(?:$|\n)|[.。]\s|,?\s+I\s+hope|(?<=[$)\]]),\s+(?!(?:or|and|not|but|if|plus|minus)\b)[a-z][a-z ]*[.!]?\s*(?:$|\n))",
+    r"(?=[.。!]?\**\s*(?:$|\n)|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)(?<!\bSt)[.。]\s|,?\s+I\s+hope|(?<=[$)\]]),\s+(?!(?:or|and|not|but|if|plus|minus)\b)[a-z][a-z ]*[.!]?\s*(?:$|\n))",
     re.IGNORECASE,
 )
 _END_MARK = re.compile(r"\s*<eo[a-z]>\s*$")  # GAOKAO-Bench asks for "【答案】C <eoa>"
@@ -45,7 +45,7 @@ _CHOOSE = re.compile(r"^(?:答案|故|应)*(?:选项?|为|是)\s*[:：]?\s*")
 _ONE = r"[(（]?[A-J][)）]?"
 _LETTERS_ONLY = re.compile(rf"{_ONE}(?:\s*(?:[,，、;&/\s]*(?:[,，、;&/]|\band\b|\bor\b|[和或])\s*)?{_ONE})+")
 _OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!\s|and\b|or\b|[,，、;&(（])")  # "(D) I, II, and III"
-_WRAPPING = re.compile(r"\\(?:textbf|text|mathrm|mathbf|mbox)|[{}$\s]+$|^[{}$\s]+|[{}$]")
+_WRAPPING = re.compile(r"\\(?:textbf|text|mathrm|mathbf|mbox|q?quad)|\\[,;:! ]|[{}$\s]+$|^[{}$\s]+|[{}$]")
 
 
 def visible_text(text: str) -> str:

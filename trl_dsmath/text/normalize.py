@@ -21,7 +21,7 @@ _CHARS: dict[int, int | str] = {
             "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt", "∛": r"\sqrt[3]", "±": r"\pm ", "∓": r"\mp ",
             "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ", "∥": r"\parallel ", "⊥": r"\perp ", "∼": r"\sim ",
             "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "Ø": r"\emptyset ", "ℝ": r"\R ", "∖": r"\setminus ",
-            "→": r"\to ", "°": r"^\circ ", "º": r"^\circ ", "˚": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}", "€": "", "£": "", "¥": "",
+            "→": r"\to ", "°": r"^\circ ", "º": r"^\circ ", "˚": r"^\circ ", "℃": r"^\circ C", "¢": r"\text{ cents}",
             "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ",
             "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ω": r"\omega ", "Δ": r"\Delta ",
             "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
@@ -57,7 +57,9 @@ _CLASS = re.compile(r"\s*\\math(?:punct|bin|rel)\s*\{([^{}]*)\}\s*")
 _FUNCTION = re.compile(r"\\text\s*\{\s*((?:arc)?(?:sin|cos|tan|tg|ctg|cot)|csc|ln|log|lg|exp)\s*\}")
 _NOT = re.compile(r"\\not\s*(=|<|>|\\in(?![a-z]))")
 _NEGATED = {"=": r"\neq ", "<": r"\ge ", ">": r"\le ", r"\in": r"\notin "}
-_SIDE_BY_SIDE = re.compile(r"(?<=[\d}])\s*\\q?quad\s*(?=[A-Za-z](?:_\w)?\s*=)")  # "x = 2 \\quad y = 3"
+_SIDE_BY_SIDE = re.compile(  # "x = 2 \\quad f(y) = 3"
+    r"(?<=[\d}])\s*\\q?quad(?![a-z])\s*(?=(?!\\(?:text|math|q?quad|Right|Long|right|implies|iff|to|begin|end|[,;: ]))[A-Za-z\\][^=,&]{0,40}=)"
+)
 _ESCAPED_TWICE = re.compile(
     r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|pi|infty|text|cdot|times|left|right|leq?|geq?|cup|circ|pm)(?![a-zA-Z]))"
 )
