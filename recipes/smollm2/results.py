@@ -1,7 +1,7 @@
 """The report of a run over its seeds: `report.html`, `report.md`, and its plot, `accuracy.svg`."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from math import comb
 from pathlib import Path
@@ -61,18 +61,18 @@ class Answers:
         self.cut_off = sum(json.loads((folder / "report.json").read_text())["cut_off_samples"].values())
 
 
-Runs = dict[str, list[tuple[list[dict[str, Any]], Answers]]]
+Runs = dict[str, dict[str, tuple[list[dict[str, Any]], Answers]]]  # by stage and seed: a seed may lack the last stages
 
 
 def write(output: Path) -> str:
     """Writes the report of all seeds in a folder. Returns its first table as text."""
     seeds = sorted(output.glob("seed-*"), key=lambda folder: int(folder.name.removeprefix("seed-")))
     runs: Runs = {
-        name: [
-            (read_rows(seed / "data/test.jsonl"), Answers(seed / name))
+        name: {
+            seed.name: (read_rows(seed / "data/test.jsonl"), Answers(seed / name))
             for seed in seeds
             if (seed / name / "scores.jsonl").exists()
-        ]
+        }
         for name in MODELS
     }
     runs = {name: found for name, found in runs.items() if found}
@@ -107,13 +107,12 @@ def write(output: Path) -> str:
     return "\n".join("  ".join(f"{cell:<24}" for cell in row).rstrip() for row in accuracy)
 
 
-def pick(runs: Runs, name: str, group: Any, filter: str = "strict") -> list[list[bool]]:
+def pick(runs: Runs, name: str, group: Any, filter: str = "strict") -> dict[str, list[bool]]:
     """By seed, whether each problem is right, of `"all"` word problems, `"trained"` or `"untrained"` kinds, a form (`bool`), a kind."""
-    found = []
-    for rows, answers in runs[name]:
-        right = getattr(answers, filter)
-        found.append([ok for row, ok in zip(rows, right, strict=True) if belongs(row, group)])
-    return found
+    return {
+        seed: [ok for row, ok in zip(rows, getattr(answers, filter), strict=True) if belongs(row, group)]
+        for seed, (rows, answers) in runs[name].items()
+    }
 
 
 def belongs(row: dict[str, Any], group: Any) -> bool:
@@ -128,9 +127,9 @@ def belongs(row: dict[str, Any], group: Any) -> bool:
     return row["kind"] == group
 
 
-def share(right: Sequence[Sequence[bool]]) -> str:
-    """`44.9 % [38.9, 51.0]`, of all seeds."""
-    count, total = sum(map(sum, right)), sum(map(len, right))
+def share(right: Sequence[bool]) -> str:
+    """`44.9 % [38.9, 51.0]`."""
+    count, total = sum(right), len(right)
     if not total:
         return ""
     low, high = wilson(count, total)
@@ -140,19 +139,22 @@ def share(right: Sequence[Sequence[bool]]) -> str:
 def accuracy_table(runs: Runs) -> list[list[str]]:
     table = [["model", *GROUPS, "words, last number read", "cut off"]]
     for name in runs:
-        cut = sum(answers.cut_off for _, answers in runs[name]) / sum(len(rows) for rows, _ in runs[name])
-        cells = [share(pick(runs, name, group)) for group in GROUPS.values()]
-        table.append([MODELS[name], *cells, share(pick(runs, name, "all", "flexible")), f"{cut:.0%}"])
+        found = runs[name].values()
+        cut = sum(answers.cut_off for _, answers in found) / sum(len(rows) for rows, _ in found)
+        cells = [share(flat(pick(runs, name, group))) for group in GROUPS.values()]
+        table.append([MODELS[name], *cells, share(flat(pick(runs, name, "all", "flexible"))), f"{cut:.0%}"])
     return table
 
 
 def seeds_section(runs: Runs) -> list[Section]:
     """Accuracy in each seed, where there are several."""
-    if max(map(len, runs.values())) < 2:
+    seeds = max(runs.values(), key=len)
+    if len(seeds) < 2:
         return []
     table = [["model", *GROUPS]]
     for name in runs:
-        each = ([f"{100 * fmean(one):.1f}" for one in pick(runs, name, group) if one] for group in GROUPS.values())
+        found = (pick(runs, name, group) for group in GROUPS.values())
+        each = ([f"{100 * fmean(one[seed]):.1f}" if one.get(seed) else "-" for seed in seeds] for one in found)
         table.append([MODELS[name], *(", ".join(cells) for cells in each)])
     return [Section("Each seed", table, note="Right boxed answers, %, in the order of the seeds.")]
 
@@ -188,7 +190,8 @@ def paired_table(runs: Runs) -> list[list[str]]:
     for before, after in COMPARED:
         for title, group in PAIRED.items():
             if before in runs and after in runs:
-                pairs = list(zip(flat(pick(runs, before, group)), flat(pick(runs, after, group)), strict=False))
+                old, new = pick(runs, before, group), pick(runs, after, group)
+                pairs = [pair for seed in old if seed in new for pair in zip(old[seed], new[seed], strict=True)]
                 gained, lost = (sum(1 for pair in pairs if pair == kind) for kind in ((False, True), (True, False)))
                 p = mcnemar(gained, lost)
                 value = "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0")
@@ -198,8 +201,9 @@ def paired_table(runs: Runs) -> list[list[str]]:
     return table
 
 
-def flat(right: Iterable[Iterable[bool]]) -> list[bool]:
-    return [ok for one in right for ok in one]
+def flat(right: Mapping[str, Iterable[bool]]) -> list[bool]:
+    """Of all seeds."""
+    return [ok for one in right.values() for ok in one]
 
 
 def mcnemar(gained: int, lost: int) -> float:
@@ -230,7 +234,7 @@ def votes_section(seeds: Sequence[Path]) -> list[Section]:
                 votes["weighted"].append(row["answer"] is not None and grade(row["answer"], gold) == Verdict.CORRECT)
                 votes["any"].append(any(right))
         if one:
-            table.append([title, f"{100 * fmean(one):.1f} %", *(share([votes[kind]]) for kind in votes)])
+            table.append([title, f"{100 * fmean(one):.1f} %", *(share(votes[kind]) for kind in votes)])
     return (
         [Section("Votes of 8 samples", table, note="Word problems, T = 0.7; the seeds pooled.")] if table[1:] else []
     )

@@ -174,3 +174,9 @@ def test_the_report_counts_kinds_forms_and_votes(run: Path) -> None:
     results.write(run)
     page = (run / "report.md").read_text()
     assert "| SFT | 100.0, 100.0 | 0.0, 100.0 | 0.0, 100.0 | 0.0, 100.0 |" in page and "Each seed" in page
+
+    (run / "seed-0/evaluate-grpo/scores.jsonl").unlink()  # the second seed alone has both, and loses nothing
+    results.write(run)
+    page = (run / "report.md").read_text()
+    assert "| GRPO, outcome | -, 100.0 | -, 100.0 | -, 100.0 | -, 100.0 |" in page
+    assert "| SFT, one operation | GRPO, outcome | 2 | 0 | 0 | 1.000 |" in page

@@ -239,7 +239,7 @@ def _same_integral(gold: Node, answer: Node) -> bool:
         if not equal(_minus(at[2], at[0]), ("mul", ("num", Fraction(2)), slopes[-1])):
             return False
     [name] = symbols(gold) - _FREE
-    if symbols(answer) - _FREE != {name} or equal(starts[0], _NOTHING) or not proportional(*slopes):
+    if symbols(answer) - _FREE != {name} or equal(starts[0], _NOTHING) or not proportional(slopes[0], slopes[1]):
         return False  # Cx and 2Cx may be a formula with a C that is given
     if not equal(*slopes) and equal(slopes[0], rename(slopes[0], {name: name + "'"})):
         return False
@@ -302,7 +302,7 @@ def _says(text: str, whole: bool = False) -> bool | None:
     found = _TRUTH.match(text)
     if (
         not found
-        or _RESERVED.search(text, end := found.end(found.lastindex))
+        or _RESERVED.search(text, end := found.end(found.lastindex or 0))
         or (whole and _FORMULA.search(text, end))
     ):
         return None

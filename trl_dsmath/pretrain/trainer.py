@@ -177,7 +177,7 @@ class _MixtureState(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         kept: Any = state.stateful_callbacks  # transformers declares a list of callbacks and keeps a dict of states
-        saved = (kept or {}).get(type(self).__name__)
+        saved: Any = (kept or {}).get(type(self).__name__)
         if state.global_step and not isinstance(saved, dict):
             raise ConfigError(
                 "The checkpoint does not say where in its sources it stopped: it was made by another trainer. Start a "
