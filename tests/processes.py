@@ -30,15 +30,13 @@ class Script:
     With `stages` the stages that it starts as processes of their own are forks of it.
     """
 
-    def __init__(self, *argv: object, cwd: Path | None = None, stages: bool = False, **environment: str) -> None:
+    def __init__(self, *argv: object, stages: bool = False, **environment: str) -> None:
         self._folder = tempfile.TemporaryDirectory()
         files = [str(Path(self._folder.name) / name) for name in ("out", "err")]
         settings = {**os.environ, **environment}
         words = [str(word) for word in argv]
         with mock.patch.dict(os.environ, _AT_START, clear=True):
-            self._process = _CONTEXT.Process(
-                target=_child, args=(words, str(cwd or Path.cwd()), settings, files, stages)
-            )
+            self._process = _CONTEXT.Process(target=_child, args=(words, str(Path.cwd()), settings, files, stages))
             self._process.start()
         self.pid: int = self._process.pid  # type: ignore[assignment]
 
@@ -65,24 +63,24 @@ class Script:
         return (Path(self._folder.name) / "err").read_text()
 
 
-def run(*argv: object, cwd: Path | None = None, stages: bool = False, **environment: str) -> str:
+def run(*argv: object, stages: bool = False, **environment: str) -> str:
     """Runs a script to its end, which must be a good one. Returns what it printed."""
-    script = Script(*argv, cwd=cwd, stages=stages, **environment)
+    script = Script(*argv, stages=stages, **environment)
     assert script.wait() == 0, script.stdout[-3000:] + script.stderr[-3000:]
     return script.stdout
 
 
-def run_distributed(*argv: object, processes: int = 2, **environment: str) -> str:
-    """Runs a script in several processes, as `torch.distributed.run --nproc_per_node` does. Returns what they printed."""
+def run_distributed(*argv: object, **environment: str) -> str:
+    """Runs a script in two processes, as `torch.distributed.run --nproc_per_node 2` does. Returns what they printed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    world = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    world = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     ranks = [
         Script(
             *argv, **{name: str(value) for name, value in {**world, "RANK": i, "LOCAL_RANK": i}.items()}, **environment
         )
-        for i in range(processes)
+        for i in range(2)
     ]
     try:
         codes = [rank.wait() for rank in ranks]

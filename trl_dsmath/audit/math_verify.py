@@ -18,7 +18,7 @@ from ..errors import GradingError
 from ..grading import Verdict
 
 LIMIT = 60.0  # seconds by the clock for one completion: TRL's own limits end after 25, where they hold
-_START = 1200.0
+_START = 1200.0  # a far backstop, for a busy machine
 _WORKERS = 4
 _EACH = 64  # completions that are worth a process
 
