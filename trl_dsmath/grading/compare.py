@@ -77,7 +77,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         if asked and symbols(asked) and getattr(answer, "node", None) == asked:
             return False
         if isinstance(answer, Relation) and "~" in answer.signs and bare(answer, trusted=False) is not None:
-            return any(same_answer(gold, part) for part in answer.parts[-2:]) or False  # "2\\sqrt{3} \\approx 3.46"
+            return any(same_answer(gold, part) for part in answer.parts[-2:])  # "2\\sqrt{3} \\approx 3.46"
         bare_gold, bare_answer = bare(gold, trusted=True), bare(answer, trusted=False)
         if bare_gold is None or bare_answer is None or (bare_gold, bare_answer) == (gold, answer):
             return False if not _has_words(gold, answer) else None

@@ -311,9 +311,8 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
         return None
     if parts[0] == "\\{":
         return Group("{", "}", (content,))
-    if opening == "(" and closing == ")" and not isinstance(content, Value | Words):
-        return content
-    return None if isinstance(content, Words) and opening != "(" else content if isinstance(content, Value) else None
+    alone = isinstance(content, Value) or (opening + closing == "()" and not isinstance(content, Words))
+    return content if alone else None
 
 
 def _matrix(text: str, depth: int) -> Matrix | None:
