@@ -7,6 +7,7 @@ import pytest
 
 from trl_dsmath.errors import DataError
 from trl_dsmath.inference import load_benchmark, load_recordings, score
+from trl_dsmath.inference.recorded_rows import labels_of, own_problem, texts_of
 from trl_dsmath.inference.recordings import agreement
 
 
@@ -97,3 +98,62 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "{broken\n")
     with pytest.raises(DataError, match="line 2"):
         load_recordings(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "texts"),
+    [
+        ("a", ["a"]),
+        ("", [""]),
+        (["a", "", ["b"]], ["a", "", "b"]),
+        ({"content": "a", "text": "b"}, ["a"]),
+        ([{"text": "a"}, {"generated_text": "b"}], ["a", "b"]),
+        (
+            [
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": "a"},
+                {"role": "tool", "content": "b"},
+            ],
+            ["a\nb"],
+        ),
+        ([{"role": "user", "content": "q"}], None),
+        ([{"role": "assistant", "content": None}], [""]),
+        (["a", 3], None),
+        ([], None),
+        (None, None),
+        ({"other": "a"}, None),
+    ],
+)
+def test_texts_of_a_cell(cell: object, texts: list[str] | None) -> None:
+    assert texts_of(cell) == texts
+
+
+@pytest.mark.parametrize(
+    ("row", "count", "labels"),
+    [
+        ({"correct": [True, False]}, 2, [True, False]),
+        ({"score": 1}, 1, [True]),
+        ({"score": [0.5, 0.51, 0, 1.0]}, 4, [False, True, False, True]),
+        ({"correct": [" True", "INCORRECT"]}, 2, [True, False]),
+        ({"correct": ["perhaps"]}, 1, None),
+        ({"score": 5}, 1, None),
+        ({"score": -1, "acc": 0}, 1, [False]),  # points say nothing, and the next column is looked at
+        ({"correct": [True]}, 2, None),
+        ({}, 1, None),
+    ],
+)
+def test_labels_of_a_row(row: dict, count: int, labels: list[bool] | None) -> None:
+    assert labels_of(row, count) == labels
+
+
+def test_a_row_that_brings_its_own_gold() -> None:
+    choice = own_problem(
+        {"question": "?", "gold": "A, C", "options": "A: 1\nB: 2\nC: 3", "dataset": "GSM8K"}, "file", "row 0"
+    )
+    assert (choice.benchmark, choice.kind, choice.gold) == ("gsm8k", "number", "A, C")
+    own = own_problem({"question": "?", "gold": "A, C", "data_source": "Mine"}, "file", "row 0")
+    assert (own.benchmark, own.kind, own.gold, own.index) == ("Mine", "choice", "AC", 0)
+    assert own_problem({"id": 0, "gold": "5"}, "file", "row 0").question == "problem 0"
+    assert own_problem({"id": 0, "gold": "5"}, "file", "row 0").benchmark == "file"
+    with pytest.raises(DataError, match="row 3: no question and no number"):
+        own_problem({"gold": "5"}, "file", "row 3")

@@ -129,6 +129,8 @@ def test_processbench_with_a_threshold_tuned_on_gsm8k(folder: Path) -> None:
         "first_error_f1"
     ] == pytest.approx(2 / 3)
     assert tune_threshold(solutions[4:], rows[4:]) is None
+    for alike in ([0, 2], [1, 3]):  # all wrong, all right
+        assert tune_threshold([solutions[i] for i in alike], [rows[i] for i in alike]) is None
 
 
 def test_a_step_after_the_first_error_counts_for_nothing(folder: Path) -> None:
