@@ -57,9 +57,7 @@ def test_accuracy_by_difficulty_is_logged_by_the_first_function_where_rates_diff
     assert found[:2] == rewards[:2] and found[3] is boxed_accuracy_reward
     # Six rates: a third are at most 0.25, another third at most 1.0, so that none is easy.
     assert found[2].edges == (0.25, 1.0) and found[2].reward_func is boxed_accuracy_reward
-    assert told == (
-        "accuracy/{hard,medium} is logged, by pass rate: hard up to 0.25 (2), medium up to 1 (4) problems"
-    )
+    assert told == ("accuracy/{hard,medium} is logged, by pass rate: hard up to 0.25 (2), medium up to 1 (4) problems")
     assert log_difficulty([boxed_accuracy_reward], dataset(0.0, 0.5, 1.0))[1].endswith("easy (1) problems")
     for rewards, rows in (
         ([boxed_accuracy_reward], Dataset.from_dict({"prompt": ["?"]})),

@@ -16,7 +16,7 @@ from trl_dsmath.errors import ConfigError
 from trl_dsmath.generation import Program, Sample
 from trl_dsmath.grpo import ToolRollout
 from trl_dsmath.grpo.alignment import StepAligner, align_own_steps
-from trl_dsmath.grpo.tools import check_trainer
+from trl_dsmath.grpo.tools import _draw, check_trainer, with_tools
 from trl_dsmath.rewards import boxed_accuracy_reward, code_execution_reward
 from trl_dsmath.sandbox import run_many
 
@@ -184,6 +184,47 @@ def test_metrics_of_four_samples_by_hand(monkeypatch: pytest.MonkeyPatch) -> Non
     logged.clear()
     ToolRollout()._log(samples[2:], None)
     assert logged == {"tools/programs": 0.0, "tools/frac_imitates_output": 0.5, "tools/output_tokens": 0.0}
+
+
+def test_a_configuration_of_trls_has_no_tools() -> None:
+    assert with_tools(SimpleNamespace(), {"rollout_func": print}) == {"rollout_func": print}
+
+
+def test_rounds_time_and_shown_output_are_those_of_the_configuration(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeouts: list[float] = []
+
+    def run(codes: Sequence[str], timeout: float, memory_mb: int) -> list[Result]:
+        timeouts.append(timeout)
+        return [Result("123456789\n")] * len(codes)
+
+    monkeypatch.setattr("trl_dsmath.generation.tools.run_sandboxed", run)
+    args = _config(tmp_path, tool_rounds=3, tool_timeout=4.0, tool_output_chars=4, max_completion_length=90)
+    trainer = DeepSeekMathGRPOTrainer(path, args=args, train_dataset=problems())
+    torch.manual_seed(0)
+    made = trainer.rollout_func([f"{n}+{n}=" for n in range(1, 6)] * 3, trainer)
+    assert timeouts == [4.0] * 3 and max(map(len, made["programs"])) == 3
+    heard = trainer.processing_class.batch_decode(made["completion_ids"])
+    assert any("\n12...89\n" in text for text in heard) and not any("123456789" in text for text in heard)
+
+
+def test_samples_of_a_prompt_have_numbers_of_their_own_on_every_process() -> None:
+    class Numbered:
+        def sample(self, prompts: list, decoding: Any, n: int, first: list[int]) -> list[list[Sample]]:
+            return [
+                [Sample(f"{p} {start + i}", (), True) for i in range(n)]
+                for p, start in zip(prompts, first, strict=True)
+            ]
+
+    def drawn(prompts: str, offset: int) -> list[str]:
+        rows = _draw(Numbered(), [[int(p)] for p in prompts], None, offset)
+        return [sample.text.split()[-1] for sample in rows]
+
+    # Eight samples of prompt 7: six on the first of two processes, two on the second.
+    assert drawn("11777777", 0) == ["0", "1", "2", "3", "4", "5", "6", "7"]
+    assert drawn("77222222", 8) == ["8", "9", "10", "11", "12", "13", "14", "15"]
+    assert drawn("121", 3) == ["3", "4", "4"]  # other prompts have streams of their own
 
 
 def test_rows_of_a_prompt_differ_and_a_seed_repeats_them(path: str, tmp_path: Path) -> None:
