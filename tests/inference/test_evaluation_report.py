@@ -131,6 +131,10 @@ def test_plots_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     tasks = [_task(name) for name in ("gsm8k", "aime24", "math")]
     found = report.make_report(tasks, Scores(metrics, [], {}, {}, {}, {}), {})
+    single, many = (section.table for section in found.page.sections[:2])
+    assert single[1][3:5] == ["50.0 (37.5 – 62.5)", "25.0 (12.5 – 37.5)"] and single[2][4] == ""
+    assert many[1][2:] == ["avg@4 25.0 (12.5 – 37.5)", "maj@4 50.0 (37.5 – 62.5)", "pass@4 75.0 (62.5 – 87.5)", ""]
+    assert [row[0] for row in many[1:]] == ["GSM8K", "MATH"]
     assert list(drawn) == ["overview", "curve-gsm8k"]
     labels, series = drawn["overview"]
     assert labels == ["GSM8K", "AIME 2024"]

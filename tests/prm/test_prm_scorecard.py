@@ -1,6 +1,7 @@
 """The scorecard of reward models: formats of three benchmarks, their authors' metrics on cases worked by hand, recorded scores."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,10 @@ def test_the_three_formats(folder: Path) -> None:
         (PRMBENCH, "MS", "multi_solutions_p_0", [1, 1]),
         (PRMBENCH, "NCL", "circular_p_0", [0, 1]),
     ]
+    # The subset is in the name of a row, or else that of its split.
+    rows = [{"id": name, "problem": "?", "steps": ["a"], "label": -1} for name in ("omni-math-7", "7", "math-1")]
+    (folder / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [one.group for one in read_benchmarks([str(folder / "all.jsonl")])] == ["omni-math", "train", "math"]
     (folder / "other.jsonl").write_text('{"question": "?"}\n')
     with pytest.raises(DataError, match="not in the format of ProcessBench"):
         read_benchmarks([str(folder / "other.jsonl")])
@@ -151,6 +156,9 @@ def test_prmbench_by_class(folder: Path) -> None:
     # All: right 5, said 4, both 3: 6/9; wrong 3, said 4, both 2: 4/7.
     assert groups["all"]["at_half"]["prm_score"] == pytest.approx((6 / 9 + 4 / 7) / 2)
     assert groups["NR"]["at_half"]["auroc"] == pytest.approx(2 / 4 + 1 / 4)
+    assert list(groups) == ["all", "NR", "NCL", "MS"]  # in the order of the authors' tables, and others after them
+    other = [replace(one, group=group) for one, group in zip(solutions, ("new", "MS", "NR"), strict=True)]
+    assert list(scorecard(other, scores(PRM_SCORES))["benchmarks"][PRMBENCH]) == ["all", "NR", "MS", "new"]
 
 
 def test_a_score_at_the_threshold_is_not_above_it(folder: Path) -> None:
