@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trl_dsmath.errors import DataError
 from trl_dsmath.grading import Verdict, batch, check_golds, grade
-from trl_dsmath.grading.gold import computable, gold_text, parse_gold
+from trl_dsmath.grading.gold import computable, gold_text, parse_gold, squeeze
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 RIGHT, WRONG, NONE, BAD = Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ANSWER, Verdict.BAD_GOLD
@@ -138,7 +138,8 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"x=\pm 1", "-1, 1", RIGHT),
         # relations
         ("y > 3", "x > 3", WRONG), ("2x+2y > 2", "x+y > 1", RIGHT), ("1 < x+y", "x+y > 1", RIGHT), ("x+y < 1", "x+y > 1", WRONG), ("x=2+3=5", "x=5", RIGHT),
-        ("z=2+3=5", "x=5", WRONG), ("x=2+3=5", "x=6", WRONG), ("x^2+y^2=K", "x^2+y^2=C", RIGHT), ("x^2-y^2=K", "x^2+y^2=C", WRONG), (r"2+3=\frac{10}{2}", "2+3=5", RIGHT),
+        ("z=2+3=5", "x=5", WRONG), ("x=2+3=5", "x=6", WRONG), ("x^2+y^2=K", "x^2+y^2=C", RIGHT), ("x^2-y^2=K", "x^2+y^2=C", WRONG), ("x=5.2", r"x \approx 5.2", RIGHT), (r"x \approx 5.2", "x=5.2", RIGHT), ("y=5.2", r"x \approx 5.2", WRONG),
+        (r"x \approx 5.3", r"x \approx 5.2", WRONG), ("(a,b)=(1,2)", "(x,y)=(1,2)", WRONG), (r"x=(1,2)", r"x \approx (1,2)", RIGHT), (r"2+3=\frac{10}{2}", "2+3=5", RIGHT),
         # matrices and vectors
         (r"\begin{pmatrix}1&2&3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG), ("(1,2,3,4)", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG),
         ("[1,2]", r"\begin{pmatrix}1&2\end{pmatrix}", WRONG), ("(1,2)", r"\begin{pmatrix}1&2\end{pmatrix}", RIGHT),
@@ -199,6 +200,9 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"x > 2, x \ne 3", r"(2,3) \cup (3,\infty)", RIGHT), (r"x > 2, x \ne 3", r"(2,\infty)", WRONG), (r"3 \ge x > 1", "(1,3]", RIGHT), (r"3 \ge x > 1", "[1,3)", WRONG),
         (r"3 \le x", r"[3,\infty)", RIGHT), (r"x \le 3", r"(-\infty,3)", WRONG), (r"\text{all real numbers}", r"(-\infty,\infty)", RIGHT),
         (r"\mathbb{R} \setminus \{2,1\}", r"(-\infty,1) \cup (1,2) \cup (2,\infty)", RIGHT), ("1 < y < 3", "1 < x < 3", WRONG), (r"x \in \{2,1\}", r"\{1,2\}", RIGHT),
+        (r"3 > x > 1 \text{ or } 6 \ge x > 5", r"(1,3) \cup (5,6]", RIGHT), (r"3 > x > 1 \text{ or } 6 > x \ge 5", r"(1,3) \cup (5,6]", WRONG),
+        # a point is taken out where it lies: inside, or at an end that belongs to the set
+        (r"[1,3] \setminus \{3\}", "[1,3)", RIGHT), (r"[1,3] \setminus \{1\}", "(1,3]", RIGHT), (r"[1,3] \setminus \{0\}", "(0,3]", WRONG), (r"[1,3] \setminus \{4\}", "[1,4)", WRONG),
     ],
 )  # fmt: skip
 def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict) -> None:
@@ -235,6 +239,10 @@ def test_text_of_a_gold() -> None:
     read = [parse_gold(text) for text in texts]
     assert [gold and gold.text for gold in read] == ["3, 4", "5 apples", "5", "x" * 99_999]
     assert parse_gold("x" * 100_000) is parse_gold("word " * 61) is None and parse_gold("word " * 60) is not None
+
+
+def test_blanks_and_braces_around_the_whole_do_not_count() -> None:
+    assert [squeeze(text) for text in ("{ 5 x }", "{1}+{2}", "5}", "{5", "")] == ["5x", "{1}+{2}", "5}", "{5", ""]
 
 
 def test_what_is_worth_the_time_of_a_worker() -> None:

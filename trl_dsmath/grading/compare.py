@@ -230,7 +230,7 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         return _unordered(gold.parts, answer.parts)
     if len(gold.parts) == len(answer.parts) == 2:
         pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]
-        if len(pairs) == 4 and gold.signs[0] in ("=", "<", ">", "<=", ">=", "!="):
+        if len(pairs) == 4 and {gold.signs[0], answer.signs[0]} <= {"=", "<", ">", "<=", ">=", "!="}:
             return same_equation(gold, answer)
     if gold.signs == answer.signs and len(gold.parts) == len(answer.parts):
         found = [same_answer(one, other) for one, other in zip(gold.parts, answer.parts, strict=True)]
@@ -238,7 +238,7 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
             return True
         if None in found and False not in found:
             return None
-    if set(gold.signs) | set(answer.signs) <= {"=", "~"} and (len(gold.parts) > 2 or len(answer.parts) > 2):
+    if {"=", "~"} >= {*gold.signs, *answer.signs} and not gold.signs == answer.signs == ("=",):
         one, other = bare(gold, trusted=True), bare(answer, trusted=False)
         if one is not None and other is not None and compatible_labels(gold.parts[0], answer.parts[0]):
             return same_answer(one, other)
