@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from transformers import EvalPrediction
 
 from trl_dsmath.prm.metrics import (
