@@ -459,11 +459,11 @@ def _compound(tokens: list[Token]) -> tuple[Node, str] | None:
     """`2 hours 30 minutes`, `5 ft 6 in`, `3小时20分`: one quantity in the first unit."""
     if len(tokens) < 4 or [kind for kind, _ in tokens] != ["num", "text"] * (len(tokens) // 2):
         return None
-    sizes = [resolve(value) for _, value in tokens[1::2]]
-    if any(size is None or size[0] != sizes[0][0] for size in sizes if sizes[0]) or sizes[0] is None:
+    sizes = [size for _, value in tokens[1::2] if (size := resolve(value))]
+    if 2 * len(sizes) != len(tokens) or len({dimension for dimension, _ in sizes}) != 1:
         return None
     amounts = [Fraction(value) for _, value in tokens[::2]]
-    total = sum(amount * size[1] for amount, size in zip(amounts, sizes, strict=True) if size)
+    total = sum(amount * size for amount, (_, size) in zip(amounts, sizes, strict=True))
     return ("num", total / sizes[0][1]), tokens[1][1]
 
 
