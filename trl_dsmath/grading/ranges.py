@@ -49,7 +49,7 @@ def as_ranges(answer: Answer) -> list[Range] | None:
     if isinstance(answer, Relation):
         return _from_relation(answer)
     if isinstance(answer, Union):
-        parts = [found for part in answer.parts if (found := as_ranges(part)) is not None]
+        parts = [ranges for part in answer.parts if (ranges := as_ranges(part)) is not None]
         return _merge([one for part in parts for one in part]) if len(parts) == len(answer.parts) else None
     return _from_items(answer) if isinstance(answer, Items) else None
 

@@ -14,8 +14,6 @@ from .latex import MAX_LENGTH, parse_expression
 from .rewrite import branches, matrix_cells, system_rows
 from .tokens import resolve
 
-MAX_ITEMS = 20_000
-
 
 @dataclass(frozen=True)
 class Value:
@@ -189,11 +187,11 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
             return Items(found)  # "x = 2, y = 3 or x = 3, y = 2"
         mixed = any(ranges) and all(map(max, ranges, points))
         return Union(found) if mixed else _flat(found)
-    if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
+    if split := _split(parts, _AND):
         split = [p for p in split if _join(p)]
         if len(split) > 1:
             return _labelled(_flat(tuple(member(p) for p in split)))
-    if (split := _split(parts, {","})) and len(split) <= MAX_ITEMS:
+    if split := _split(parts, {","}):
         split = [p for p in split if _join(p)]
         if len(split) > 1:
             return _labelled(_flat(tuple(member(p) for p in split)))
