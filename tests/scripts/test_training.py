@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import SchedulerType
 from trl import ModelConfig
 
+from trl_dsmath.data.arguments import MathScriptArguments
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.scripts import (
     describe_lengths,
@@ -47,6 +48,21 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="file cannot be written"):
         training._check_writable(tmp_path / "file")
+
+
+def test_prompts_are_kept_by_the_first_process_and_bind_those_who_go_on(tmp_path: Path) -> None:
+    def keep(instruction: str, resume: Resume, process: int = 0) -> None:
+        args = SimpleNamespace(output_dir=tmp_path, process_index=process)
+        training._keep_prompts(MathScriptArguments(instruction=instruction), args, resume)
+
+    keep("Solve:", Resume(), process=1)
+    assert not (tmp_path / "prompts.yaml").exists()
+    keep("Solve:", Resume("checkpoint-1"))  # of a version that kept none
+    for process in (0, 1):
+        with pytest.raises(ConfigError, match="made with other settings: instruction Solve:"):
+            keep("Answer:", Resume("checkpoint-1"), process)
+    keep("Answer:", Resume())  # afresh
+    keep("Answer:", Resume("checkpoint-1"))
 
 
 @pytest.mark.parametrize(
