@@ -131,7 +131,8 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"5, 1 \pmod 6", r"1, 5 \pmod 6", RIGHT), (r"1 \pmod 6", r"1, 5 \pmod 6", WRONG),
         # a function by cases against absolute values: its edges count
         (r"\begin{cases} x-1 & x \ge 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", RIGHT), (r"\begin{cases} x-1 & x > 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", WRONG),
-        (r"\begin{cases} x-1 & x \ge 0 \\ 1-x & x < 0 \end{cases}", "|x-1|", WRONG),
+        (r"\begin{cases} x-1 & x \ge 0 \\ 1-x & x < 0 \end{cases}", "|x-1|", WRONG), (r"\begin{cases} 10-2x & x<0 \\ 10 & x \ge 0 \end{cases}", "|x|+|x-10|", WRONG),
+        (r"\begin{cases} 10-2x & x<0 \\ 10 & 0 \le x \le 10 \\ 2x-10 & x > 10 \end{cases}", "|x|+|x-10|", RIGHT), (r"\begin{cases} x^2-400 & x > 0 \\ 400-x^2 & x \le 0 \end{cases}", "|x^2-400|", WRONG),
         # one thing said twice, lists and sets
         (r"\frac{3}{8} \text{ or } 37.5\%", "0.375", RIGHT), ("5, 5", "5", WRONG), (r"\frac12, \frac13", r"\frac12", WRONG), (r"\{1,1,2\}", r"\{2,1\}", RIGHT),
         ("1,1,2", "1,2", WRONG), (r"\{1,2\}", "2;1", RIGHT), (r"\langle 1,2 \rangle", "(1,2)", RIGHT), ("2,1", "(1,2)", WRONG), ("y=2, x=1", "1,2", RIGHT),
@@ -145,9 +146,9 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         ("[1,2]", r"\begin{pmatrix}1&2\end{pmatrix}", WRONG), ("(1,2)", r"\begin{pmatrix}1&2\end{pmatrix}", RIGHT),
         # degrees, roundings, percentages
         (r"60^\circ", r"\frac{\pi}{3}", RIGHT), (r"60^\circ", r"\frac{\pi}{4}", WRONG), ("0.333333", r"\frac13", RIGHT), ("0.33333", r"\frac13", WRONG),
-        ("0.333335", r"\frac13", WRONG), (r"0.333\dots", r"\frac13", RIGHT), (r"0.33\dots", r"\frac13", WRONG), ("0.000001", r"\frac{1}{1500000}", WRONG),
+        ("0.333335", r"\frac13", WRONG), (r"0.333\dots", r"\frac13", RIGHT), (r"0.33\dots", r"\frac13", WRONG), (r"0.001\dots", r"\frac{1}{950}", WRONG), (r"0.001\dots", r"\frac{1}{999}", RIGHT), ("0.000001", r"\frac{1}{1500000}", WRONG),
         (r"50\%", "0.5", RIGHT), (r"0.5\%", "0.5", WRONG), (r"100\%", "1", RIGHT), ("1", r"1\%", RIGHT), (r"1\%", "1", WRONG), (r"250\%", "2.5", RIGHT),
-        (r"1050\%", "10.5", WRONG), (r"x\%", "x", RIGHT), (r"0\%", "0", RIGHT),
+        (r"1050\%", "10.5", WRONG), (r"950\%", "9.5", RIGHT), (r"x\%", "x", RIGHT), (r"0\%", "0", RIGHT),
         # bases
         ("204", "204_5", RIGHT), ("204_5", "204", WRONG), ("204_{10}", "204", RIGHT), ("-204", "-204_5", RIGHT),
         # names of constants and parameters
@@ -158,7 +159,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         ("3:45", "1:15", WRONG), (r"\frac34", "3:4", RIGHT), (r"\text{3:45 pm}", "15:45", RIGHT), (r"\text{3:00 am}", r"\text{3:00 pm}", WRONG),
         (r"\text{12:15 am}", r"\text{12:15 pm}", WRONG),
         # units of which one is not known contradict the other only by their power or direction
-        (r"5\text{ square units}", r"5\text{ cm}^2", RIGHT), (r"5\text{ units}^2", r"5\text{ units}^3", WRONG), (r"5\text{ km north}", r"5\text{ km south}", WRONG),
+        (r"5\text{ square units}", r"5\text{ cm}^2", RIGHT), (r"5\text{ units}^2", r"5\text{ units}^3", WRONG), (r"5\text{ km north}", r"5\text{ km south}", WRONG), (r"5\text{ km North}", r"5\text{ km south}", WRONG),
         (r"5\text{ km north}", r"5\text{ km}", RIGHT), (r"1\text{ min}", r"60\text{ s}", RIGHT), (r"1\text{ min}", r"60\text{ m}", WRONG),
         (r"\pi\text{ rad}", r"180^\circ", RIGHT), (r"4\text{ rad/s}", r"4\text{ s}^{-1}", RIGHT), (r"2\text{ ft}^2", r"288\text{ in}^2", RIGHT), ("5 m", r"5\text{ m}", RIGHT),
         # what an answer wears: brackets around one, sets of signs, domains, conditions, names
@@ -215,6 +216,12 @@ def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict)
 )  # fmt: skip
 def test_a_sentence_that_goes_on_behind_the_formula(text: str, verdict: Verdict) -> None:
     assert grade(text, "9") is verdict
+
+
+@pytest.mark.parametrize(("branches", "verdict"), [(12, RIGHT), (13, WRONG)])
+def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict) -> None:
+    parts = ["-x & x < 0", *(f"x & {i} \\le x < {i + 1}" for i in range(branches - 2)), f"x & x \\ge {branches - 2}"]
+    assert grade(r"\boxed{\begin{cases}" + r"\\".join(parts) + r"\end{cases}}", "|x|") is verdict
 
 
 def test_long_lists_are_compared_by_their_values() -> None:

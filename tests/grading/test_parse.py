@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from trl_dsmath.grading.compare import same_answer
 from trl_dsmath.grading.equality import equal, linear, proportional, solves
-from trl_dsmath.grading.expressions import TooLarge, Undefined, Unsupported, symbols, too_large, value
+from trl_dsmath.grading.expressions import POINTS, TooLarge, Undefined, Unsupported, symbols, too_large, value
 from trl_dsmath.grading.latex import parse_expression
 from trl_dsmath.grading.rewrite import branches, matrix_cells, rewrite, system_rows
 from trl_dsmath.grading.shapes import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
-from trl_dsmath.grading.tokens import resolve
+from trl_dsmath.grading.tokens import resolve, tokenize
 from trl_dsmath.text import normalize
 
 
@@ -45,7 +45,7 @@ def test_numbers(text: str, result: str, unit: str) -> None:
     [
         r"5 \text{ or more}", r"\int_0^1 x dx", "2^^3", "(", r"\frac{1}", "+", "", "at least 5", r"\unknown{3}", "1 2", "2^3^2", r"\sum_{k=1} k", r"\sum^{3} k", "大于5",
         # one more than may be nested, follow each other, or be written out; digits that a base does not have
-        "(" * 25 + "1" + ")" * 25, "-" * 26 + "1", "1" + "/1" * 61, "1" + r"\pm 1" * 61, "1!!!!", r"\exp^{-1} 1", r"\sum_{k=1/2}^{3} k", "1" * 4001, "1e4001", "12_{37}", "2_2",
+        "(" * 25 + "1" + ")" * 25, "-" * 26 + "1", "1" + "/1" * 61, "1" + r"\pm 1" * 61, "1!!!!", r"\exp^{-1} 1", r"\sum_{k=1/2}^{3} k", "1" * 4001, "1e4001", "12_{37}", "2_2", "111" + "+1" * 999,
     ],
 )  # fmt: skip
 def test_unsupported(text: str) -> None:
@@ -68,6 +68,16 @@ def test_unsupported(text: str) -> None:
 )  # fmt: skip
 def test_equal(one: str, other: str, same: bool) -> None:
     assert equal(tree(one), tree(other)) is same
+
+
+def test_digits_are_smaller_than_their_base() -> None:
+    assert parse_expression("01E_{15}") == (("based", "1E", ("num", Fraction(15))), "")
+    assert parse_expression("1E_{14}")[0][0] != "based"
+
+
+def test_degrees_behind_a_function_are_a_unit_again() -> None:
+    assert parse_expression(normalize(r"\sin(30^\circ)+40^\circ"))[1] == "degree"
+    assert parse_expression(normalize(r"\sin(30^\circ+40^\circ)"))[1] == ""
 
 
 def test_a_chain_of_sixty_is_read() -> None:
@@ -94,7 +104,7 @@ def test_too_large_is_refused_and_not_computed(text: str) -> None:
         (r"\sum_{k=1}^{2001} 1", "2001"), (r"\sum_{k=1}^{3}\sum_{j=1}^{k} j", "10"), ("300%", "3"), ("-(1-3)", "2"),
         ("(" * 24 + "1" + ")" * 24, "1"), ("-" * 25 + "1", "-1"), ("1" + "/1" * 60, "1"), ("1!!!", "1"), ("(1)" * 30, "1"), ("1" + r"\cdot -1" * 30, "1"), ("1" * 4000, "1" * 4000), ("1e4000", "1" + "0" * 4000),
         (r"3\frac12+1", "9/2"), (r"3\frac{1}{2}+1", "9/2"), ("3 1/2+1", "9/2"), (r"-3\frac{1}{2}", "-7/2"), (r"2\frac{100000}{100000}", "3"), (r"2\frac{1000000}{100000}", "20"),
-        (r"0.\dot{3}", "1/3"), (r"1.2\overline{34}", "611/495"), ("0.(36)", "4/11"), (r"-.1\overline{3}", "-2/15"), ("101_2", "5"), ("77_8", "63"), ("10_{36}", "36"), (r"4\cdot -2", "-8"), ("4.5E-2", "9/200"),
+        (r"0.\dot{3}", "1/3"), (r"1.2\overline{34}", "611/495"), ("0.(36)", "4/11"), (r"-.1\overline{3}", "-2/15"), ("101_2", "5"), ("77_8", "63"), ("10_{36}", "36"), ("11" + "+1" * 999, "1010"), (r"4\cdot -2", "-8"), ("4.5E-2", "9/200"),
         ("|1-3|*|2|", "4"), ("2|3|", "6"), (r"\frac{1}{2}3", "3/2"), ("[2+3]*2", "10"), ("2 dozen", "24"), ("3亿", "300000000"), ("2^-3", "1/8"), ("2^+3", "8"), ("30 percent", "3/10"), ("5 hundred", "500"), ("3 thousand", "3000"),
     ],
 )  # fmt: skip
@@ -129,8 +139,9 @@ def test_undefined(text: str) -> None:
 @pytest.mark.parametrize(
     ("largest", "larger", "exact"),
     [
-        (r"\sum_{k=1}^{2001} k", r"\sum_{k=1}^{2002} k", True), ("(10^{12})!", "(10^{12}+1)!", False), (r"\lfloor 10^{49}\sqrt2 \rfloor", r"\lfloor 10^{51}\sqrt2 \rfloor", True),
+        (r"\sum_{k=1}^{2001} k", r"\sum_{k=1}^{2002} k", True), ("(10^{12})!", "(10^{12}+1)!", False), (r"\lfloor 7\cdot 10^{49}\sqrt2 \rfloor", r"\lfloor 10^{50}\sqrt2 \rfloor", True),
         (r"\binom{10^{12}}{2/3}", r"\binom{10^{12}+1}{2/3}", False), (r"\binom{2/3}{10^{12}}", r"\binom{2/3}{10^{12}+1}", False), (r"\sin 2^{399}", r"\sin 2^{400}", False),
+        (r"\sqrt2\cdot 2^{400}+\sqrt2", r"\sqrt2\cdot 2^{401}+\sqrt2", False),  # of 200 digits nothing would be left
         ("2^{375299968947541}", "2^{375299968947542}", False),  # three bits times the exponent: 2^50 and no more
     ],
 )  # fmt: skip
@@ -145,6 +156,7 @@ def test_what_is_just_too_large(largest: str, larger: str, exact: bool) -> None:
     [
         ("5000!", "5001!"), (r"\binom{5000}{2}", r"\binom{5001}{2}"), ("2^{20000}", "2^{20001}"),
         (r"2^{20000}\cdot 2^{20000}\cdot 2^{19996}", r"2^{20000}\cdot 2^{20000}\cdot 2^{19997}"),  # 60,000 bits of both factors
+        (r"\prod_{k=1}^{3} 2^{19999}", r"\prod_{k=1}^{3} 2^{20000}"), (r"\sum_{k=1}^{2} 2^{20000}", r"\sum_{k=1}^{2} 2^{20001}"),
     ],
 )  # fmt: skip
 def test_the_last_that_is_exact(last: str, next_one: str) -> None:
@@ -200,6 +212,13 @@ def test_an_identity_solves_nothing() -> None:
     assert not solves(("sym", "y"), curve, tree("x-3"))
     assert not solves(("num", Fraction(1)), curve, tree("xy-3"))
     assert not solves(("sym", "y"), tree(r"\frac{3}{x-x}"), tree("xy-3"))
+
+
+def test_variables_are_tried_with_both_signs() -> None:
+    values = [[value(("sym", name), point) for name in "abcdfghj"] for point in range(POINTS)]
+    assert [{number > 0 for number in row} for row in values] == [{True}, {True}, {True}, {False}, {True, False}]
+    assert len({number for row in values for number in row}) == 8 * POINTS
+    assert min(values[2]) > 4 and max(map(abs, values[1])) < 1  # far from 1 on both sides
 
 
 def test_symbols_leave_out_constants_and_bound_variables() -> None:
@@ -263,6 +282,22 @@ def test_parts_of_a_shape(text: str, parts: str) -> None:
     assert _show(parse_answer(normalize(text))) == parts
 
 
+def test_twelve_steps_inward_are_read() -> None:
+    def levels(answer) -> int:
+        return 1 + max(map(levels, getattr(answer, "items", ())), default=0)
+
+    # A bracket is one step, and so is the list in it; what is deeper stays words.
+    nested = (
+        (r"\{", r"\}", 13 + 1),
+        (r"\{", r", x\}", 7 + 1),
+        ("(", ", x)", 6 + 1),
+        ("(", " or x)", 6 + 1),
+        ("(", "; x)", 6 + 1),
+    )
+    for opening, closing, found in nested:
+        assert levels(parse_answer(opening * 20 + "1" + closing * 20)) == found
+
+
 @pytest.mark.parametrize(
     ("text", "rewritten"),
     [
@@ -275,7 +310,7 @@ def test_parts_of_a_shape(text: str, parts: str) -> None:
         (r"5 \text{ k}\Omega", r"5 \text{kΩ}"), (r"5\Omega", r"5 \text{Ω}"), ("9.8 m/s^2", r"9.8 \text{ m/s^2}"), ("根号{x}", r"\sqrt{x}"), ("12 N-m", r"12 \text{N m}"),
         ("63^\\circ 45'", r"(63 + 45/60 + 0/3600)^\circ"), ("(1) 5 (2) 7", "5; 7"), ("(a) 5, (b) 7", "5; 7"), ("(i) 1 (ii) 2 (iii) 3 (iv) 4 (v) 5", "1; 2; 3; 4; 5"),
         ("(1) 1 (2) 2 (3) 3 (4) 4 (5) 5 (6) 6 (7) 7 (8) 8 (9) 9", "1; 2; 3; 4; 5; 6; 7; 8; 9"), ("(a) 5", "(a) 5"), ("(1) 5 (3) 7", "(1) 5 (3) 7"), ("5 (1) 6 (2)", "5 (1) 6 (2)"),
-        ("(1,2)^T", "(1,2)"), (r"\text{x and y}", r"\text{x} and \text{y}"), ("P: (1,2)", "P(1,2)"), (r"\frac1x \text{ where } x \neq 0", r"\frac1x, x \neq 0"),
+        ("(1,2)^T", "(1,2)"), (r"\text{x and y}", r"\text{x} and \text{y}"), ("P: (1,2)", "P(1,2)"), ("0.10200000000000001", "0.102"), ("0.12345678910000001", "0.1234567891"), ("0.12345678901000001", "0.12345678901000001"), (r"\frac1x \text{ where } x \neq 0", r"\frac1x, x \neq 0"),
         (r"\frac1x (x \neq 0)", r"\frac1x, x \neq 0"), (r"2n, n \text{ is an integer}", r"2n, n \in \Z"), (r"\text{3 apples}", "3 apples"),
     ],
 )  # fmt: skip
@@ -300,6 +335,26 @@ def test_rows_of_environments() -> None:
     assert [branches(text) for text in no_function] == [None] * 5
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        # one letter in `\text` is a variable, or a unit behind a number; i and e are numbers everywhere
+        (r"\text{x}", "sym x"), (r"5\text{m}", "num 5, text m"), (r"5\text{i}", "num 5, sym i"), (r"\text{元}", "text 元"), (r"\text{7}", "text 7"), (r"\text{alpha}", "text alpha"),
+        # short words are units behind a number, and products elsewhere; four letters are a word, unless they are capitals
+        ("5km", "num 5, text km"), ("x km", "sym x, sym k, sym m"), ("(3)km", "op (, num 3, op ), text km"), ("5 sq ft", "num 5, text sq, text ft"), ("5 kWh", "num 5, text kWh"), ("5 mph", "num 5, text mph"),
+        ("abc", "sym a, sym b, sym c"), ("abcd", "text abcd"), ("ABCD", "sym A, sym B, sym C, sym D"), ("usd", "text usd"), ("or", "text or"), ("north", "text north"),
+        ("t/RC", "sym t, op /, op (, sym R, sym C, op )"), (r"5\text{kg}/RC", "num 5, text kg, op /, sym R, sym C"),
+        # names of functions and Greek letters, and what is glued to them
+        ("sinx", "fn sin, sym x"), ("sinxy", "text sinxy"), ("2sqrt3", "num 2, cmd sqrt, num 3"), (r"\cotx", "fn cot, sym x"), ("pie", "cmd pi, sym e"), ("alpha", "sym alpha"), ("eta", "sym e, sym t, sym a"), ("infinity", "cmd infinity"),
+        # numbers in words behind a number
+        ("3dozen", "num 3, op *, num 12"), ("2万3", "num 2, op *, num 10000, num 3"), ("5 percent", "num 5, op %"), ("percent", "text percent"),
+        ("1,234.5", "num 1234.5"), ("4e+7", "num 4e+7"), ("4e+7p", "num 4, sym e, op +, num 7, sym p"), ("0.(36)", "rep 0.(36)"),
+    ],
+)  # fmt: skip
+def test_tokens(text: str, tokens: str) -> None:
+    assert ", ".join(f"{kind} {value}" for kind, value in tokenize(text)) == tokens
+
+
 def test_units() -> None:
     assert resolve("cm^2") == ((("length", 2),), Fraction(1, 10_000))
     assert resolve("square feet") == resolve("ft^2") == resolve("sq ft")
@@ -317,7 +372,7 @@ def test_units() -> None:
         (r"N\cdot m", "J", 1), ("J/s", "W", 1), ("V/m", "N/C", 1), ("mL", "cm^3", 1), ("J/(kg K)", "J/kg/K", 1), ("bytes", "bits", 8),
         ("A s", "C", 1), ("C/V", "F", 1), ("V/A", "Ω", 1), ("V s", "Wb", 1), ("Wb/m^2", "T", 1), ("Wb/A", "H", 1), ("N/m^2", "Pa", 1), ("s^{-1}", "Hz", 1),
         ("week", "days", 7), ("day", "h", 24), ("h", "min", 60), ("min", "s", 60), ("year", "months", 12), ("in", "mm", Fraction(254, 10)), ("ft", "in", 12),
-        ("yd", "ft", 3), ("mi", "yd", 1760), ("lb", "oz", 16), ("lb", "g", Fraction(45_359_237, 100_000)), ("ton", "kg", 1000), ("L", "cc", 1000), ("dollars", "cents", 100),
+        ("yd", "ft", 3), ("mi", "yd", 1760), ("lb", "oz", 16), ("lb", "g", Fraction(45_359_237, 100_000)), ("ton", "kg", 1000), ("L", "cc", 1000), ("gal", "L", Fraction("3.785411784")), ("gal", "quarts", 4), ("gal", "pints", 8), ("gal", "cups", 16), ("acre", "ft^2", 43_560), ("hectare", "m^2", 10_000), ("century", "decades", 10), ("decade", "years", 10), ("dollars", "cents", 100),
         ("元", "角", 10), ("米", "分米", 10), ("米", "厘米", 100), ("米", "毫米", 1000), ("公里", "m", 1000), ("公斤", "克", 1000), ("克", "毫克", 1000), ("升", "毫升", 1000),
         ("cal", "J", Fraction(4184, 1000)), ("J", "eV", Fraction(10**28, 1_602_176_634)), ("bar", "Pa", 10**5), ("g", "fg", 10**15), ("g", "pg", 10**12), ("g", "ng", 10**9),
         ("g", "cg", 100), ("g", "dg", 10), ("TJ", "GJ", 1000), ("GJ", "MJ", 1000), ("kJ", "J", 1000), ("meters", "femtometers", 10**15), ("m", "picometers", 10**12),
