@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-import sys
 import textwrap
 from dataclasses import astuple
 from pathlib import Path
@@ -32,9 +31,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command and returns the exit code."""
-    args = parse_light(make_parser(), sys.argv[1:] if argv is None else argv)
+def main(argv: list[str]) -> int:
+    """Runs the command; see `make_parser`."""
+    args = parse_light(make_parser(), argv)
     infos = [info for info in recipe_infos() if args.stage in (None, info.name.partition("/")[0])]
     if not infos and args.stage not in stages():
         raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")
