@@ -74,6 +74,14 @@ def test_bars(drawn: None) -> None:
     assert [text.get_text() for text in axes.get_xticklabels()] == ["g", "h"]
     assert axes.get_ylim() == (0, 126) and list(axes.get_yticks()) == [0, 20, 40, 60, 80, 100]
     assert axes.get_legend()._ncols == 2
+    # Caps of 2 points at both ends of an interval; the numbers are smaller than the labels.
+    assert {line.get_markersize() for line in axes.lines} == {4.0} and {
+        text.get_fontsize() for text in axes.texts
+    } == {10}
+    assert {name for name, spine in axes.spines.items() if spine.get_visible()} == {"left", "bottom"}
+    ink = [axes.xaxis.label.get_color(), axes.yaxis.label.get_color(), *(text.get_color() for text in axes.texts)]
+    assert set(ink) == {plot.TEXT}  # what is text takes the color of the page
+    assert not axes.get_xgridlines()[0].get_visible() and axes.get_ygridlines()[0].get_visible()
 
 
 def test_points(drawn: None) -> None:
