@@ -156,6 +156,7 @@ def test_signs_at_their_limits() -> None:
     assert no_reasoning(_text("<think>" + "x" * 19 + "</think>" + "y" * 50)) and not no_reasoning(
         _text("<think>" + "x" * 20 + "</think>")
     )
+    assert no_reasoning(_text("\n" * 20 + r"So \boxed{5}" + " " * 20))  # blanks around it are none
     system = "one two three four five six seven eight nine"
     assert prompt_leak(_text("so two three four five six seven eight nine", system)) and not prompt_leak(
         _text("three four five six seven eight nine", system)
