@@ -11,7 +11,7 @@ import pytest
 
 from trl_dsmath import cli
 from trl_dsmath.audit.report import Audit
-from trl_dsmath.cli import audit, grade, main, pass_rate, plan, view
+from trl_dsmath.cli import audit, grade, main, pass_rate, plan, recipes, view
 from trl_dsmath.cli.check_data import _short, _texts
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.grading import Verdict
@@ -91,6 +91,14 @@ def test_many_rows_are_judged_in_parts_and_others_are_not_continued(
         assert "belongs to another input" in capsys.readouterr().err
 
 
+def test_half_of_a_flag_is_no_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = _file(tmp_path / "rows.jsonl", [{"completion": "\\boxed{1}", "gold": "1"}])
+    for flags, meant in ((["--conf", "x.yaml"], "config"), (["--overw"], "overwrite"), (["--output_"], "output")):
+        assert main(["grade", str(file), *flags]) == 2
+        assert f"Unknown flag {flags[0]}. Did you mean --{meant}?" in capsys.readouterr().err
+    assert main(["recipes", "prm", "--cop", str(tmp_path)]) == 2
+
+
 def test_check_data_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = (
         [{"question": "?", "answer": "7"}] * 3
@@ -147,6 +155,7 @@ def test_problems_that_are_solved_sometimes(
     assert main(["pass-rate", "run", "--min", "0.25", "--max", "0.75", "--output", str(output)]) == 0
     assert [json.loads(line) for line in output.read_text().splitlines()] == rows[1:4]
     shown = capsys.readouterr().out.splitlines()
+    assert shown[:-2] == pass_rate.histogram([0.0, 0.25, 0.5, 0.75, 1.0], 0.25, 0.75).splitlines()
     assert shown[-2:] == ["3 of 5 problems have a pass rate from 0.25 to 0.75", f"saved       {output}"]
     output.unlink()
     assert main(["pass-rate", "run"]) == 0 and not output.exists()
@@ -236,7 +245,8 @@ def test_plans_of_several_stages(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert plan.main([*argv, "iterate/gpu24"]) == 1 and asked == [("grpo", "policy"), ("prm", "policy")]
     assert [one["stage"] for one in json.loads(capsys.readouterr().out)] == ["grpo", "prm"]
     assert plan.main([*argv, "grpo/gpu24"]) == 0 and asked[-1] == ("grpo", None)
-    assert json.loads(capsys.readouterr().out)["stage"] == "grpo"
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["stage"] == "grpo" and printed.startswith('{\n  "stage"')
     assert plan.main([*argv, "iterate/gpu24", "--scorer", "other"]) == 1 and asked[-1] == ("prm", "other")
     capsys.readouterr()
     assert plan.main(["--memory", "24", "--recipe", "iterate/gpu24"]) == 1
@@ -335,6 +345,11 @@ def test_recipes_of_a_stage(
         21,
         51,
         73,
+    ]
+    recipes._print_table([("a", "b", "c", "x " * 8 + "x"), ("a", "b", "c", "x " * 9 + "xx")])
+    assert [line.split("c", 1)[1].strip() for line in capsys.readouterr().out.splitlines()] == [
+        "x " * 8 + "x",
+        "x " * 6 + "x ...",
     ]
     assert main(["recipes", "nothing"]) == main(["recipes", "--copy", str(tmp_path / "x")]) == 2
     error = capsys.readouterr().err

@@ -24,7 +24,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsmath recipes",
         description="List the recipes: hardware, time and metric to expect, from the headers of the YAML files.",
-        allow_abbrev=False,
     )
     parser.add_argument("stage", nargs="?", help="list those of one stage only")
     parser.add_argument("--copy", type=Path, metavar="DIR", help="copy script and YAML files of the stage for editing")
