@@ -107,6 +107,7 @@ def test_a_plot_fits_its_place_and_the_colors_of_the_page() -> None:
     series = [Series("a", [0.5, 1.0], plot.BLUE, [1, 2])]
     one = plot.lines("one", series, "k")
     assert one.startswith("<svg ") and not re.search(r'<svg[^>]* (?:width|height)="[\d.]+pt"', one)
+    assert "</text>" in one and "12px" in one  # text stays text
     assert plot.TEXT not in one and "currentColor" in one and "<dc:date>" not in one
     assert one == plot.lines("one", series, "k")  # the same from run to run
     names = [set(re.findall(r'id="(p[0-9a-f]+|m[0-9a-f]+)"', svg)) for svg in (one, plot.lines("two", series, "k"))]
