@@ -53,6 +53,39 @@ def test_unsupported(text: str) -> None:
         value(tree(text))
 
 
+def _written(node) -> str:
+    """A tree on one line: `(pow x 2)`."""
+    if not isinstance(node, tuple):
+        return str(node)
+    return str(node[1]) if node[0] in ("num", "sym") else "(" + " ".join([node[0], *map(_written, node[1:])]) + ")"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        # names: indices, primes, accents, derivatives, values of functions
+        ("x_1", "x_1"), ("x_{1}'", "x_1'"), ("f''", "f''"), ("x_1x_2", "(mul x_1 x_2)"), ("y(0)e^{-t}", "(mul y(0) (pow e (neg t)))"), ("e(2)", "(mul e 2)"), ("y(x)", "(mul y x)"), ("y(2)(3)", "(mul y(2) 3)"),
+        (r"\dot{x}", "x'"), (r"\dot{AB}", "dot A B"), (r"\ddot{x}", "ddot x"), (r"\hat i", "hat i"), (r"\overline{BA}", "overline A B"), (r"\overline{ba}", "overline b a"),
+        (r"\frac{dx}{dt}", "x'"), (r"\frac{dx}{d2}", "(div (mul d x) (mul d 2))"), (r"\frac{dxy}{dt}", "(div (mul d x y) (mul d t))"), (r"\frac{d}{t}", "(div d t)"),
+        # how far a sum, a function, a power reaches
+        (r"\sum_{k=1}^{3} kx+1", "(add (sum k 1 3 (mul k x)) 1)"), (r"\sum^{3}_{k=1} k", "(sum k 1 3 k)"), (r"\prod_{k=1}^3 2k", "(prod k 1 3 (mul 2 k))"), (r"2\sin x\cos y", "(mul 2 (fn sin x) (fn cos y))"),
+        (r"\sin 2xy", "(fn sin (mul 2 x y))"), (r"\sin x+1", "(add (fn sin x) 1)"), (r"\sin(x)y", "(mul (fn sin x) y)"), (r"\sin(x)^2", "(pow (fn sin x) 2)"), (r"\sin^2 x^3", "(pow (fn sin (pow x 3)) 2)"),
+        (r"\sin^{-1} x", "(fn arcsin x)"), (r"\sin x^\circ", "(fn sin (mul x (div pi 180)))"), (r"\sin(30^\circ+x)", "(fn sin (add (mul 30 (div pi 180)) x))"), (r"\log_2 8x", "(log 2 (mul 8 x))"), (r"\log_2(8)x", "(mul (log 2 8) x)"),
+        (r"\log^2 x", "(pow (log None x) 2)"), (r"\ln|x|", "(log e (fn abs x))"), ("x^2!", "(fact (pow x 2))"), ("x!^2", "(pow (fact x) 2)"), (r"3\%^2", "(pow (pct 3) 2)"), ("-x^2", "(neg (pow x 2))"), ("x^{y^z}", "(pow x (pow y z))"),
+        # what TeX takes without braces is one token, and no mixed number
+        (r"\frac12x", "(mul (div 1 2) x)"), (r"\frac1{2}x", "(mul (div 1 2) x)"), (r"\frac12\frac34", "(mul (div 1 2) (div 3 4))"), (r"\frac123", "(mul (div 1 2) 3)"), (r"\sqrt12", "(mul (root 2 1) 2)"), (r"\sqrt[3]2x", "(mul (root 3 2) x)"),
+        (r"\binom52\frac12", "(mul (binom 5 2) (div 1 2))"), (r"x^2\frac{1}{2}", "(mul (pow x 2) (div 1 2))"), (r"x^-2\frac12", "(mul (pow x (neg 2)) (div 1 2))"), (r"\log_2\frac18", "(log 2 (div 1 8))"), (r"\sum_{k=1}^3\frac12", "(sum k 1 3 (div 1 2))"),
+        (r"2\frac12", "5/2"), (r"2\frac{1}{2}x", "(mul 5/2 x)"), (r"2\frac{x}{2}", "(mul 2 (div x 2))"), (r"2\frac1x", "(mul 2 (div 1 x))"), ("2 1/2", "5/2"), (r"5_2\frac12", "(mul (based 5 2) (div 1 2))"), ("012_3", "(based 12 3)"),
+        # bars, signs, products, quotients
+        ("|x|y|z|", "(mul (fn abs x) y (fn abs z))"), ("(|x|)|y|", "(mul (fn abs x) (fn abs y))"), ("|x-(|y|)|", "(fn abs (add x (neg (fn abs y))))"), (r"2\pm 3\mp 4", "(pm mp (pm pm 2 3) 4)"), (r"\mp x", "(pm mp 0 x)"),
+        ("2--3", "(add 2 (neg (neg 3)))"), ("-+5", "(neg 5)"), ("2/3/4", "(div (div 2 3) 4)"), (r"2\cdot3/4x", "(mul (div (mul 2 3) 4) x)"), ("a/bc", "(div a (mul b c))"), ("2(3)(x)", "(mul 2 3 x)"), ("[x]{y}", "(mul x y)"),
+        (r"\lfloor x+1\rfloor y", "(mul (fn floor (add x 1)) y)"), (r"\lceil x\rceil^2", "(pow (fn ceil x) 2)"), (r"\infty-1", "(add (inf) (neg 1))"), (r"\imath x", "(mul i x)"),
+    ],
+)  # fmt: skip
+def test_trees(text: str, written: str) -> None:
+    assert _written(tree(text)) == written
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

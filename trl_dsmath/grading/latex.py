@@ -175,15 +175,15 @@ class Parser:
         return node
 
     def argument(self) -> Node:
-        r"""What follows `^`, `\sqrt` or `\frac`: a group, or one token (a whole number counts as one)."""
+        r"""What follows `^`, `\sqrt` or `\frac`: a group, or one token. A whole number counts as one, and is no part of a mixed
+        number: `x^2\frac{1}{2}`."""
         kind, value = self.peek()
         if value == "{" and kind == "op":
             return self.group("{", "}")
         if kind == "op" and value in "+-":
             self.at += 1
-            node = self.atom()
-            return ("neg", node) if value == "-" else node
-        return self.atom()
+        node = self._plain(self.take()[1]) if self.peek()[0] == "num" else self.atom()
+        return ("neg", node) if value == "-" else node
 
     def fraction_part(self) -> Node:
         r"""`\frac12`: TeX takes one character, so a number gives its first digit and keeps the rest."""
@@ -256,21 +256,22 @@ class Parser:
 
     def _number(self, digits: str) -> Node:
         """A number: with a base behind it (`204_5`), as part of a mixed number, or plain."""
+        node = self._plain(digits)
+        if self.peek() == ("op", "_"):
+            self.at += 1
+            base = self.argument()
+            return ("based", digits.lstrip("0") or "0", base)
+        mixed = self._mixed(int(digits)) if digits.isdigit() else None
+        return node if mixed is None else mixed
+
+    @staticmethod
+    def _plain(digits: str) -> Node:
         if len(digits) > MAX_DIGITS:
             raise Unsupported("number too long")
         mantissa, _, exponent = digits.lower().partition("e")
         if exponent and abs(int(exponent)) > MAX_DIGITS:
             raise Unsupported("exponent too large")
-        node: Node = ("num", Fraction(digits.rstrip(".") if not exponent else mantissa.rstrip(".") + "e" + exponent))
-        if self.peek() == ("op", "_"):
-            self.at += 1
-            base = self.argument()
-            return ("based", digits.lstrip("0") or "0", base)
-        if digits.isdigit():
-            mixed = self._mixed(int(digits))
-            if mixed is not None:
-                return mixed
-        return node
+        return ("num", Fraction(digits.rstrip(".") if not exponent else mantissa.rstrip(".") + "e" + exponent))
 
     def _mixed(self, whole: int) -> Node | None:
         r"""`3\frac{1}{2}` and `3 1/2` are mixed numbers, not products."""
