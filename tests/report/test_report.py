@@ -42,6 +42,9 @@ def test_lines(drawn: None) -> None:
     (band,) = axes.collections
     corners = {tuple(map(float, corner)) for corner in band.get_paths()[0].vertices}
     assert corners == {(1, 12.5), (1, 37.5), (2, 25), (2, 50), (4, 25), (4, 75)}
+    assert (
+        band.get_linewidth() == [0] and band.get_alpha() == 0.18 and axes.get_axisbelow() is True
+    )  # the grid is behind
     assert axes.get_ylim() == (-2, 103) and axes.get_xscale() == "log"
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "4", "8"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("k", "right, %")
@@ -196,7 +199,10 @@ def test_programs_of_a_completion_in_boxes() -> None:
     assert rich_text(text) == (
         'So:<pre class="python">print(1 &lt; 2)</pre><pre class="output">True</pre>Done, &lt;b&gt;.\n```\n\n```<pre class="text">open</pre>'
     )
-    assert rich_text("a ```b``` c") == "a ```b``` c"
+    assert (
+        rich_text("a ```b``` c") == "a ```b``` c"
+        and rich_text("``` Python x\n1\n```") == '<pre class="python">1</pre>'
+    )
 
 
 def test_formulas_of_strangers() -> None:
