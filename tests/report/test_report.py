@@ -53,6 +53,13 @@ def test_lines(drawn: None) -> None:
     (axes,) = plot.lines("n", [Series("", [10.0, 50.0], plot.BLUE, [1, 2])], "step", "tokens", percent=False).axes
     assert axes.get_ylabel() == "tokens" and axes.get_legend() is None and axes.get_xscale() == "linear"
     assert _points(axes.lines[0]) == [(1.0, 10.0), (2.0, 50.0)]
+    legend = plot.lines("n", [Series(name, [0.5], plot.BLUE, [1]) for name in "ab"], "k").axes[0].get_legend()
+    assert (
+        legend._ncols == 1
+        and {text.get_fontsize() for text in legend.get_texts()} == {10}
+        and not legend.get_frame_on()
+    )
+    assert axes.lines[0].get_markersize() == 4 and not axes.xaxis.get_minor_ticks()
     assert axes.get_ylim() == pytest.approx((0, 1.08 * 52))  # a margin of 5 % of 40 above 50 is matplotlib's
 
 
@@ -103,6 +110,11 @@ def test_points(drawn: None) -> None:
     assert axes.get_ylim() == (1.5, -0.5) and axes.get_xlim() == (-2, 102)  # the first label is at the top
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["flexible", "strict"]
+    assert {line.get_markeredgewidth() for line in (flexible, strict)} == {1.6}
+    assert (interval.get_linewidth(), interval.get_alpha()) == (5, 0.35)
+    assert axes.get_xgridlines()[0].get_visible() and not axes.get_ygridlines()[0].get_visible()
+    many = plot.points("n", ["a"], [Series(name, [0.5], plot.BLUE, marker="o") for name in "abcd"])
+    assert many.legends[0]._ncols == 3
     assert figure.get_size_inches().tolist() == pytest.approx([5.4, 1.2 + 2 * 0.42])
 
 
