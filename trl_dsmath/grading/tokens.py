@@ -122,7 +122,8 @@ Token = tuple[str, str]
 
 FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth",
-    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "cis", "asin", "acos", "atan",
+    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "cis", "sech", "csch", "erf",
+    "asin", "acos", "atan", "acot", "asinh", "acosh", "atanh",  # sympy's names
 }  # fmt: skip
 _CONSTANT_WORDS = {"pi", "infinity", "inf", "infty"}
 _GREEK = {
