@@ -1,20 +1,45 @@
 """Which of two pages stays, and that pages that differ are both kept."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 
+pytest.importorskip("datatrove")
 pytest.importorskip("rensa")
 
-from trl_dsmath.corpus.dedup import PERMUTATIONS, SIGNATURE, find_duplicates, normalize_url, shingles, sign
+from trl_dsmath.corpus.blocks import FindDuplicates, MatchDuplicates, SignPages
+from trl_dsmath.corpus.dedup import BANDS, PERMUTATIONS, SIGNATURE, normalize_url, shingles, sign
 
 LONG = " ".join(
     f"The sum of the first {n} odd numbers is {n * n}, as a picture of {n} rows shows." for n in range(2, 40)
 )
 
 
-def _drop(*shards: list[tuple[str, str]]) -> list[list[tuple[int, int, int, bool]]]:
-    found = find_duplicates([sign({"url": url, "text": text} for url, text in shard) for shard in shards])
-    return [[tuple(row) for row in rows.tolist()] for rows in found]
+def _found(shards: Sequence[np.ndarray], parts: int = 1) -> list[list[tuple[int, int, int, bool]]]:
+    """The duplicates of each shard that has pages, through the stages of the pipeline."""
+    with TemporaryDirectory() as folder:
+        addresses, bands, duplicates = (f"{folder}/{name}" for name in ("addresses", "bands", "duplicates"))
+        matched = f"{folder}/signatures", f"{folder}/keys"
+        for number, rows in enumerate(shards):
+            if len(rows):  # a shard without pages has no files
+                SignPages(*matched)._save(number, [rows])
+        for stage, tasks in (
+            (FindDuplicates(*matched, addresses), parts),
+            (FindDuplicates(*matched, bands, addresses), parts * BANDS),
+        ):
+            for rank in range(tasks):
+                list(stage.run(rank=rank, world_size=tasks))
+        list(MatchDuplicates(matched[0], addresses, bands, duplicates).run())
+        return [np.load(path).tolist() for path in sorted(Path(duplicates).iterdir())]
+
+
+def _drop(*shards: list[tuple[str, str]], parts: int = 1) -> list[list[tuple[int, int, int, bool]]]:
+    return _found(
+        [np.concatenate([np.zeros(0, SIGNATURE), *(sign(*page) for page in shard)]) for shard in shards], parts
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,28 +104,28 @@ BASE = np.arange(PERMUTATIONS) + 1  # 14 bands of 8
 
 @pytest.mark.parametrize(("different", "dropped"), [(22, 1), (23, 0)])  # 90 of 112 are 80.4 %, 89 are 79.5 %
 def test_pages_alike_in_four_fifths_are_one(different: int, dropped: int) -> None:
-    found = find_duplicates([_signed(BASE), _signed(_changed(BASE, *range(112 - different, 112)))])
+    found = _found([_signed(BASE), _signed(_changed(BASE, *range(112 - different, 112)))])
     assert list(map(len, found)) == [0, dropped]
 
 
 def test_pages_are_compared_where_they_share_a_band() -> None:
     once_a_band = range(0, PERMUTATIONS, 8)
-    assert len(find_duplicates([_signed(BASE, _changed(BASE, *once_a_band))])[0]) == 0
-    assert len(find_duplicates([_signed(BASE, _changed(BASE, *once_a_band[1:]))])[0]) == 1
+    assert len(_found([_signed(BASE, _changed(BASE, *once_a_band))])[0]) == 0
+    assert len(_found([_signed(BASE, _changed(BASE, *once_a_band[1:]))])[0]) == 1
     # The first page with that band is another one: the third is compared with the second as well.
     other = _changed(BASE, *range(8, PERMUTATIONS))
-    (found,) = find_duplicates([_signed(other, BASE, _changed(BASE, *once_a_band[1:]))])
-    assert found.tolist() == [(2, 0, 1, False)]
+    found = _found([_signed(other, BASE, _changed(BASE, *once_a_band[1:]))])
+    assert found == [[(2, 0, 1, False)]]
 
 
 def test_a_chain_of_copies_goes_back_to_its_first_page() -> None:
     second = _changed(BASE, *range(90, 112))
     third = _changed(second, *range(22))  # like the second, not like the first
     empty = np.full(PERMUTATIONS, 0xFFFFFFFF)
-    found = find_duplicates([_signed(empty, BASE), _signed(second, empty), _signed(third)])
-    assert [rows.tolist() for rows in found] == [[], [(0, 0, 1, False)], [(0, 0, 1, False)]]
-    found = find_duplicates([_signed(third, BASE), _signed(second)])  # the link comes last
-    assert [rows.tolist() for rows in found] == [[(1, 0, 0, False)], [(0, 0, 0, False)]]
+    found = _found([_signed(empty, BASE), _signed(second, empty), _signed(third)])
+    assert found == [[], [(0, 0, 1, False)], [(0, 0, 1, False)]]
+    found = _found([_signed(third, BASE), _signed(second)])  # the link comes last
+    assert found == [[(1, 0, 0, False)], [(0, 0, 0, False)]]
 
 
 def test_shingles_by_hand() -> None:
@@ -109,11 +134,8 @@ def test_shingles_by_hand() -> None:
     assert sorted(shingles("一二三四五六")) == ["一 二 三 四 五", "二 三 四 五 六"]
 
 
-def test_nothing_and_empty_shards() -> None:
-    assert find_duplicates([]) == []
-    assert [len(rows) for rows in find_duplicates([sign([]), sign([{"url": "a", "text": "b"}])])] == [0, 0]
-
-
-def test_signatures_do_not_depend_on_the_batch() -> None:
-    pages = [{"url": f"http://a.org/{n}", "text": f"{LONG} {n}"} for n in range(300)]
-    assert np.array_equal(sign(pages)[:7], sign(pages[:7]))
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_shard_without_pages_keeps_its_number(parts: int) -> None:
+    pages = [("http://a.org", "a"), ("http://b.org", LONG)]
+    found = _drop([], pages, [], [("http://a.org/", "b"), ("http://c.org", LONG)], parts=parts)
+    assert found == [[], [(0, 1, 0, True), (1, 1, 1, False)]]

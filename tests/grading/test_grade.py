@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trl_dsmath.errors import DataError
 from trl_dsmath.grading import Verdict, batch, check_golds, grade
-from trl_dsmath.grading.gold import computable, gold_text, parse_gold
+from trl_dsmath.grading.gold import computable, gold_text, parse_gold, squeeze
 from trl_dsmath.rewards import boxed_accuracy_reward
 
 RIGHT, WRONG, NONE, BAD = Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ANSWER, Verdict.BAD_GOLD
@@ -131,22 +131,24 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"5, 1 \pmod 6", r"1, 5 \pmod 6", RIGHT), (r"1 \pmod 6", r"1, 5 \pmod 6", WRONG),
         # a function by cases against absolute values: its edges count
         (r"\begin{cases} x-1 & x \ge 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", RIGHT), (r"\begin{cases} x-1 & x > 1 \\ 1-x & x < 1 \end{cases}", "|x-1|", WRONG),
-        (r"\begin{cases} x-1 & x \ge 0 \\ 1-x & x < 0 \end{cases}", "|x-1|", WRONG),
+        (r"\begin{cases} x-1 & x \ge 0 \\ 1-x & x < 0 \end{cases}", "|x-1|", WRONG), (r"\begin{cases} 10-2x & x<0 \\ 10 & x \ge 0 \end{cases}", "|x|+|x-10|", WRONG),
+        (r"\begin{cases} 10-2x & x<0 \\ 10 & 0 \le x \le 10 \\ 2x-10 & x > 10 \end{cases}", "|x|+|x-10|", RIGHT), (r"\begin{cases} x^2-400 & x > 0 \\ 400-x^2 & x \le 0 \end{cases}", "|x^2-400|", WRONG),
         # one thing said twice, lists and sets
         (r"\frac{3}{8} \text{ or } 37.5\%", "0.375", RIGHT), ("5, 5", "5", WRONG), (r"\frac12, \frac13", r"\frac12", WRONG), (r"\{1,1,2\}", r"\{2,1\}", RIGHT),
         ("1,1,2", "1,2", WRONG), (r"\{1,2\}", "2;1", RIGHT), (r"\langle 1,2 \rangle", "(1,2)", RIGHT), ("2,1", "(1,2)", WRONG), ("y=2, x=1", "1,2", RIGHT),
         (r"x=\pm 1", "-1, 1", RIGHT),
         # relations
         ("y > 3", "x > 3", WRONG), ("2x+2y > 2", "x+y > 1", RIGHT), ("1 < x+y", "x+y > 1", RIGHT), ("x+y < 1", "x+y > 1", WRONG), ("x=2+3=5", "x=5", RIGHT),
-        ("z=2+3=5", "x=5", WRONG), ("x=2+3=5", "x=6", WRONG), ("x^2+y^2=K", "x^2+y^2=C", RIGHT), ("x^2-y^2=K", "x^2+y^2=C", WRONG), (r"2+3=\frac{10}{2}", "2+3=5", RIGHT),
+        ("z=2+3=5", "x=5", WRONG), ("x=2+3=5", "x=6", WRONG), ("x^2+y^2=K", "x^2+y^2=C", RIGHT), ("x^2-y^2=K", "x^2+y^2=C", WRONG), ("x=5.2", r"x \approx 5.2", RIGHT), (r"x \approx 5.2", "x=5.2", RIGHT), ("y=5.2", r"x \approx 5.2", WRONG),
+        (r"x \approx 5.3", r"x \approx 5.2", WRONG), ("(a,b)=(1,2)", "(x,y)=(1,2)", WRONG), (r"x=(1,2)", r"x \approx (1,2)", RIGHT), (r"2+3=\frac{10}{2}", "2+3=5", RIGHT),
         # matrices and vectors
         (r"\begin{pmatrix}1&2&3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG), ("(1,2,3,4)", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG),
         ("[1,2]", r"\begin{pmatrix}1&2\end{pmatrix}", WRONG), ("(1,2)", r"\begin{pmatrix}1&2\end{pmatrix}", RIGHT),
         # degrees, roundings, percentages
         (r"60^\circ", r"\frac{\pi}{3}", RIGHT), (r"60^\circ", r"\frac{\pi}{4}", WRONG), ("0.333333", r"\frac13", RIGHT), ("0.33333", r"\frac13", WRONG),
-        ("0.333335", r"\frac13", WRONG), (r"0.333\dots", r"\frac13", RIGHT), (r"0.33\dots", r"\frac13", WRONG), ("0.000001", r"\frac{1}{1500000}", WRONG),
+        ("0.333335", r"\frac13", WRONG), (r"0.333\dots", r"\frac13", RIGHT), (r"0.33\dots", r"\frac13", WRONG), (r"0.001\dots", r"\frac{1}{950}", WRONG), (r"0.001\dots", r"\frac{1}{999}", RIGHT), ("0.000001", r"\frac{1}{1500000}", WRONG),
         (r"50\%", "0.5", RIGHT), (r"0.5\%", "0.5", WRONG), (r"100\%", "1", RIGHT), ("1", r"1\%", RIGHT), (r"1\%", "1", WRONG), (r"250\%", "2.5", RIGHT),
-        (r"1050\%", "10.5", WRONG), (r"x\%", "x", RIGHT), (r"0\%", "0", RIGHT),
+        (r"1050\%", "10.5", WRONG), (r"950\%", "9.5", RIGHT), (r"x\%", "x", RIGHT), (r"0\%", "0", RIGHT),
         # bases
         ("204", "204_5", RIGHT), ("204_5", "204", WRONG), ("204_{10}", "204", RIGHT), ("-204", "-204_5", RIGHT),
         # names of constants and parameters
@@ -157,7 +159,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         ("3:45", "1:15", WRONG), (r"\frac34", "3:4", RIGHT), (r"\text{3:45 pm}", "15:45", RIGHT), (r"\text{3:00 am}", r"\text{3:00 pm}", WRONG),
         (r"\text{12:15 am}", r"\text{12:15 pm}", WRONG),
         # units of which one is not known contradict the other only by their power or direction
-        (r"5\text{ square units}", r"5\text{ cm}^2", RIGHT), (r"5\text{ units}^2", r"5\text{ units}^3", WRONG), (r"5\text{ km north}", r"5\text{ km south}", WRONG),
+        (r"5\text{ square units}", r"5\text{ cm}^2", RIGHT), (r"5\text{ units}^2", r"5\text{ units}^3", WRONG), (r"5\text{ km north}", r"5\text{ km south}", WRONG), (r"5\text{ km North}", r"5\text{ km south}", WRONG),
         (r"5\text{ km north}", r"5\text{ km}", RIGHT), (r"1\text{ min}", r"60\text{ s}", RIGHT), (r"1\text{ min}", r"60\text{ m}", WRONG),
         (r"\pi\text{ rad}", r"180^\circ", RIGHT), (r"4\text{ rad/s}", r"4\text{ s}^{-1}", RIGHT), (r"2\text{ ft}^2", r"288\text{ in}^2", RIGHT), ("5 m", r"5\text{ m}", RIGHT),
         # what an answer wears: brackets around one, sets of signs, domains, conditions, names
@@ -199,6 +201,9 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"x > 2, x \ne 3", r"(2,3) \cup (3,\infty)", RIGHT), (r"x > 2, x \ne 3", r"(2,\infty)", WRONG), (r"3 \ge x > 1", "(1,3]", RIGHT), (r"3 \ge x > 1", "[1,3)", WRONG),
         (r"3 \le x", r"[3,\infty)", RIGHT), (r"x \le 3", r"(-\infty,3)", WRONG), (r"\text{all real numbers}", r"(-\infty,\infty)", RIGHT),
         (r"\mathbb{R} \setminus \{2,1\}", r"(-\infty,1) \cup (1,2) \cup (2,\infty)", RIGHT), ("1 < y < 3", "1 < x < 3", WRONG), (r"x \in \{2,1\}", r"\{1,2\}", RIGHT),
+        (r"3 > x > 1 \text{ or } 6 \ge x > 5", r"(1,3) \cup (5,6]", RIGHT), (r"3 > x > 1 \text{ or } 6 > x \ge 5", r"(1,3) \cup (5,6]", WRONG),
+        # a point is taken out where it lies: inside, or at an end that belongs to the set
+        (r"[1,3] \setminus \{3\}", "[1,3)", RIGHT), (r"[1,3] \setminus \{1\}", "(1,3]", RIGHT), (r"[1,3] \setminus \{0\}", "(0,3]", WRONG), (r"[1,3] \setminus \{4\}", "[1,4)", WRONG),
     ],
 )  # fmt: skip
 def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict) -> None:
@@ -211,6 +216,12 @@ def test_forms_of_the_second_blind_set(answer: str, gold: str, verdict: Verdict)
 )  # fmt: skip
 def test_a_sentence_that_goes_on_behind_the_formula(text: str, verdict: Verdict) -> None:
     assert grade(text, "9") is verdict
+
+
+@pytest.mark.parametrize(("branches", "verdict"), [(12, RIGHT), (13, WRONG)])
+def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict) -> None:
+    parts = ["-x & x < 0", *(f"x & {i} \\le x < {i + 1}" for i in range(branches - 2)), f"x & x \\ge {branches - 2}"]
+    assert grade(r"\boxed{\begin{cases}" + r"\\".join(parts) + r"\end{cases}}", "|x|") is verdict
 
 
 def test_long_lists_are_compared_by_their_values() -> None:
@@ -235,6 +246,10 @@ def test_text_of_a_gold() -> None:
     read = [parse_gold(text) for text in texts]
     assert [gold and gold.text for gold in read] == ["3, 4", "5 apples", "5", "x" * 99_999]
     assert parse_gold("x" * 100_000) is parse_gold("word " * 61) is None and parse_gold("word " * 60) is not None
+
+
+def test_blanks_and_braces_around_the_whole_do_not_count() -> None:
+    assert [squeeze(text) for text in ("{ 5 x }", "{1}+{2}", "5}", "{5", "")] == ["5x", "{1}+{2}", "5}", "{5", ""]
 
 
 def test_what_is_worth_the_time_of_a_worker() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trl_dsmath.grading.compare import same_answer
 from trl_dsmath.grading.equality import equal, linear, proportional, solves
 from trl_dsmath.grading.expressions import TooLarge, Undefined, Unsupported, symbols, too_large, value
 from trl_dsmath.grading.latex import parse_expression
@@ -44,7 +45,7 @@ def test_numbers(text: str, result: str, unit: str) -> None:
     [
         r"5 \text{ or more}", r"\int_0^1 x dx", "2^^3", "(", r"\frac{1}", "+", "", "at least 5", r"\unknown{3}", "1 2", "2^3^2", r"\sum_{k=1} k", r"\sum^{3} k", "大于5",
         # one more than may be nested, follow each other, or be written out; digits that a base does not have
-        "(" * 25 + "1" + ")" * 25, "-" * 26 + "1", "1" + "/1" * 61, "1" + r"\pm 1" * 61, "1!!!!", r"\exp^{-1} 1", r"\sum_{k=1/2}^{3} k", "1" * 4001, "1e4001", "12_{37}", "2_2",
+        "(" * 25 + "1" + ")" * 25, "-" * 26 + "1", "1" + "/1" * 61, "1" + r"\pm 1" * 61, "1!!!!", r"\exp^{-1} 1", r"\sum_{k=1/2}^{3} k", "1" * 4001, "1e4001", "12_{37}", "2_2", "111" + "+1" * 999,
     ],
 )  # fmt: skip
 def test_unsupported(text: str) -> None:
@@ -69,6 +70,22 @@ def test_equal(one: str, other: str, same: bool) -> None:
     assert equal(tree(one), tree(other)) is same
 
 
+def test_digits_are_smaller_than_their_base() -> None:
+    assert parse_expression("01E_{15}") == (("based", "1E", ("num", Fraction(15))), "")
+    assert parse_expression("1E_{14}")[0][0] != "based"
+
+
+def test_degrees_behind_a_function_are_a_unit_again() -> None:
+    assert parse_expression(normalize(r"\sin(30^\circ)+40^\circ"))[1] == "degree"
+    assert parse_expression(normalize(r"\sin(30^\circ+40^\circ)"))[1] == ""
+
+
+def test_a_chain_of_sixty_is_read() -> None:
+    assert tree("1" + r"\pm 1" * 60)[0] == "pm"
+    with pytest.raises(Unsupported, match="too long a chain"):
+        tree("1" + r"\pm 1" * 61)
+
+
 @pytest.mark.parametrize(
     "text", ["9^{9^{9^9}}", r"((((9!)!)!)!)!", r"10^{10^{10}}+1", r"\sum_{k=1}^{1000000000} k", r"\tan(10^{1000000})"]
 )
@@ -82,12 +99,12 @@ def test_too_large_is_refused_and_not_computed(text: str) -> None:
     [
         ("0!", "1"), ("1!", "1"), ("0^0", "1"), ("(-2)^3", "-8"), ("2^{-3}", "1/8"), (r"0^{1/2}", "0"), (r"\sqrt{4/9}", "2/3"),
         (r"\binom{5}{0}", "1"), (r"\binom{0}{0}", "1"), (r"\binom{2}{5}", "0"), (r"\lfloor -7/2 \rfloor", "-4"),
-        (r"\lceil 7/2 \rceil", "4"), (r"\lfloor \sqrt2 \rfloor", "1"), (r"\lceil \sqrt2 \rceil", "2"), (r"|2-5|", "3"),
+        (r"\lceil 7/2 \rceil", "4"), (r"\lfloor \sqrt2 \rfloor", "1"), (r"\lceil \sqrt2 \rceil", "2"), (r"\lfloor \log_{10} 10000000 \rfloor", "7"), (r"|2-5|", "3"),
         (r"\sum_{k=5}^{4} k", "0"), (r"\prod_{k=5}^{4} k", "1"), (r"\sum_{k=-1}^{1} (k+3)", "9"), (r"\prod_{k=3}^{3} k", "3"),
         (r"\sum_{k=1}^{2001} 1", "2001"), (r"\sum_{k=1}^{3}\sum_{j=1}^{k} j", "10"), ("300%", "3"), ("-(1-3)", "2"),
-        ("(" * 24 + "1" + ")" * 24, "1"), ("-" * 25 + "1", "-1"), ("1" + "/1" * 60, "1"), ("1!!!", "1"), ("1" * 4000, "1" * 4000), ("1e4000", "1" + "0" * 4000),
+        ("(" * 24 + "1" + ")" * 24, "1"), ("-" * 25 + "1", "-1"), ("1" + "/1" * 60, "1"), ("1!!!", "1"), ("(1)" * 30, "1"), ("1" + r"\cdot -1" * 30, "1"), ("1" * 4000, "1" * 4000), ("1e4000", "1" + "0" * 4000),
         (r"3\frac12+1", "9/2"), (r"3\frac{1}{2}+1", "9/2"), ("3 1/2+1", "9/2"), (r"-3\frac{1}{2}", "-7/2"), (r"2\frac{100000}{100000}", "3"), (r"2\frac{1000000}{100000}", "20"),
-        (r"0.\dot{3}", "1/3"), (r"1.2\overline{34}", "611/495"), ("0.(36)", "4/11"), (r"-.1\overline{3}", "-2/15"), ("101_2", "5"), ("77_8", "63"), ("10_{36}", "36"), (r"4\cdot -2", "-8"), ("4.5E-2", "9/200"),
+        (r"0.\dot{3}", "1/3"), (r"1.2\overline{34}", "611/495"), ("0.(36)", "4/11"), (r"-.1\overline{3}", "-2/15"), ("101_2", "5"), ("77_8", "63"), ("10_{36}", "36"), ("11" + "+1" * 999, "1010"), (r"4\cdot -2", "-8"), ("4.5E-2", "9/200"),
         ("|1-3|*|2|", "4"), ("2|3|", "6"), (r"\frac{1}{2}3", "3/2"), ("[2+3]*2", "10"), ("2 dozen", "24"), ("3亿", "300000000"), ("2^-3", "1/8"), ("2^+3", "8"), ("30 percent", "3/10"), ("5 hundred", "500"), ("3 thousand", "3000"),
     ],
 )  # fmt: skip
@@ -120,12 +137,30 @@ def test_undefined(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [r"\sum_{k=1}^{2002} k", "(10^{12}+1)!", r"\binom{10^{13}}{2/3}", r"\lfloor 10^{51}\sqrt2 \rfloor"]
-)
-def test_what_is_just_too_large(text: str) -> None:
+    ("largest", "larger", "exact"),
+    [
+        (r"\sum_{k=1}^{2001} k", r"\sum_{k=1}^{2002} k", True), ("(10^{12})!", "(10^{12}+1)!", False), (r"\lfloor 7\cdot 10^{49}\sqrt2 \rfloor", r"\lfloor 10^{50}\sqrt2 \rfloor", True),
+        (r"\binom{10^{12}}{2/3}", r"\binom{10^{12}+1}{2/3}", False), (r"\binom{2/3}{10^{12}}", r"\binom{2/3}{10^{12}+1}", False), (r"\sin 2^{399}", r"\sin 2^{400}", False),
+        (r"\sqrt2\cdot 2^{400}+\sqrt2", r"\sqrt2\cdot 2^{401}+\sqrt2", False),  # of 200 digits nothing would be left
+        ("2^{375299968947541}", "2^{375299968947542}", False),  # three bits times the exponent: 2^50 and no more
+    ],
+)  # fmt: skip
+def test_what_is_just_too_large(largest: str, larger: str, exact: bool) -> None:
+    assert isinstance(value(tree(largest)), Fraction) is exact
     with pytest.raises(TooLarge):
-        value(tree(text))
-    assert isinstance(value(tree("5000!")), Fraction) and not isinstance(value(tree("5001!")), Fraction)
+        value(tree(larger))
+
+
+@pytest.mark.parametrize(
+    ("last", "next_one"),
+    [
+        ("5000!", "5001!"), (r"\binom{5000}{2}", r"\binom{5001}{2}"), ("2^{20000}", "2^{20001}"),
+        (r"2^{20000}\cdot 2^{20000}\cdot 2^{19996}", r"2^{20000}\cdot 2^{20000}\cdot 2^{19997}"),  # 60,000 bits of both factors
+        (r"\prod_{k=1}^{3} 2^{19999}", r"\prod_{k=1}^{3} 2^{20000}"), (r"\sum_{k=1}^{2} 2^{20000}", r"\sum_{k=1}^{2} 2^{20001}"),
+    ],
+)  # fmt: skip
+def test_the_last_that_is_exact(last: str, next_one: str) -> None:
+    assert isinstance(value(tree(last)), Fraction) and not isinstance(value(tree(next_one)), Fraction)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +275,22 @@ def test_parts_of_a_shape(text: str, parts: str) -> None:
     assert _show(parse_answer(normalize(text))) == parts
 
 
+def test_twelve_steps_inward_are_read() -> None:
+    def levels(answer) -> int:
+        return 1 + max(map(levels, getattr(answer, "items", ())), default=0)
+
+    # A bracket is one step, and so is the list in it; what is deeper stays words.
+    nested = (
+        (r"\{", r"\}", 13 + 1),
+        (r"\{", r", x\}", 7 + 1),
+        ("(", ", x)", 6 + 1),
+        ("(", " or x)", 6 + 1),
+        ("(", "; x)", 6 + 1),
+    )
+    for opening, closing, found in nested:
+        assert levels(parse_answer(opening * 20 + "1" + closing * 20)) == found
+
+
 @pytest.mark.parametrize(
     ("text", "rewritten"),
     [
@@ -250,8 +301,9 @@ def test_parts_of_a_shape(text: str, parts: str) -> None:
         (r"12_{\text{two}}", "12_{2}"), (r"12_{\text{twelve}}", "12_{12}"), ("(12)_5", "12_5"), (r"(\text{a}3)_{16}", "A3_{16}"), ("3 out of 4", "3/4"), ("3 to 4", "3:4"),
         (r"\text{the answer is 5}", "5"), (r"\text{the year } 2024", "2024"), (r"\text{The value of x is } 5", "5"), (r"5 \mu\text{m}", r"5 \text{µm}"),
         (r"5 \text{ k}\Omega", r"5 \text{kΩ}"), (r"5\Omega", r"5 \text{Ω}"), ("9.8 m/s^2", r"9.8 \text{ m/s^2}"), ("根号{x}", r"\sqrt{x}"), ("12 N-m", r"12 \text{N m}"),
-        ("63^\\circ 45'", r"(63 + 45/60 + 0/3600)^\circ"), ("(1) 5 (2) 7", "5; 7"), ("(a) 5, (b) 7", "5; 7"), ("(1) 5 (3) 7", "(1) 5 (3) 7"), ("5 (1) 6 (2)", "5 (1) 6 (2)"),
-        ("(1,2)^T", "(1,2)"), (r"\text{x and y}", r"\text{x} and \text{y}"), ("P: (1,2)", "P(1,2)"), (r"\frac1x \text{ where } x \neq 0", r"\frac1x, x \neq 0"),
+        ("63^\\circ 45'", r"(63 + 45/60 + 0/3600)^\circ"), ("(1) 5 (2) 7", "5; 7"), ("(a) 5, (b) 7", "5; 7"), ("(i) 1 (ii) 2 (iii) 3 (iv) 4 (v) 5", "1; 2; 3; 4; 5"),
+        ("(1) 1 (2) 2 (3) 3 (4) 4 (5) 5 (6) 6 (7) 7 (8) 8 (9) 9", "1; 2; 3; 4; 5; 6; 7; 8; 9"), ("(a) 5", "(a) 5"), ("(1) 5 (3) 7", "(1) 5 (3) 7"), ("5 (1) 6 (2)", "5 (1) 6 (2)"),
+        ("(1,2)^T", "(1,2)"), (r"\text{x and y}", r"\text{x} and \text{y}"), ("P: (1,2)", "P(1,2)"), ("0.10200000000000001", "0.102"), ("0.12345678910000001", "0.1234567891"), ("0.12345678901000001", "0.12345678901000001"), (r"\frac1x \text{ where } x \neq 0", r"\frac1x, x \neq 0"),
         (r"\frac1x (x \neq 0)", r"\frac1x, x \neq 0"), (r"2n, n \text{ is an integer}", r"2n, n \in \Z"), (r"\text{3 apples}", "3 apples"),
     ],
 )  # fmt: skip
@@ -310,6 +362,16 @@ def test_units_of_one_dimension(one: str, other: str, times: int) -> None:
 def test_which_answers_are_too_large_for_a_worker() -> None:
     answers = [parse_answer(text) for text in ("9^{9^{9^9}}", "5", r"\frac{1}{0}", r"\int x dx")]
     assert [too_large(answer) for answer in answers] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "same"),
+    [
+        ("1, 5", r"5, \int_0^1 2x dx", None), ("1, 5", "5, 2", False), ("1, 5", r"6, \int_0^1 2x dx", None), (r"(1, \int x dx)", "(1, 2)", None), (r"(1, \int x dx)", "(2, 2)", False),
+    ],
+)  # fmt: skip
+def test_lists_with_a_part_that_is_not_read_here(gold: str, answer: str, same: bool | None) -> None:
+    assert same_answer(parse_answer(gold), parse_answer(answer)) is same
 
 
 def test_linear() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from trl import GRPOTrainer
 
 from trl_dsmath import DeepSeekMathGRPOConfig, DeepSeekMathGRPOTrainer, StepGRPOConfig, StepGRPOTrainer
 from trl_dsmath.errors import ConfigError
+from trl_dsmath.generation import Program, Sample
 from trl_dsmath.grpo import ToolRollout
 from trl_dsmath.grpo.alignment import StepAligner, align_own_steps
+from trl_dsmath.grpo.tools import _draw, check_trainer, with_tools
 from trl_dsmath.rewards import boxed_accuracy_reward, code_execution_reward
 from trl_dsmath.sandbox import run_many
 
@@ -158,6 +161,70 @@ def test_a_step_of_grpo(path: str, tmp_path: Path, conversational: bool) -> None
     assert logged["tools/frac_error"] == pytest.approx(sum(p.error is not None for p in ran) / len(ran))
     assert logged["completions/mean_length"] == pytest.approx(sum(sum(row["own"]) for row in seen.rows) / 16)
     assert logged["rewards/ran/mean"] > 0
+
+
+def test_metrics_of_four_samples_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: dict[str, float] = {}
+    monkeypatch.setattr("trl_dsmath.grpo.tools.log_metric", lambda trainer, name, value: logged.update({name: value}))
+    ran, failed, stopped = Program("a", "1"), Program("b", "", "NameError"), Program("c", "", "limit", True)
+    samples = [
+        Sample("", (1, 2, 3), True, own=(True, False, False), programs=(ran, failed)),
+        Sample("", (1, 2), True, own=(True, False), programs=(ran, stopped)),
+        Sample("", (1,), True, own=(True,), imitates_output=True),
+        Sample("", (1,), False),
+    ]
+    ToolRollout()._log(samples, None)
+    assert logged == {
+        "tools/programs": 1.0,
+        "tools/frac_imitates_output": 0.25,
+        "tools/output_tokens": 0.75,
+        "tools/frac_error": 0.5,
+        "tools/frac_timeout": 0.25,
+    }
+    logged.clear()
+    ToolRollout()._log(samples[2:], None)
+    assert logged == {"tools/programs": 0.0, "tools/frac_imitates_output": 0.5, "tools/output_tokens": 0.0}
+
+
+def test_a_configuration_of_trls_has_no_tools() -> None:
+    assert with_tools(SimpleNamespace(), {"rollout_func": print}) == {"rollout_func": print}
+
+
+def test_rounds_time_and_shown_output_are_those_of_the_configuration(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeouts: list[float] = []
+
+    def run(codes: Sequence[str], timeout: float, memory_mb: int) -> list[Result]:
+        timeouts.append(timeout)
+        return [Result("123456789\n")] * len(codes)
+
+    monkeypatch.setattr("trl_dsmath.generation.tools.run_sandboxed", run)
+    args = _config(tmp_path, tool_rounds=3, tool_timeout=4.0, tool_output_chars=4, max_completion_length=90)
+    trainer = DeepSeekMathGRPOTrainer(path, args=args, train_dataset=problems())
+    torch.manual_seed(0)
+    made = trainer.rollout_func([f"{n}+{n}=" for n in range(1, 6)] * 3, trainer)
+    assert timeouts == [4.0] * 3 and max(map(len, made["programs"])) == 3
+    heard = trainer.processing_class.batch_decode(made["completion_ids"])
+    assert any("\n12...89\n" in text for text in heard) and not any("123456789" in text for text in heard)
+
+
+def test_samples_of_a_prompt_have_numbers_of_their_own_on_every_process() -> None:
+    class Numbered:
+        def sample(self, prompts: list, decoding: Any, n: int, first: list[int]) -> list[list[Sample]]:
+            return [
+                [Sample(f"{p} {start + i}", (), True) for i in range(n)]
+                for p, start in zip(prompts, first, strict=True)
+            ]
+
+    def drawn(prompts: str, offset: int) -> list[str]:
+        rows = _draw(Numbered(), [[int(p)] for p in prompts], None, offset)
+        return [sample.text.split()[-1] for sample in rows]
+
+    # Eight samples of prompt 7: six on the first of two processes, two on the second.
+    assert drawn("11777777", 0) == ["0", "1", "2", "3", "4", "5", "6", "7"]
+    assert drawn("77222222", 8) == ["8", "9", "10", "11", "12", "13", "14", "15"]
+    assert drawn("121", 3) == ["3", "4", "4"]  # other prompts have streams of their own
 
 
 def test_rows_of_a_prompt_differ_and_a_seed_repeats_them(path: str, tmp_path: Path) -> None:
@@ -335,6 +402,18 @@ def test_a_trainer_that_cannot_draw_is_refused_before_it_trains(trainer: type, p
         trainer(path, args=made(str(tmp_path), **settings), train_dataset=problems(), **steps)
     without = made(str(tmp_path), **{**settings, "tool_rounds": 0})
     assert trainer(path, args=without, train_dataset=problems(), **steps).rollout_func is None
+
+
+def test_models_that_cannot_draw_are_refused(tmp_path: Path) -> None:
+    trainer = SimpleNamespace(args=_config(tmp_path), processing_class=make_tokenizer(), is_fsdp_enabled=False)
+    check_trainer(trainer)
+    with pytest.raises(ConfigError, match="FSDP has divided"):
+        check_trainer(SimpleNamespace(**{**vars(trainer), "is_fsdp_enabled": True}))
+    with pytest.raises(ConfigError, match="top_k=5 is not applied"):  # TRL's own trainer with a ToolRollout
+        check_trainer(SimpleNamespace(**{**vars(trainer), "args": _config(tmp_path, tool_rounds=0, top_k=5)}))
+    processor = SimpleNamespace(tokenizer=make_tokenizer())
+    with pytest.raises(ConfigError, match="a processor for images"):
+        check_trainer(SimpleNamespace(**{**vars(trainer), "processing_class": processor}))
 
 
 def test_a_roll_out_for_trls_own_trainer_in_the_real_sandbox(path: str, tmp_path: Path) -> None:

@@ -113,6 +113,22 @@ def test_errors_are_told_on_the_page(scripted) -> None:
     )
 
 
+@pytest.mark.parametrize(("n", "most", "seen"), [(3, 3, True), (1, 2, False)])
+def test_what_can_be_asked_on_the_page(n: int, most: int, seen: bool, scripted) -> None:
+    pytest.importorskip("gradio")
+    page, options = make_demo(Solver(scripted(lambda prompt, i: ""), n=n), "A <title>")
+    parts = {part["type"]: part["props"] for part in page.get_config_file()["components"]}
+    question, slider = parts["textbox"], parts["slider"]
+    assert (question["max_length"], question["autofocus"], question["lines"]) == (4000, True, 2)
+    assert [slider[name] for name in ("minimum", "maximum", "value", "step", "visible")] == [1, most, n, 1, seen]
+    assert page.analytics_enabled is False and options["ssr_mode"] is False and options["footer_links"] == []
+    assert any("A &lt;title&gt;" in str(part["props"].get("value")) for part in page.get_config_file()["components"])
+    # Nothing is loaded from elsewhere: no fonts either.
+    assert not re.search("https?:", options["css"]) and "fonts.googleapis" not in "".join(
+        options["theme"]._stylesheets
+    )
+
+
 def test_a_question_through_the_real_page(tiny: Path) -> None:
     pytest.importorskip("gradio")
     from gradio_client import Client

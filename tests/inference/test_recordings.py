@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from trl_dsmath.data.benchmarks import Problem
 from trl_dsmath.errors import DataError
 from trl_dsmath.inference import load_benchmark, load_recordings, score
+from trl_dsmath.inference.recorded_rows import Finder, labels_of, own_problem, texts_of
 from trl_dsmath.inference.recordings import agreement
 
 
@@ -60,12 +62,13 @@ def test_rows_of_a_benchmark_are_found_by_question_prompt_or_number(benchmarks_d
     problems = load_benchmark("gsm8k", benchmarks_dir)
     rows = [
         {"question": "a lorry carries 1,250 kg twice. How many  kg?", "completion": "#### 2500", "gold": "2600"},
+        {"question": problems[0].question, "completion": "so 18", "gold": "18.0"},  # as the benchmark says
         {"prompt": f"Question: 1+1?\nAnswer: 2\n\nQuestion: {problems[0].question}\nAnswer:", "completion": "18"},
     ]
     found = load_recordings(_file(tmp_path, rows), problems)
-    assert [task.problem.index for task in found.tasks] == [1, 0]
-    assert "1 rows have another gold" in found.remarks[0]
-    assert [one.right("flexible") for one in score(found.tasks, found.samples).graded] == [True, True]
+    assert [(task.problem.index, task.samples) for task in found.tasks] == [(1, 1), (0, 2)]
+    assert found.remarks[0].startswith("1 rows have another gold than the benchmark (problem 1);")
+    assert [one.right("flexible") for one in score(found.tasks, found.samples).graded] == [True] * 3
     found = load_recordings(_file(tmp_path, [{"idx": 1, "completion": "2500"}]), problems)
     assert [task.problem.index for task in found.tasks] == [1]
     with pytest.raises(DataError, match="is in none of gsm8k"):
@@ -97,3 +100,89 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "{broken\n")
     with pytest.raises(DataError, match="line 2"):
         load_recordings(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "texts"),
+    [
+        ("a", ["a"]),
+        ("", [""]),
+        (["a", "", ["b"]], ["a", "", "b"]),
+        ({"content": "a", "text": "b"}, ["a"]),
+        ([{"text": "a"}, {"generated_text": "b"}], ["a", "b"]),
+        (
+            [
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": "a"},
+                {"role": "tool", "content": "b"},
+            ],
+            ["a\nb"],
+        ),
+        ([{"role": "user", "content": "q"}], None),
+        ([{"role": "assistant", "content": None}], [""]),
+        (["a", 3], None),
+        ([], None),
+        (None, None),
+        ({"other": "a"}, None),
+    ],
+)
+def test_texts_of_a_cell(cell: object, texts: list[str] | None) -> None:
+    assert texts_of(cell) == texts
+
+
+@pytest.mark.parametrize(
+    ("row", "count", "labels"),
+    [
+        ({"correct": [True, False]}, 2, [True, False]),
+        ({"score": 1}, 1, [True]),
+        ({"score": [0.5, 0.51, 0, 1.0]}, 4, [False, True, False, True]),
+        ({"correct": [" True", "INCORRECT"]}, 2, [True, False]),
+        ({"correct": ["perhaps"]}, 1, None),
+        ({"score": 5}, 1, None),
+        ({"score": -1, "acc": 0}, 1, [False]),  # points say nothing, and the next column is looked at
+        ({"correct": [True]}, 2, None),
+        ({}, 1, None),
+    ],
+)
+def test_labels_of_a_row(row: dict, count: int, labels: list[bool] | None) -> None:
+    assert labels_of(row, count) == labels
+
+
+def test_a_row_that_brings_its_own_gold() -> None:
+    choice = own_problem(
+        {"question": "?", "gold": "A, C", "options": "A: 1\nB: 2\nC: 3", "dataset": "GSM8K"}, "file", "row 0"
+    )
+    assert (choice.benchmark, choice.kind, choice.gold) == ("gsm8k", "number", "A, C")
+    own = own_problem({"question": "?", "gold": "A, C", "data_source": "Mine"}, "file", "row 0")
+    assert (own.benchmark, own.kind, own.gold, own.index) == ("Mine", "choice", "AC", 0)
+    assert own_problem({"id": 0, "gold": "5"}, "file", "row 0").question == "problem 0"
+    assert own_problem({"id": 0, "gold": "5"}, "file", "row 0").benchmark == "file"
+    with pytest.raises(DataError, match="row 3: no question and no number"):
+        own_problem({"gold": "5"}, "file", "row 3")
+
+
+def test_which_problem_a_row_means() -> None:
+    questions = ["Find b", "b", "Is it so?", "Is it so?", "Find c (A) 1"]
+    problems = [Problem("one", i, question, (), "5", "number") for i, question in enumerate(questions)]
+    problems += [Problem("two", i, question, (), "6", "number") for i, question in enumerate(["b", "Is it so?"])]
+
+    def found(**row: object) -> tuple[str, int]:
+        problem = finder.find(row, "row 0")
+        return problem.benchmark, problem.index
+
+    finder = Finder(problems)
+    assert found(question="FIND  b!", benchmark="One") == ("one", 0)  # not what is inside it
+    assert found(question="b", dataset="two") == ("two", 0)
+    assert found(question="Find c", benchmark="one") == ("one", 4)  # without its options
+    assert found(question="Find b. Now: b. Go", benchmark="one") == ("one", 1)  # the last of a prompt
+    assert found(question="Q: Find b. Go", benchmark="two") == ("two", 0)
+    # A question that is there several times: by its number, or else in turn.
+    assert [found(question="Is it so?", benchmark="one")[1] for _ in range(3)] == [2, 3, 2]
+    assert found(question="Is it so?", benchmark="one", idx="3") == ("one", 3)
+    assert [found(benchmark="two", idx=number) for number in (1, "0")] == [("two", 1), ("two", 0)]
+    for row in ({"benchmark": "two", "idx": 2}, {"idx": 1}, {"benchmark": "two", "idx": "x"}):  # of which benchmark?
+        with pytest.raises(DataError, match="no number of a problem of"):
+            finder.find(row, "row 0")
+    with pytest.raises(DataError, match="is in none of two: 'Find d'"):
+        finder.find({"question": "Find d", "benchmark": "two"}, "row 0")
+    assert Finder(problems[:2]).find({"idx": 1}, "row 0").index == 1

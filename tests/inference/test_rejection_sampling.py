@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from trl_dsmath.data import convert
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.inference import EvaluateConfig, RFTConfig
 from trl_dsmath.inference.rejection import (
+    Draw,
+    completion_of,
     draw_solutions,
     histogram,
     preference_rows,
@@ -125,6 +128,72 @@ def test_pairs_of_right_and_wrong(tmp_path: Path) -> None:
     assert rows[0]["prompt"][-1]["content"].startswith("Double 1.")
 
 
+def four(prompt: str, number: int) -> str:
+    """Two ways that are right, and two that are wrong."""
+    return [
+        "4 + 4 = 8.\nSo \\boxed{8}",
+        "2 * 4 = 8.\nSo \\boxed{8}",
+        "4 * 4 = 16, \\boxed{16}",
+        "4 + 5 = 9, \\boxed{9}",
+    ][number]
+
+
+def draw_four(folder: Path, **settings: object) -> list[Draw]:
+    config = RFTConfig(num_samples=4, **settings)
+    problems = Dataset.from_list([{"question": "Double 4.", "answer": "8"}])
+    draw_solutions(training_problems(problems), ReplaySampler(four), folder, config, "a model")
+    return read_draws(folder)
+
+
+def test_pairs_of_one_problem(tmp_path: Path) -> None:
+    draws = draw_four(tmp_path)
+    for most, pairs in ((4, [(0, 2), (1, 3)]), (None, [(0, 2), (1, 3)]), (1, [(0, 2)])):
+        found = [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in preference_rows(draws, most)]
+        assert found == [(four("", one), four("", two)) for one, two in pairs]
+    # What was cut off is not right, and is no example of a wrong solution either.
+    samples = tmp_path / "samples.jsonl"
+    cut_off = ('"sample": 0', '"sample": 2')
+    lines = [
+        line.replace('"finished": true', '"finished": false') if any(one in line for one in cut_off) else line
+        for line in samples.read_text().splitlines(keepends=True)
+    ]
+    samples.write_text("".join(lines))
+    (pair,) = preference_rows(read_draws(tmp_path))
+    assert [pair[side][0]["content"] for side in ("chosen", "rejected")] == [four("", 1), four("", 3)]
+    samples.write_text(
+        "".join(re.sub(r'"finished": \w+, ', "", line) for line in lines)
+    )  # as written before there was such a field
+    assert [one.right for one in read_draws(tmp_path)] == [True, True, False, False]
+
+
+def test_text_stays_text_and_an_opened_fence_is_part_of_the_solution(tmp_path: Path) -> None:
+    draws = draw_four(tmp_path, plain_prompts=True)
+    row = solution_rows(draws, RFTConfig(), "a model")[0]
+    assert isinstance(row["prompt"], str) and row["completion"] == four("", 0)
+    opened = draws[0]._replace(task=replace(draws[0].task, opening="\n```python\n"))
+    assert completion_of(opened) == "\n```python\n" + four("", 0)
+
+
+def test_a_solution_is_worth_its_worst_step(tmp_path: Path) -> None:
+    class Scorer:
+        name = "by hand"
+
+        def __call__(self, prompts: Sequence, steps: Sequence[Sequence[str]]) -> list[list[float]]:
+            assert [len(row) for row in steps] == [2, 2] and "Double 4." in str(prompts[0])
+            return [[0.75, 0.25], []]  # the second is too long for the scorer
+
+    assert score_draws(draw_four(tmp_path), Scorer(), tmp_path) == [0.25, 0.0, None, None]
+
+
+def test_the_ends_of_the_pass_rates_are_kept(tmp_path: Path) -> None:
+    draws = draw_four(tmp_path)  # half of them right
+    for lowest, highest, kept in ((0.5, 0.5, 2), (0.0, 0.49, 0), (0.51, 1.0, 0)):
+        config = RFTConfig(max_per_problem=None, min_pass_rate=lowest, max_pass_rate=highest)
+        assert len(solution_rows(draws, config, "a model")) == kept
+    rated = rated_problems(tmp_path)
+    assert [(row["solution"], row["pass_rate"], row["samples"]) for row in rated] == [("8", 0.5, 4)]
+
+
 def test_problems_with_their_pass_rates(tmp_path: Path) -> None:
     draw(tmp_path)
     rows = rated_problems(tmp_path)
@@ -152,14 +221,16 @@ def test_labels_of_the_annotator_count(tmp_path: Path) -> None:
         return json.dumps(found) + "\n"
 
     (tmp_path / "train.jsonl").write_text(
-        row("a", 1, 1) + row("b", 1, 0) + row("a", 1, 0) + row("a", 1.0, finished=False)
-    )
-    expected = [(1 / 3, 3, "a"), (0.0, 1, "b")]
+        row("a", 1, 1) + row("b", 1, 0.49) + row("a", 1, 0) + row("a", 1.0, finished=False)
+        + row("c", 0, 0.5).replace(', "finished": true', "")
+    )  # fmt: skip
+    expected = [(1 / 3, 3, "a"), (0.0, 1, "b"), (1.0, 1, "c")]
     for path in (tmp_path, tmp_path / "train.jsonl"):
         assert [(one["pass_rate"], one["samples"], one["prompt"]) for one in rated_problems(path)] == expected
-    (tmp_path / "train.jsonl").write_text('{"question": "a"}\n')
-    with pytest.raises(DataError, match="annotate"):
-        rated_problems(tmp_path)
+    for broken in ('{"question": "a"}\n', row("a", 1) + "{", row("a")):
+        (tmp_path / "train.jsonl").write_text(broken)
+        with pytest.raises(DataError, match="annotate"):
+            rated_problems(tmp_path)
     with pytest.raises(ConfigError, match="no samples"):
         rated_problems(tmp_path / "absent")
 

@@ -209,3 +209,35 @@ def test_advice_fits_and_is_the_mildest_first() -> None:
     assert not forecast(replace(full, gpus=4, sharding="zero3")).fits()  # 16 bytes a weight: 25.7 GiB
     assert forecast(replace(full, gpus=8, sharding="zero3")).fits()
     assert advise(Run("sft", seven, 1, 2, rows=1))[0].startswith("No change known here")
+
+
+def test_advice_line_by_line() -> None:
+    seven = shape_of("deepseek-ai/deepseek-math-7b-instruct")
+
+    def changes(run: Run) -> list[str]:
+        return [line.split(": ")[0] for line in advise(run)]
+
+    full = Run(
+        "sft", seven, 1, 80, itemsize=2, adapter=75_000_000, rows=10, tokens=2048, scored=2048, checkpointing=False
+    )
+    checkpointed = forecast(replace(full, checkpointing=True)).peak() / GIB
+    assert advise(full)[0] == f"--gradient_checkpointing true: {checkpointed:.1f} GiB"
+    fewer = [f"--per_device_train_batch_size {rows}" for rows in (5, 2, 1)]  # the divisors of 10
+    assert changes(full) == ["--gradient_checkpointing true", *fewer]
+    # Neither alone is enough; of the batch sizes that are, the largest, and none of the larger ones beside it.
+    both = "--gradient_checkpointing true and --per_device_train_batch_size "
+    assert changes(replace(full, rows=12, memory=22)) == [both + "6"]  # 21.3 GiB
+    assert changes(replace(full, rows=12, memory=21)) == [both + "4"]
+
+    vllm = Run("grpo", seven, 1, 40, itemsize=2, adapter=75_000_000, rows=4, tokens=1024, scored=512,
+               sampling="vllm colocated", vllm_share=0.5, sampled=64, group=16, accumulation=16)  # fmt: skip
+    others = ["--dtype bfloat16 --load_in_4bit", "2 GPUs (--accelerate_config zero3 --num_processes 2)"]
+    assert changes(replace(vllm, memory=30)) == ["--vllm_enable_sleep_mode true", "--vllm_mode server", *others]
+    sleeps = replace(vllm, memory=30, vllm_sleeps=True, vllm_share=0.6)
+    assert changes(sleeps) == ["--vllm_mode server", *others]
+
+    solve = Run("solve", seven, 1, 30, trains=False, sampling="transformers", sampled=8, tokens=2048)
+    assert changes(solve) == ["--dtype bfloat16", "--load_in_8bit", "--load_in_4bit"]
+    assert changes(replace(solve, memory=20)) == ["--load_in_8bit", "--load_in_4bit"]
+    none = "No number format makes it fit on 12 GiB: take a smaller model."
+    assert advise(replace(solve, memory=12)) == [none]

@@ -135,6 +135,10 @@ def test_hold_out_splits_by_prompt() -> None:
     assert not set(train["prompt"]) & set(test["prompt"])
     assert hold_out(rows, 0.2, seed=0)[1]["n"] == test["n"]
     assert hold_out(rows, 0.0, seed=0)[1] is None
+    # At least one prompt on either side; a single one is trained on.
+    assert [len(part) for part in hold_out(rows, 0.01, seed=0)] == [45, 5]
+    assert [len(part) for part in hold_out(rows, 0.99, seed=0)] == [5, 45]
+    assert hold_out(rows.select([3, 13]), 0.9, seed=0)[1] is None
 
 
 @pytest.mark.parametrize("recipe", ["cpu", "gpu24", "paper"])

@@ -5,6 +5,7 @@ import pytest
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.prm.encoding import collate, pad_token_of
 from trl_dsmath.prm.layouts import LAYOUTS, StepEncoder, sign_ids
+from trl_dsmath.prm.models import load_model
 
 QUESTION = "is 1 a step?"
 STEPS = ["step 1\n", "next 2 good\n", "3"]
@@ -230,6 +231,39 @@ def test_an_end_token_that_a_tokenizer_adds_is_no_sign() -> None:
     assert sign_ids("math_shepherd", tokenizer) == plain
     encoded = StepEncoder("math_shepherd", tokenizer)(QUESTION, ["1", "2"])
     assert encoded == StepEncoder("math_shepherd", _glued())(QUESTION, ["1", "2"])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("prompt", [QUESTION, MESSAGES])
+def test_special_tokens_that_a_tokenizer_adds_stand_in_front_and_nowhere_else(layout: str, prompt, tokenizer) -> None:
+    """As Llama's BOS, and an end token as of T5: pieces of a text, its tag among them, are no texts of their own."""
+    from copy import deepcopy
+
+    from tokenizers import processors
+
+    adds, bos = deepcopy(tokenizer), tokenizer.bos_token_id
+    special = [("<bos>", bos), ("<eos>", tokenizer.eos_token_id)]
+    adds.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=special
+    )
+    assert adds("a")["input_ids"] == [bos, *tokenizer("a")["input_ids"], tokenizer.eos_token_id]
+    encoders = [StepEncoder(layout, one) for one in (tokenizer, adds)]
+    plain, found = (encoder(prompt, STEPS) for encoder in encoders)
+    added = [bos] if layout == "math_shepherd" or (layout == "likelihood" and prompt is QUESTION) else []
+    assert found.input_ids == added + plain.input_ids
+    assert found.positions == [len(added) + at for at in plain.positions]
+    assert found.completion_start == len(added) + plain.completion_start
+    assert encoders[0].forbidden == encoders[1].forbidden
+
+
+@pytest.mark.parametrize(
+    ("layout", "modules"), [("newline", {"score"}), ("math_shepherd", set()), ("likelihood", {"step_bias"})]
+)
+def test_what_a_layout_adds_to_a_base_model(layout: str, modules: set, causal) -> None:
+    """What is trained and saved in full beside an adapter: the base model has no weights for it."""
+    model = load_model(str(causal), layout)
+    assert {name.split(".")[0] for name in model.state_dict()} - {"model", "lm_head"} == modules
+    assert modules == {LAYOUTS[layout].new_module} - {None}
 
 
 def test_batches_are_padded_on_the_right() -> None:

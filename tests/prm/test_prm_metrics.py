@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
+from transformers import EvalPrediction
 
-from trl_dsmath.prm.metrics import auroc, first_error, metrics_table, step_metrics
+from trl_dsmath.prm.metrics import (
+    auroc,
+    compute_step_metrics,
+    first_error,
+    harmonic_mean,
+    mean_loss,
+    metrics_table,
+    step_metrics,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +68,18 @@ def test_figures_that_are_not_defined_are_absent() -> None:
     assert set(figures) == {"step_accuracy", "share_right", "correct_accuracy"}
     assert "not defined" in metrics_table({"eval_step_accuracy": 1.0})
     assert step_metrics([np.array([0.9])], [np.array([np.nan])]) == {}
+
+
+def test_logits_padded_as_the_trainer_gives_them() -> None:
+    logits, labels = np.array([[2.0, -2.0], [1000.0, -1000.0]]), np.array([[1.0, 0.0], [0.0, -100.0]])
+    figures = compute_step_metrics(EvalPrediction(logits, labels))
+    assert figures["step_accuracy"] == pytest.approx(2 / 3) and figures["share_right"] == pytest.approx(1 / 3)
+    assert figures["auroc"] == 0.5  # the right one is above one of the two wrong ones
+    assert mean_loss(logits, labels) == pytest.approx((2 * np.log1p(np.exp(-2)) + 1000) / 3)
+    # A label of a quarter at a logit of log 3, a probability of 3/4: 1/4 log 4/3 + 3/4 log 4.
+    soft = mean_loss(np.array([[np.log(3)]]), np.array([[0.25]]))
+    assert soft == pytest.approx(0.25 * np.log(4 / 3) + 0.75 * np.log(4))
+
+
+def test_the_harmonic_mean() -> None:
+    assert harmonic_mean(1, 0.5) == pytest.approx(2 / 3) and harmonic_mean(0, 0) == harmonic_mean(0, 1) == 0

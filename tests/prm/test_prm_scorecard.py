@@ -1,6 +1,7 @@
 """The scorecard of reward models: formats of three benchmarks, their authors' metrics on cases worked by hand, recorded scores."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ import pytest
 from trl_dsmath.cli import main
 from trl_dsmath.errors import DataError
 from trl_dsmath.prm.benchmarks import MR_GSM8K, PRMBENCH, PROCESSBENCH, read_benchmarks
-from trl_dsmath.prm.scorecard import figures, read_scores, score_solutions, scorecard, scorecard_tables, tune_threshold
+from trl_dsmath.prm.scorecard import (
+    PUBLISHED,
+    figures,
+    read_scores,
+    score_solutions,
+    scorecard,
+    scorecard_tables,
+    tune_threshold,
+)
 
 # ProcessBench: `label` is the index of the first wrong step, -1 where there is none.
 PROCESS = [
@@ -92,6 +101,10 @@ def test_the_three_formats(folder: Path) -> None:
         (PRMBENCH, "MS", "multi_solutions_p_0", [1, 1]),
         (PRMBENCH, "NCL", "circular_p_0", [0, 1]),
     ]
+    # The subset is in the name of a row, or else that of its split.
+    rows = [{"id": name, "problem": "?", "steps": ["a"], "label": -1} for name in ("omni-math-7", "7", "math-1")]
+    (folder / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [one.group for one in read_benchmarks([str(folder / "all.jsonl")])] == ["omni-math", "train", "math"]
     (folder / "other.jsonl").write_text('{"question": "?"}\n')
     with pytest.raises(DataError, match="not in the format of ProcessBench"):
         read_benchmarks([str(folder / "other.jsonl")])
@@ -121,6 +134,8 @@ def test_processbench_with_a_threshold_tuned_on_gsm8k(folder: Path) -> None:
         "first_error_f1"
     ] == pytest.approx(2 / 3)
     assert tune_threshold(solutions[4:], rows[4:]) is None
+    for alike in ([0, 2], [1, 3]):  # all wrong, all right
+        assert tune_threshold([solutions[i] for i in alike], [rows[i] for i in alike]) is None
 
 
 def test_a_step_after_the_first_error_counts_for_nothing(folder: Path) -> None:
@@ -141,6 +156,9 @@ def test_prmbench_by_class(folder: Path) -> None:
     # All: right 5, said 4, both 3: 6/9; wrong 3, said 4, both 2: 4/7.
     assert groups["all"]["at_half"]["prm_score"] == pytest.approx((6 / 9 + 4 / 7) / 2)
     assert groups["NR"]["at_half"]["auroc"] == pytest.approx(2 / 4 + 1 / 4)
+    assert list(groups) == ["all", "NR", "NCL", "MS"]  # in the order of the authors' tables, and others after them
+    other = [replace(one, group=group) for one, group in zip(solutions, ("new", "MS", "NR"), strict=True)]
+    assert list(scorecard(other, scores(PRM_SCORES))["benchmarks"][PRMBENCH]) == ["all", "NR", "MS", "new"]
 
 
 def test_a_score_at_the_threshold_is_not_above_it(folder: Path) -> None:
@@ -159,6 +177,34 @@ def test_mr_gsm8k(folder: Path) -> None:
     # Lowest scores: right 0.8, 0.2; wrong 0.1, 0.3. Three of four pairs in order.
     assert whole["solution_auroc"] == 0.75
     assert set(groups) == {"all", "original", "POT"}
+
+
+def test_published_figures_have_the_published_averages() -> None:
+    process = {"Math-Shepherd-7B": 31.5, "Skywork-PRM-7B": 42.1, "Qwen2.5-Math-PRM-7B": 73.5}
+    for model, average in process.items():
+        assert np.mean(list(PUBLISHED[PROCESSBENCH][model].values())) == pytest.approx(average, abs=0.06)
+    # PRMBench: overall, simplicity (2 classes), soundness (4), sensitivity (3).
+    prm = {
+        "Math-Shepherd-7B": [47.0, 47.1, 45.7, 60.7],
+        "RLHFlow-Mistral-8B": [54.4, 46.7, 57.5, 68.5],
+        "Skywork-PRM-7B": [65.1, 59.6, 68.5, 73.3],
+        "Qwen2.5-Math-PRM-7B": [65.5, 52.1, 71.0, 75.5],
+    }
+    for model, averages in prm.items():
+        row = list(PUBLISHED[PRMBENCH][model].values())
+        found = [row[0], np.mean(row[1:3]), np.mean(row[3:7]), np.mean(row[7:])]
+        assert found == pytest.approx(averages, abs=0.08)
+    assert [row["all"] for row in PUBLISHED[MR_GSM8K].values()] == [30.4, 63.3, 48.8]
+
+
+def test_where_all_solutions_are_judged_alike(folder: Path) -> None:
+    solutions = read_benchmarks([str(folder / "MR-GSM8K.json")])
+    all_right = figures(solutions, scores([[0.9, 0.9], [0.9, 0.9, 0.9], [0.8, 0.9], [0.7, 0.9]]))
+    assert all_right["mcc"] == 0.0  # no correlation with what does not vary
+    # Labelled steps: right, right; right, wrong; wrong; right, right. F1 of right ones 2 * 5 / (7 + 5), of wrong ones 0.
+    assert all_right["prm_score"] == pytest.approx(10 / 12 / 2)
+    # One step, wrong and said to be wrong: nothing right is there or found, which counts 0.
+    assert figures(solutions[2:3], scores([[0.1, 0.9]]))["prm_score"] == 0.5
 
 
 def test_recorded_scores_are_read_and_refused(folder: Path) -> None:
@@ -182,6 +228,9 @@ def test_recorded_scores_are_read_and_refused(folder: Path) -> None:
         read_scores(file, solutions)
     write([*rows[:2], {"id": "circular_p_0", "scores": [0.1]}])
     with pytest.raises(DataError, match="circular_p_0 needs 2 numbers"):
+        read_scores(file, solutions)
+    file.write_text(file.read_text() + "[0.5]\n")
+    with pytest.raises(DataError, match="line 4, is no JSON object"):
         read_scores(file, solutions)
 
 

@@ -238,7 +238,7 @@ class SignPages(PipelineStep):
                 self._save(shard, rows)
                 rows = []
             shard = document.metadata[_SHARD]
-            rows.append(sign([{"url": document.metadata["url"], "text": document.text}]))
+            rows.append(sign(document.metadata["url"], document.text))
             self.stat_update("pages")
             yield document
         if rows:

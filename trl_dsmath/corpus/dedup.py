@@ -7,21 +7,19 @@ its place in the shard. Addresses come first, so that a page dropped for its add
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import numpy as np
 
 from ..errors import MissingDependencyError
 from ..text.ngrams import fold
-from .records import Record
 
 PERMUTATIONS = 112
 BANDS = 14  # of 8 rows each: half of the pairs with similarity 0.70 meet, 98 % of those with 0.82
 SIMILARITY = 0.8
 SHINGLE = 5
 _SEED = 2402
-_BATCH = 256
 _CHUNK = 10_000  # pairs that are compared together
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -71,30 +69,18 @@ def shingles(text: str) -> list[str]:
     return list({" ".join(run) for run in zip(*(tokens[at:] for at in range(SHINGLE)), strict=False)})
 
 
-def sign(records: Iterable[Record]) -> np.ndarray:
-    """What duplicates are found by: a hash of the address and the MinHash of the text.
-
-    Args:
-        records (`Iterable[dict]`):
-            The pages of one shard, in order.
-
-    Returns:
-        `numpy.ndarray`: one `SIGNATURE` a page, 456 bytes.
-    """
+def sign(url: str, text: str) -> np.ndarray:
+    """What duplicates of a page are found by, a hash of the address and the MinHash of the text: a `SIGNATURE`, 456 bytes."""
     try:
         from rensa import RMinHash
     except ImportError as error:
         raise MissingDependencyError(
             "Finding near-duplicates needs rensa: pip install 'trl-dsmath[corpus]'."
         ) from error
-    iterator, parts = iter(records), []
-    while batch := list(islice(iterator, _BATCH)):
-        rows = np.zeros(len(batch), SIGNATURE)
-        rows["url"] = [_hash(normalize_url(record.get("url") or "")) for record in batch]
-        sets = [shingles(record["text"]) for record in batch]
-        rows["minhash"] = RMinHash.digest_matrix_from_token_sets(sets, PERMUTATIONS, _SEED).to_rows()
-        parts.append(rows)
-    return np.concatenate(parts) if parts else np.zeros(0, SIGNATURE)
+    row = np.zeros(1, SIGNATURE)
+    row["url"] = _hash(normalize_url(url))
+    row["minhash"] = RMinHash.digest_matrix_from_token_sets([shingles(text)], PERMUTATIONS, _SEED).to_rows()
+    return row
 
 
 def _hash(text: str) -> int:
@@ -120,33 +106,12 @@ def sort_keys(signatures: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def find_duplicates(signatures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Finds the pages to drop, in one process; the pipeline does the same in parts.
-
-    Args:
-        signatures (`Sequence[numpy.ndarray]`):
-            Of each shard, in order; see `sign`.
-
-    Returns:
-        `list[numpy.ndarray]`: for each shard its `DUPLICATE` rows: position, and the page that stays in its place.
-    """
-    offsets = first_pages(map(len, signatures))
-    keys = [sort_keys(part) for part in signatures]
-    addresses = same_address([part[0] for part in keys], offsets)
-    dropped = np.zeros(offsets[-1], bool)
-    dropped[addresses[:, 0]] = True
-    pairs = [
-        near_duplicates([part[band] for part in keys], offsets, signatures, dropped) for band in range(1, BANDS + 1)
-    ]
-    return join(offsets, addresses, np.concatenate(pairs))
-
-
 def first_pages(lengths: Iterable[int]) -> np.ndarray:
     """Number of the first page of each shard, pages being counted through all shards; at the end, of all pages."""
     return np.cumsum([0, *lengths])
 
 
-def same_address(keys: Iterable[np.ndarray], offsets: np.ndarray, part: int = 0, parts: int = 1) -> np.ndarray:
+def same_address(keys: Iterable[np.ndarray], offsets: np.ndarray, part: int, parts: int) -> np.ndarray:
     """Pages whose address an earlier page has, each with the first such page; of one part of the range of keys."""
     first, other, _ = _groups(*_gather(keys, offsets, part, parts))
     return np.stack([other, first], axis=1)
@@ -157,8 +122,8 @@ def near_duplicates(
     offsets: np.ndarray,
     signatures: Sequence[np.ndarray],
     dropped: np.ndarray,
-    part: int = 0,
-    parts: int = 1,
+    part: int,
+    parts: int,
 ) -> np.ndarray:
     """Pairs of pages that meet in a band and are alike; of one part of the range of keys.
 
@@ -171,7 +136,7 @@ def near_duplicates(
             Of each shard; they can stay on disk.
         dropped (`numpy.ndarray`):
             Whether a page was dropped for its address.
-        part (`int`, *optional*, defaults to `0`), parts (`int`, *optional*, defaults to `1`):
+        part (`int`), parts (`int`):
             Which part of how many.
     """
     found, pages = _gather(keys, offsets, part, parts)

@@ -7,17 +7,16 @@ from fractions import Fraction
 
 from .equality import linear, proportional, solves
 from .expressions import (
-    Evaluator,
     Node,
     TooLarge,
     Undefined,
     Unsupported,
-    as_float,
     close,
     contains,
     rename,
     symbols,
     value,
+    value_at,
 )
 from .ranges import as_ranges, same_ranges
 from .shapes import Answer, Group, Items, Matrix, Relation, Union, Value, Words
@@ -36,7 +35,7 @@ from .wrapping import (
 
 _INDEX = re.compile(r"_\{?\d\}?$")
 _ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
-_AROUND = (-20, -7, -3, -1, 0, 1, 3, 7, 20)  # thirds
+_AROUND = [0, *(sign * 2**k for sign in (1, -1) for k in range(11))]  # thirds: near and far
 _BRANCH_LIMIT = 12  # of a function by cases
 _COORDINATES = ("r", "\\rho", "\\theta", "\\phi", "z")  # in the order of a point in polar coordinates
 _PARAMETERS = {"t", "s", "k", "c", "r", "alpha", "lambda"}
@@ -78,7 +77,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         if asked and symbols(asked) and getattr(answer, "node", None) == asked:
             return False
         if isinstance(answer, Relation) and "~" in answer.signs and bare(answer, trusted=False) is not None:
-            return any(same_answer(gold, part) for part in answer.parts[-2:]) or False  # "2\\sqrt{3} \\approx 3.46"
+            return any(same_answer(gold, part) for part in answer.parts[-2:])  # "2\\sqrt{3} \\approx 3.46"
         bare_gold, bare_answer = bare(gold, trusted=True), bare(answer, trusted=False)
         if bare_gold is None or bare_answer is None or (bare_gold, bare_answer) == (gold, answer):
             return False if not _has_words(gold, answer) else None
@@ -137,13 +136,13 @@ def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | 
     [name] = names
 
     def at(node: Node, point: Fraction):
-        return Evaluator(50, 0, {name: point})(node)
+        return value_at(node, {name: point})
 
     def holds(condition: Relation, point: Fraction) -> bool:
         sides = [at(part.node, point) for part in condition.parts if isinstance(part, Value)]
         return all(_ORDER[sign](a, b) for sign, a, b in zip(condition.signs, sides, sides[1:], strict=False))
 
-    edges: set[Node] = set()
+    edges = _kinks(formula)
     pieces: list[tuple[Node, Relation]] = []
     for branch, condition in branches:
         if not isinstance(branch, Value) or not isinstance(condition, Relation):
@@ -156,11 +155,21 @@ def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | 
         points = [value(edge) + Fraction(step, 3) for edge in edges for step in _AROUND]
         for point in points:
             here = [node for node, condition in pieces if holds(condition, point)]
-            if not here or not all(close(as_float(at(n, point)), as_float(at(formula, point)), 40) for n in here):
+            if not here or not all(close(at(n, point), at(formula, point)) for n in here):
                 return False
     except (TooLarge, Undefined, Unsupported, TypeError):
         return None
     return bool(points)
+
+
+def _kinks(node: object) -> set[Node]:
+    """Where a linear expression inside an absolute value changes its sign."""
+    if not isinstance(node, tuple) or not node:
+        return set()
+    found: set[Node] = set().union(*map(_kinks, node))
+    if node[:2] == ("fn", "abs") and (line := linear(node[2])):
+        found.add(("num", -line[1] / line[0]))
+    return found
 
 
 def _one_of_equals(answer: Items) -> Answer:
@@ -230,7 +239,7 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         return _unordered(gold.parts, answer.parts)
     if len(gold.parts) == len(answer.parts) == 2:
         pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]
-        if len(pairs) == 4 and gold.signs[0] in ("=", "<", ">", "<=", ">=", "!="):
+        if len(pairs) == 4 and {gold.signs[0], answer.signs[0]} <= {"=", "<", ">", "<=", ">=", "!="}:
             return same_equation(gold, answer)
     if gold.signs == answer.signs and len(gold.parts) == len(answer.parts):
         found = [same_answer(one, other) for one, other in zip(gold.parts, answer.parts, strict=True)]
@@ -238,7 +247,7 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
             return True
         if None in found and False not in found:
             return None
-    if set(gold.signs) | set(answer.signs) <= {"=", "~"} and (len(gold.parts) > 2 or len(answer.parts) > 2):
+    if {"=", "~"} >= {*gold.signs, *answer.signs} and not gold.signs == answer.signs == ("=",):
         one, other = bare(gold, trusted=True), bare(answer, trusted=False)
         if one is not None and other is not None and compatible_labels(gold.parts[0], answer.parts[0]):
             return same_answer(one, other)

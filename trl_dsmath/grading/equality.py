@@ -18,6 +18,7 @@ from .expressions import (
     has_fractional_power,
     symbols,
     value,
+    value_at,
 )
 
 _INTEGERS = {"n", "m", "k", "N"}  # names of integers
@@ -107,10 +108,10 @@ def _equal_at_integers(a: Node, b: Node, names: list[str]) -> bool:
     for first in range(1, 33):
         fixed = {name: Fraction((first * 11**place) % 37) for place, name in enumerate(names)}
         try:
-            left, right = (as_float(Evaluator(DIGITS[0], 0, fixed)(node)) for node in (a, b))
+            left, right = (value_at(node, fixed) for node in (a, b))
         except (Undefined, ArithmeticError, ValueError):
             continue
-        if not close(left, right, DIGITS[0]):
+        if not close(left, right):
             return False
         compared += 1
     return compared > 0
@@ -147,7 +148,7 @@ def linear(node: Node) -> tuple[Fraction, Fraction] | None:
         return None
     [name] = names
     try:
-        at = [Evaluator(DIGITS[0], 0, {name: Fraction(x)})(node) for x in (0, 1, 2, -7)]
+        at = [value_at(node, {name: Fraction(x)}) for x in (0, 1, 2, -7)]
     except (TooLarge, Undefined, Unsupported, ArithmeticError, ValueError):
         return None
     if not all(isinstance(one, Fraction) for one in at) or at[1] == at[0]:
@@ -171,7 +172,7 @@ def proportional(a: Node, b: Node, positive: bool = False) -> bool:
         here = as_float(left) / as_float(right)
         if ratio is None:
             ratio = here
-        elif not close(ratio, here, DIGITS[0]):
+        elif not close(ratio, here):
             return False
     if ratio is None:
         return False

@@ -94,10 +94,12 @@ def _sample(name: str, point: int) -> Fraction:
 
 
 class Evaluator:
-    def __init__(self, digits: int, point: int, fixed: dict[str, Number] | None = None, log10: bool = False) -> None:
+    def __init__(
+        self, digits: int, point: int, fixed: Mapping[str, Number] | None = None, log10: bool = False
+    ) -> None:
         self.mp = context(digits)
         self.point = point
-        self.fixed = fixed or {}
+        self.fixed = dict(fixed or {})
         self.log10 = log10
         self.cost = 0
 
@@ -379,6 +381,11 @@ def value(node: Node, point: int = 0, digits: int = DIGITS[0], log10: bool = Fal
         raise Undefined from error
 
 
+def value_at(node: Node, fixed: Mapping[str, Number]) -> Number:
+    """Value of a tree whose variables have these values."""
+    return Evaluator(DIGITS[0], 0, fixed)(node)
+
+
 def too_large(answer: object) -> bool:
     """Whether an answer is one expression beyond every bound: not worth the time of a worker."""
     try:
@@ -397,7 +404,7 @@ def as_float(number: Number, digits: int = DIGITS[0]) -> Number:
     return number
 
 
-def close(a: Number, b: Number, digits: int) -> bool:
+def close(a: Number, b: Number, digits: int = DIGITS[0]) -> bool:
     """Equality of two values up to the last few of `digits` digits."""
     mp = context(digits)
     a, b = as_float(a, digits), as_float(b, digits)

@@ -269,9 +269,9 @@ class Parser:
         values = [value for _, value in self.tokens[self.at : self.at + 7]]
         if values[:2] == ["frac", "{"] and values[3:5] == ["}", "{"] and values[6:] == ["}"]:
             top, bottom, length = values[2], values[5], 7
-        elif values[:1] == ["frac"] and len(values) > 1 and values[1].isdigit() and len(values[1]) == 2:
-            top, bottom, length = values[1][0], values[1][1], 2
-        elif len(values) > 2 and values[1] == "/" and values[0].isdigit() and values[2].isdigit():
+        elif values[:1] == ["frac"] and len(values) > 1 and len(values[1]) == 2:
+            top, bottom, length = *values[1], 2
+        elif len(values) > 2 and values[1] == "/":
             top, bottom, length = values[0], values[2], 3
         else:
             return None

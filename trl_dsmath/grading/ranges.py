@@ -197,7 +197,7 @@ def _positive(node: Node) -> bool:
 
 def _order(a: Node, b: Node) -> int:
     left, right = as_float(value(a)), as_float(value(b))
-    if close(left, right, 40):
+    if close(left, right):
         return 0
     return -1 if left < right else 1
 

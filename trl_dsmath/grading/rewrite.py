@@ -17,9 +17,7 @@ _INTEGERS = re.compile(  # "n \\in \\Z^+"
     re.IGNORECASE,
 )
 _MODULUS = r"\{?\s*(\w+)\s*\}?"
-_PART_NAMES = [
-    names[:n] for names in (list("abcdefgh"), list("123456789"), ["i", "ii", "iii", "iv", "v"]) for n in range(2, 9)
-]
+_PART_NAMES = [list("abcdefgh"), list("123456789"), ["i", "ii", "iii", "iv", "v"]]
 _MOD = re.compile(
     rf"\(\s*(?:\\text\s*\{{\s*)?(?:\\?[bp]?mod)\s*\}}?\s*{_MODULUS}\s*\)|\\(?:[bp]?mod)(?![a-z])\s*{_MODULUS}"
     rf"|\\text\s*\{{\s*mod\s*\}}\s*{_MODULUS}"
@@ -256,7 +254,8 @@ def rewrite(text: str) -> str:
         return f"{found[1]}:{found[2] or '00'} {found[3].lower()}m"
     text = _QUOTED_PART.sub(r"\1", text)
     parts = list(_PART.finditer(text))
-    if len(parts) > 1 and parts[0].start() == 0 and [p[1] for p in parts] in _PART_NAMES:
+    names = [p[1] for p in parts]
+    if len(parts) > 1 and parts[0].start() == 0 and any(names == known[: len(names)] for known in _PART_NAMES):
         ends = [p.start() for p in parts[1:]] + [len(text)]
         return "; ".join(text[p.end() : end].strip(" ,;.") for p, end in zip(parts, ends, strict=True))
     text = _FRENCH.sub(_as_interval, text)

@@ -137,18 +137,19 @@ def parse_answer(text: str, thousands: bool = True, depth: int = 0) -> Answer:
     text = text.strip()
     if depth > 12 or len(text) > 40 * MAX_LENGTH:
         return Words(text)
-    if len(text) < 30 and text.isdigit():
+    depth += 1
+    if text.isdigit():
         return _value(text)
     if quoted := _QUOTED.match(text):
-        inner = parse_answer(quoted[1], thousands, depth + 1)
+        inner = parse_answer(quoted[1], thousands, depth)
         return (
             Words(text) if isinstance(inner, Words | Value) and re.search(r"[A-Za-z]", quoted[1][:1] or "a") else inner
         )
     if (pairs := branches(text)) is not None:
-        sides = ([parse_answer(part, depth=depth + 1) for part in pair] for pair in pairs)
+        sides = ([parse_answer(part, depth=depth) for part in pair] for pair in pairs)
         return Items(tuple(Group("if", "", tuple(pair)) for pair in sides))
     if (rows := system_rows(text)) is not None:
-        return parse_answer(", ".join(rows), thousands, depth + 1)
+        return parse_answer(", ".join(rows), thousands, depth)
     if point := _NAMED_POINT.match(text):
         text = f"{point[1]} = {point[2]}"
     parts = pieces(text)
@@ -164,11 +165,11 @@ def _join(parts: list[str]) -> str:
 
 def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answer | None:
     def parse(piece: list[str]) -> Answer:
-        return parse_answer(_join(piece), thousands, depth + 1)
+        return parse_answer(_join(piece), thousands, depth)
 
     def member(piece: list[str]) -> Answer:
         if name := _NAMED_NUMBER.match(_join(piece)):
-            value = parse_answer(_join(piece)[name.end() :], thousands, depth + 1)
+            value = parse_answer(_join(piece)[name.end() :], thousands, depth)
             return Relation(("=",), (Words(name[1].lower()), value))
         return parse(piece)
 
@@ -289,17 +290,17 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
     start, stop = text.index(parts[0]) + len(parts[0]), text.rindex(parts[-1])
     inner = text[start:stop].strip()
     if parts[0] == "{":
-        return parse_answer(inner, depth=depth + 1)
+        return parse_answer(inner, depth=depth)
     if parts[0] == "\\{":
         if (builder := _BUILDER.match(inner)) and re.search(r"[<>=]|\\le|\\ge|\\neq|\\in", builder[2]):
-            return parse_answer(builder[2], depth=depth + 1)
+            return parse_answer(builder[2], depth=depth)
         if (family := _FAMILY.match(inner)) and re.search(r"\\in|=", family[2]):
-            return Group("{|", "}", tuple(parse_answer(part, depth=depth + 1) for part in family.groups()))
+            return Group("{|", "}", tuple(parse_answer(part, depth=depth) for part in family.groups()))
     elif opening == "langle":
         opening, closing = "<", ">"
     if not inner:
         return Group(opening, closing, ()) if parts[0] == "\\{" else None
-    content = parse_answer(inner, thousands=False, depth=depth + 1)
+    content = parse_answer(inner, thousands=False, depth=depth)
     if isinstance(content, Items) and opening + closing == "[]":
         rows = [x.items for x in content.items if isinstance(x, Group) and x.opening + x.closing == "[]"]
         if len(rows) == len(content.items) and len(set(map(len, rows))) == 1:
@@ -310,16 +311,15 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
         return None
     if parts[0] == "\\{":
         return Group("{", "}", (content,))
-    if opening == "(" and closing == ")" and not isinstance(content, Value | Words):
-        return content
-    return None if isinstance(content, Words) and opening != "(" else content if isinstance(content, Value) else None
+    alone = isinstance(content, Value) or (opening + closing == "()" and not isinstance(content, Words))
+    return content if alone else None
 
 
 def _matrix(text: str, depth: int) -> Matrix | None:
     cells = matrix_cells(text)
     if cells is None:
         return None
-    return Matrix(tuple(tuple(parse_answer(cell, depth=depth + 1) for cell in row) for row in cells))
+    return Matrix(tuple(tuple(parse_answer(cell, depth=depth) for cell in row) for row in cells))
 
 
 _DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
@@ -330,7 +330,7 @@ _MULTIPLE = re.compile(r"^(-|.*[\w}])\s*(\\langle.*\\rangle|\\begin\{[pb]matrix\
 def _congruence(text: str) -> Group | None:
     r"""`1, 5 \pmod 6`: residues and modulus."""
     found = _CONGRUENCE.match(text)
-    return Group("mod", "", (parse_answer(found[1], depth=1), _value(found[2]))) if found else None
+    return Group("mod", "", (parse_answer(found[1]), _value(found[2]))) if found else None
 
 
 def _multiple(text: str) -> Answer | None:
@@ -338,7 +338,7 @@ def _multiple(text: str) -> Answer | None:
     found = _MULTIPLE.match(text)
     if not found:
         return None
-    factor, whole = _value("-1" if found[1] == "-" else found[1]), parse_answer(found[2], depth=1)
+    factor, whole = _value("-1" if found[1] == "-" else found[1]), parse_answer(found[2])
 
     def times(part: Answer) -> Answer:
         return (

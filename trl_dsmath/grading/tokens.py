@@ -179,7 +179,7 @@ def tokenize(text: str) -> list[Token]:
                 tokens.append(("fn", value))
             elif value in _GREEK:
                 tokens.append(("sym", value))
-            elif value[:-1] in FUNCTIONS and value != "arccos":  # "\\cotx"
+            elif value[:-1] in FUNCTIONS:  # "\\cotx"
                 tokens += [("fn", value[:-1]), ("sym", value[-1])]
             else:
                 tokens.append(("cmd", value))

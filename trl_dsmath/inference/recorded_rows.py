@@ -34,7 +34,7 @@ def texts_of(cell: Any) -> list[str] | None:
         if all(isinstance(part, Mapping) and "role" in part for part in cell):
             spoken = [str(part.get("content") or "") for part in cell if part["role"] != "user"]
             return ["\n".join(spoken)] if spoken else None
-        parts = [texts_of(part) if part != "" else [""] for part in cell]
+        parts = [texts_of(part) for part in cell]
         return None if any(part is None for part in parts) else [text for part in parts for text in part or []]
     return None
 
@@ -44,10 +44,12 @@ def labels_of(row: Mapping[str, Any], count: int) -> list[bool] | None:
     for name in LABEL_COLUMNS:
         cell = row.get(name)
         cells = cell if isinstance(cell, list) else [cell]
-        cells = [_WORDS_OF_LABELS.get(one.strip().lower()) if isinstance(one, str) else one for one in cells]
+        marks: list[Any] = [
+            _WORDS_OF_LABELS.get(one.strip().lower()) if isinstance(one, str) else one for one in cells
+        ]
         # A mark of 5 points says nothing: the most that can be had is not known.
-        if len(cells) == count and all(isinstance(one, bool | int | float) and 0 <= one <= 1 for one in cells):
-            return [bool(one > 0.5) for one in cells if one is not None]
+        if len(marks) == count and all(isinstance(one, int | float) and 0 <= one <= 1 for one in marks):
+            return [one > 0.5 for one in marks]
     return None
 
 

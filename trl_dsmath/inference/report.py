@@ -111,7 +111,9 @@ def make_report(tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -
     if any(metric.name.startswith("maj@") for metric in scores.metrics):
         sections.append(_many(names, scores.metrics))
     settings = record.get("settings") or {}
-    line = ", ".join(f"{key} {value}" for key, value in settings.items() if value not in (None, False, [], ()))
+    line = ", ".join(
+        f"{key} {value}" for key, value in settings.items() if value not in (None, [], ()) and value is not False
+    )
     installed = ", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items())
     page = Page(
         f"Evaluation of {record.get('model') or record.get('engine') or 'recorded completions'}",

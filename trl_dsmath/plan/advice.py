@@ -88,11 +88,10 @@ def _mild(run: Run) -> Iterator[Change]:
         for fewer in range(run.sampled // run.rows, 0, -1):
             rows = run.rows * fewer
             if run.accumulation % fewer == 0 and rows * run.gpus % run.group == 0:
-                yield f"--steps_per_generation {fewer}", _sampled(rows)
-    rows = run.rows // 2
-    while rows >= 1 and run.rows % rows == 0:
-        yield f"--per_device_train_batch_size {rows}", _rows(rows)
-        rows //= 2
+                yield f"--steps_per_generation {fewer}", _set(sampled=rows)
+    for rows in range(run.rows // 2, 0, -1):
+        if run.rows % rows == 0:
+            yield f"--per_device_train_batch_size {rows}", _set(rows=rows)
     if run.sampling == "vllm colocated":
         yield "--vllm_mode server", _set(sampling="vllm served")
 
@@ -105,14 +104,6 @@ def _strong(run: Run) -> Iterator[Change]:
         yield f"{lora}--dtype bfloat16", _lora(None)
     if run.quantization is None and run.gpus == 1:  # sharded 4-bit weights need settings of their own
         yield f"{'' if run.adapter else lora}--dtype bfloat16 --load_in_4bit", _lora("4bit")
-
-
-def _sampled(rows: int) -> Callable[[Run], Run]:
-    return lambda run: replace(run, sampled=min(rows, run.sampled))
-
-
-def _rows(rows: int) -> Callable[[Run], Run]:
-    return lambda run: replace(run, rows=rows, accumulation=run.accumulation * run.rows // rows)
 
 
 def _lora(quantization: Quantization | None) -> Callable[[Run], Run]:

@@ -84,10 +84,8 @@ def hold_out(rows: "Dataset", share: float, seed: int) -> tuple["Dataset", "Data
     """Splits off a share of the prompts: solutions of one problem on both sides would make the figures too good."""
     keys = [json.dumps(prompt, sort_keys=True, default=str) for prompt in rows["prompt"]]
     prompts = sorted(set(keys))
-    count = round(share * len(prompts))
-    if share and len(prompts) > 1:
-        count = max(1, count)
-    if not count:
+    count = min(max(1, round(share * len(prompts))), len(prompts) - 1)
+    if not share or count < 1:
         return rows, None
     held = set(random.Random(seed).sample(prompts, count))
     train = [number for number, key in enumerate(keys) if key not in held]

@@ -222,7 +222,7 @@ def scorecard(
     for benchmark in dict.fromkeys(one.benchmark for one in solutions):
         members = [i for i, one in enumerate(solutions) if one.benchmark == benchmark]
         groups = dict.fromkeys(solutions[i].group for i in members)
-        for group in (ALL, *sorted(groups, key=lambda name: _CLASSES.index(name) if name in _CLASSES else 0)):
+        for group in (ALL, *sorted(groups, key=lambda name: (*_CLASSES, name).index(name))):
             chosen = [i for i in members if group in (ALL, solutions[i].group)]
             part = [solutions[i] for i in chosen], [scores[i] for i in chosen]
             found.setdefault(benchmark, {})[group] = {
