@@ -186,7 +186,9 @@ def tokenize(text: str) -> list[Token]:
         elif kind == "escaped":
             tokens.append(("op", value))
         elif kind in ("word", "text", "cjk"):
-            tokens += _word(value.strip(), tokens, quoted=kind != "word")
+            word = value.strip()
+            seconds = word == "sec" and bool(tokens) and not text[found.end() :].strip()  # no secant: nothing follows
+            tokens += [("text", word)] if seconds else _word(word, tokens, quoted=kind != "word")
         elif value.strip():
             tokens.append(("op", value))
     return tokens

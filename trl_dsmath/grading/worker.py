@@ -131,7 +131,8 @@ def same_formula(gold: str, answer: str) -> bool:
 
 def _with_commands(text: str) -> str:
     r"""A formula with `\arctan` for `atan`, `\atan` and `\text{atan}`."""
-    text = re.sub(r"\\text\s*\{\s*d\s*\}", "d", text)
+    text = re.sub(r"(?<=\d)\\text\s*\{\s*e\s*\}\{?(-?\d+)\}?", r" \\cdot 10^{\1}", text)  # 6.7\mathrm{e}{-11}
+    text = re.sub(r"\\text\s*\{\s*([a-z]|\d+)\s*\}", r"\1", text)
 
     def command(found: re.Match[str]) -> str:
         if text[: found.start()].endswith("_{") and found[3]:
