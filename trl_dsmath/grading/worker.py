@@ -40,18 +40,20 @@ _WARM_UP = [
     ),
 ]
 
-_FUNCTIONS = set(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh arsinh arcosh artanh ln log exp".split()
+_FUNCTION_NAMES = (
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh arsinh arcosh artanh ln log exp"
 )
+_FUNCTIONS = set(_FUNCTION_NAMES.split())
 _ALIASES = {"lg": "log_{10}", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "acot": "arccot"} | {
     "asinh": "arsinh", "acosh": "arcosh", "atanh": "artanh", "arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh",
 }  # fmt: skip
-_COMMANDS = _FUNCTIONS | set(
+_COMMAND_NAMES = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta kappa lambda mu nu xi pi rho sigma tau phi varphi chi psi "
     "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega infty frac dfrac tfrac sqrt binom int sum prod lim to partial "
     "left right begin end langle rangle vert lvert rvert lfloor rfloor lceil rceil cdot times div pm mp le ge lt gt leq geq neq "
-    "approx in cup cap setminus circ dots ldots cdots quad qquad limits vec hat bar overline".split()
+    "approx in cup cap setminus circ dots ldots cdots quad qquad limits vec hat bar overline"
 )
+_COMMANDS = _FUNCTIONS | set(_COMMAND_NAMES.split())
 _NAME = re.compile(  # of a function, in any dress: \text{atan}, \atan, atan
     rf"\\text\s*\{{\s*([A-Za-z]+)\s*\}}|\\([A-Za-z]+)|(?<![A-Za-z])({'|'.join([*_FUNCTIONS, *_ALIASES])}|gcd|lcm|floor|ceil|rank|tr|det)(?![A-Za-z])"
 )
@@ -118,7 +120,10 @@ def same_formula(gold: str, answer: str) -> bool:
         sides = [_with_commands(side) for side in (gold, answer)]
         if not all(set(re.findall(r"\\([A-Za-z]+)", side)) <= _COMMANDS for side in sides):
             return False  # math-verify drops what it does not know: `\erf(\frac27)` would be 2/7
-        readings = [[_BARE_LOG.sub(r"\\ln", side) for side in sides], sides]  # of `\log`, natural or decimal on both sides
+        readings = [
+            [_BARE_LOG.sub(r"\\ln", side) for side in sides],
+            sides,
+        ]  # of `\log`, natural or decimal on both sides
         for left, right in (map(_read, reading) for reading in (readings if readings[0] != sides else [sides])):
             if left is not None and right is not None and _same(left, right):
                 return True
@@ -222,7 +227,7 @@ def _same_function(gold: "Basic", answer: "Basic") -> bool | None:
     from sympy import Derivative, Float, Integral
 
     names = sorted(gold.free_symbols | answer.free_symbols, key=str)
-    if not names or not gold.has(Derivative, Integral) and not answer.has(Derivative, Integral):
+    if not names or (not gold.has(Derivative, Integral) and not answer.has(Derivative, Integral)):
         return None
     left, right = gold.doit(), answer.doit()
     verdicts = []
