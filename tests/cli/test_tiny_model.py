@@ -19,6 +19,12 @@ def test_tokenizer_and_model_fit(tiny_model: Path) -> None:
     assert model.config.eos_token_id == tokenizer.eos_token_id
     assert model.get_input_embeddings().num_embeddings == len(tokenizer)
     assert (model.config.intermediate_size, model.config.num_attention_heads) == (4 * 64, 4)
+    assert model.config.max_position_embeddings == tokenizer.model_max_length == 256
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    assert [getattr(model.config, name) for name in names] == [getattr(tokenizer, name) for name in names]
+    assert set(tokenizer("a")) == {"input_ids", "attention_mask"}
+    weights = model.get_input_embeddings().weight
+    assert model.get_output_embeddings().weight is weights and weights.std().item() == pytest.approx(0.06, rel=0.05)
 
 
 def test_the_commands_sizes_are_the_functions(problems: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +46,22 @@ def test_command(problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         "--hidden_size",
         "16",
     ]
-    assert main([*flags, "--num_layers", "1"]) == 0
+    assert main([*flags, "--num_layers", "1", "--max_length", "32"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"tiny model  made in {tmp_path / 'm'}: ") and "random weights, 300 tokens" in shown
     assert (tmp_path / "m" / "model.safetensors").exists()
+    config = AutoModelForCausalLM.from_pretrained(tmp_path / "m").config
+    assert (config.hidden_size, config.num_hidden_layers, config.max_position_embeddings) == (16, 1, 32)
+    for missing in ("--texts", "--output_dir"):
+        at = flags.index(missing)
+        with pytest.raises(SystemExit):
+            main(flags[:at] + flags[at + 2 :])
+
+
+def test_a_seed_is_a_model(tmp_path: Path) -> None:
+    def head(seed: int) -> float:
+        sizes = {"max_length": 16, "vocab_size": 270, "hidden_size": 8, "num_layers": 1}
+        tiny_model.make_tiny_model(["one two"], tmp_path / str(seed), **sizes, seed=seed)
+        return AutoModelForCausalLM.from_pretrained(tmp_path / str(seed)).lm_head.weight[0, 0].item()
+
+    assert head(0) == head(0) != head(1)

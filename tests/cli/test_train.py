@@ -231,16 +231,25 @@ def test_a_mixture_takes_the_place_of_the_data_set(problems: Path, capsys: pytes
     assert load_held_out(script_args)["solution"] == ["2", "3", "4"]
     script_args.evaluate_problems = 9
     assert len(load_held_out(script_args)) == 4
+    train, evaluated = load_problems("grpo", script_args, SimpleNamespace(eval_strategy="steps"))
+    assert (len(train), evaluated["solution"]) == (16, ["2", "3", "4", "5"])
 
 
 def test_what_is_saved_after_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The state and the card are there before anything is pushed; a card names no path of this machine."""
-    for name, on_hub in (("openai/gsm8k", "openai/gsm8k"), (str(tmp_path), None)):
-        trainer = MagicMock(args=SimpleNamespace(output_dir=tmp_path / "out", push_to_hub=False))
+    for name, on_hub, pushes in (
+        ("openai/gsm8k", "openai/gsm8k", False),
+        (str(tmp_path), None, False),
+        (None, None, True),
+    ):
+        trainer = MagicMock(
+            args=SimpleNamespace(output_dir=tmp_path / "out", push_to_hub=pushes), hub_model_id="me/out"
+        )
         trainer.is_world_process_zero.return_value = False
         trainer.create_model_card = trainer.card
         train_and_save(trainer, Resume("checkpoint-3"), name, evaluation=lambda metrics: "figures")
-        assert "evaluation  \nfigures" in capsys.readouterr().out
+        shown = capsys.readouterr().out
+        assert "evaluation  \nfigures" in shown and ("/me/out\n" in shown) is pushes
         assert trainer.mock_calls[1:] == [
             call.train(resume_from_checkpoint="checkpoint-3"),
             call.evaluate(),
@@ -248,6 +257,7 @@ def test_what_is_saved_after_training(tmp_path: Path, capsys: pytest.CaptureFixt
             call.save_state(),
             call.card(model_name="out", dataset_name=on_hub),
             call.is_world_process_zero(),
+            *([call.push_to_hub(dataset_name=None)] if pushes else []),
             call.end(),
         ]
 

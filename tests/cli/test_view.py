@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from trl_dsmath.audit import read_run
+from trl_dsmath.audit import read_run, view
 from trl_dsmath.audit.view import make_page
 from trl_dsmath.cli import main
 
@@ -66,6 +66,47 @@ def test_tables_by_hand(run: Path) -> None:
     assert page.headline == (
         "7 solutions of 2 training steps; right: 25.0% in the first quarter, 100.0% in the last; step scores and outcome "
         "disagree on 40.0%."
+    )
+
+
+def test_plots_by_hand(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, tuple] = {}
+    monkeypatch.setattr(view, "find_spec", lambda name: True)
+    monkeypatch.setattr(
+        view, "lines", lambda name, series, *labels, **options: drawn.update({name: (series, labels, options)}) or ""
+    )
+    (growth,) = (section for section in make_page(run).sections if section.plots)
+    assert list(growth.plots) == ["Over training.", "Tokens (mean).", "Steps (mean)."]
+    series, labels, _ = drawn["shares"]
+    assert [(one.label, [round(y, 3) for y in one.y], one.x, one.marker) for one in series] == [
+        ("right", [0.25, 1.0], [1, 10], "o"),
+        ("lowest step score (mean)", [0.533, 0.367], [1, 10], "o"),
+        ("disagree", [0.333, 0.5], [1, 10], "o"),
+    ]
+    assert labels == ("training step", "%") and drawn["tokens"][1:] == (
+        ("training step", "tokens (mean)"),
+        {"percent": False},
+    )
+    assert drawn["tokens"][0][0].y == [31.5, 42.25] and drawn["steps"][0][0].y == [1.25, 5 / 3]
+    monkeypatch.setattr(view, "find_spec", lambda name: None)
+    assert "matplotlib" in make_page(run).sections[0].note
+
+
+def test_of_a_long_run_some_steps_are_shown(tmp_path: Path) -> None:
+    row = {"prompt": "1+1?", "completion": "2", "verdict": "correct", "advantage": 0.25}
+    for step in range(45):
+        _write(tmp_path, step, [{**row, "completion": str(step)}] * (10 if step == 4 else 1))
+    page = make_page(tmp_path)
+    (table,) = (section.table for section in page.sections if section.table)
+    # Twenty rows from the first to the last: every 44 / 19 steps.
+    assert [row[0] for row in table[1:]] == [str(round(i * 44 / 19)) for i in range(20)]
+    # Twelve steps, eight solutions of a prompt at most.
+    titles = [example.title for example in page.sections[-1].examples]
+    assert titles[:2] == ["Training step 0, prompt 1: 1 of 1 right", "Training step 4, prompt 1: 10 of 10 right"]
+    assert len(titles) == 12 and [len(example.samples) for example in page.sections[-1].examples][:3] == [1, 8, 1]
+    assert page.sections[-1].examples[0].samples[0].title == "correct, advantage +0.25"
+    assert (
+        page.headline == "54 solutions of 45 training steps; right: 100.0% in the first quarter, 100.0% in the last."
     )
 
 

@@ -61,6 +61,17 @@ HTML = {
     html("mtext", "<mjx-utext>数</mjx-utext>"): r"\text{数}",
     html("mi", '<mjx-c class="mjx-c210E TEX-I"></mjx-c>'): "h",
     html("mi", '<mjx-c class="mjx-c1D719 TEX-I"></mjx-c>'): r"\phi",
+    # The first and the last letter in italics; the one before them is bold.
+    html("mi", *(f'<mjx-c class="mjx-c{code}"></mjx-c>' for code in ("1D434", "1D467"))): r"\operatorname{Az}",
+    html("mi", '<mjx-c class="mjx-c1D433"></mjx-c>'): r"\mathbf{z}",
+    html("mphantom", X) + html("mspace") + TWO: "2",
+    html("menclose", html("box", INDEX)): "i",
+    html("mfrac", X, INDEX, TWO): "xi2",  # no fraction has three parts
+    html("mover", X, html("script", sign("mo", "^"))): r"\hat{x}",
+    html("munder", sign("mo", "∑"), html("script", INDEX)): r"\sum_{i}",
+    html("munderover", sign("mo", "∑"), html("over", N), html("under", INDEX)): r"\sum_{i}^{n}",
+    html("msubsup", html("script", TWO)): "2",
+    html("mtable", *[html("mlabeledtr", html("labels", TWO), html("mtd", INDEX), html("mtd", X))] * 2): r"\begin{matrix} i & x \\ i & x \end{matrix}",
 }  # fmt: skip
 SVG = {
     # How high a script stands says which it is.
@@ -72,6 +83,13 @@ SVG = {
     svg("mroot", f"<g>{glyph('mi', 'x')}</g>", glyph("mn", "3", "translate(3,4) scale(0.5)"), glyph("mo", "√"), "<rect></rect>"): r"\sqrt[3]{x}",
     svg("mo", '<path data-c="23A7"></path>', '<path data-c="23A8"></path>'): r"\{",
     svg("mtext", "<text>数</text>"): r"\text{数}",
+    svg("mi", '<use data-c="53" xlink:href="#MJX-1-TEX-C-53"></use>'): r"\mathcal{S}",
+    svg("msubsup", glyph("mi", "x"), glyph("mn", "2", "translate(605, 1e1)"), glyph("mn", "3", "translate(605 5)")): "x_{3}^{2}",
+    svg("msup", glyph("mi", "a"), glyph("mn", "2", "translate(605,-9)")): "a^{2}",
+    svg("munderover", glyph("mo", "∑"), glyph("mi", "n"), glyph("mi", "i")): r"\sum_{i}^{n}",  # equally high: the upper one is first
+    svg("mroot", glyph("mi", "x"), glyph("mn", "3"), glyph("mo", "√")): r"\sqrt[x]{3}",  # nothing is smaller: the first
+    svg("menclose", glyph("mi", "x"), "<rect fill=none></rect>"): r"\boxed{x}",
+    svg("menclose", glyph("mi", "b"), "<rect></rect>"): "b",
 }  # fmt: skip
 OLD = {
     span("mfrac", span("box", span("numerator", char("mi", "a")), span("denominator", char("mi", "b")), span("line"))): r"\frac{a}{b}",
@@ -82,6 +100,14 @@ OLD = {
     char("mi", "x", "MJXc-TeX-main-B") + char("mi", "N", "MJXc-TeX-ams-R"): r"\mathbf{x}\mathbb{N}",
     span("mo", '<span class="mjx-delim-v"><span class="mjx-char">∣∣</span><span class="mjx-char">∣</span></span>'): r"\mid",
     r'<span class="mjx-noError">\foo{x}</span>': r"\foo{x}",
+    char("mi", "A", "MJXc-TeX-frak-R") + char("mi", "A", "MJXc-TeX-math-BI"): r"\mathfrak{A}\boldsymbol{A}",
+    char("mi", "A", "MJXc-TeX-sans-R") + char("mi", "A", "MJXc-TeX-type-R"): r"\mathsf{A}\mathtt{A}",
+    char("mi", "A", "MJXc-TeX-cal-R") + char("mo", "≰", "MJXc-TeX-ams-R"): r"\mathcal{A}\nleq",
+    char("mo", "⎧⎨⎩") + char("mi", "x") + char("mo", "⎪") + char("mo", "⎣"): r"\{x|[",
+    span("mo", '<span class="mjx-delim-v"><span class="mjx-char">ab</span></span>'): r"\operatorname{ab}",
+    span("mo", '<span class="mjx-delim-h"><span class="mjx-char">−−</span></span>'): "-",
+    char("mo", "∣∣"): r"\mid \mid",
+    span("mtext", '<span class="mjx-char">a&lt;b</span>'): r"\text{a<b}",
 }  # fmt: skip
 
 
@@ -105,3 +131,12 @@ def test_html_of_mathjax_2(drawing: str) -> None:
 
 def test_an_element_without_a_drawing_stays_as_it_is() -> None:
     assert extract_text('<p>We see <span class="mjx-chtml">x</span>.</p>') == "We see x."
+
+
+@pytest.mark.parametrize(("depth", "found"), [(250, "x2"), (400, "2"), (3000, "2")])
+def test_what_is_nested_too_deep_is_left_out(depth: int, found: str) -> None:
+    drawing = "<mjx-mrow>" * depth + X + "</mjx-mrow>" * depth + TWO
+    assert (
+        extract_text(f'<p><mjx-container jax="CHTML"><mjx-math>{drawing}</mjx-math></mjx-container></p>')
+        == f"${found}$"
+    )

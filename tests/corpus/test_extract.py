@@ -8,6 +8,7 @@ pytest.importorskip("resiliparse")
 
 from resiliparse.parse.html import HTMLTree
 
+from trl_dsmath.corpus.charsets import decode
 from trl_dsmath.corpus.extract import extract_text, plain_text
 from trl_dsmath.corpus.mathml import to_tex
 from trl_dsmath.errors import DataError
@@ -261,6 +262,30 @@ def test_the_declared_charset_is_believed_from_server_and_page(text: str, codec:
         assert extract_text(plain.replace(b"<head>", b"<head>" + meta.encode())) == text
     # UTF-8 is recognized by itself, whatever is declared.
     assert extract_text(f"<p>{text}</p>".encode(), charset=declared) == text
+
+
+@pytest.mark.parametrize(
+    ("page", "charset", "text"),
+    [
+        ("数学é".encode("utf-16"), "iso-8859-1", "数学é"),
+        (b"\xfe\xff" + "数学é".encode("utf-16-be"), None, "数学é"),
+        (b"\xef\xbb\xbfab", None, "ab"),
+        (b"\x1b$B?t\x1b(B", "iso-2022-jp", "数"),  # looks like ASCII
+        ("é".encode() * 2 + b"\xff" + "é".encode(), None, "éé\ufffdé"),  # UTF-8 with one broken place
+        ("é".encode() * 2 + b"\xff" + "é".encode(), "utf-8", "éé\ufffdé"),
+        (
+            b"<?xml version='1.0' encoding='windows-1251'?>\xc0",
+            None,
+            "<?xml version='1.0' encoding='windows-1251'?>\u0410",
+        ),
+        # A charset in which more than a hundredth is broken is not believed; in which as much is, it is.
+        (b"a" * 99 + b"\xe9", "big5", "a" * 99 + "\ufffd"),
+        (b"a" * 49 + b"\xe9" + b"a" * 49, "windows-1252", "a" * 49 + "é" + "a" * 49),
+        ("이".encode("cp949") + b"\x81\x41", "euc-kr", "이갂"),  # the extension of the standard that is named
+    ],
+)
+def test_the_characters_of_a_page(page: bytes, charset: str | None, text: str) -> None:
+    assert decode(page, charset) == text
 
 
 def test_a_wrong_or_unknown_charset_is_not_believed() -> None:

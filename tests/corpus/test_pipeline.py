@@ -56,6 +56,7 @@ def crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"url": "http://b.org/long", "html": "<p>" + "x" * 3_000_000},
         {"url": "http://b.org/text", "text": "This page is text already."},
         {"url": "http://b.org/only", "html": f"<p>{QUESTION}</p>"},
+        {"url": "http://b.org/spaces", "text": " \n "},
     ]
     lines = [json.dumps(row).encode() for row in rows]
     (folder / "1.jsonl").write_bytes(
@@ -118,6 +119,7 @@ def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
     }
     assert _removed(finished, "extract") == {
         "http://b.org/blank": "no text",
+        "http://b.org/spaces": "no text",
         "http://b.org/deep": "plain text",
     }
     assert _removed(finished, "dedup") == {
@@ -134,10 +136,10 @@ def test_everything_is_counted(finished: Path) -> None:
     assert read["skipped: page too long"] == read["skipped: not JSON"] == 1
     assert read["skipped: broken WARC record"] == read["mended: invalid UTF-8"] == 1
     assert read["file: no record"] == read["file: not a page file"] == 1
-    assert read["pages"] == 12 + 8 + 8
+    assert read["pages"] == 12 + 9 + 8
     assert read["records"] == sum(n for key, n in read.items() if key == "pages" or key.startswith("skipped"))
     extracted = counts["extract/EXTRACT: text with mathematics"]
-    assert extracted["kept"] == 27 and extracted["removed: no text"] == 1
+    assert extracted["kept"] == 27 and extracted["removed: no text"] == 2
     assert extracted["plain text: took too long"] == 1
     assert extracted["kept"] + extracted["removed: no text"] == read["pages"]
     assert counts["clean/DECONT: benchmarks"]["paragraphs removed: 10-gram"] == 2
@@ -279,4 +281,4 @@ def test_settings_that_cannot_work_say_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="local, ray or slurm"):
         Execution("spark")  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"\.parquet"):
-        make_executors(str(tmp_path), str(tmp_path / "out"), [], Execution())
+        make_executors(str(tmp_path), str(tmp_path / "out"), [], Execution(), 100, 1.0, [])

@@ -10,8 +10,9 @@ from warc_files import warc_record
 
 pytest.importorskip("fastwarc")
 
+from trl_dsmath.corpus import read, warc
 from trl_dsmath.corpus.read import read_pages
-from trl_dsmath.corpus.records import read_jsonl, write_jsonl
+from trl_dsmath.corpus.records import clean_url, dump_line, read_jsonl, write_jsonl
 from trl_dsmath.errors import DataError
 
 
@@ -29,6 +30,11 @@ def test_warc_pages_of_html_only() -> None:
         assert kinds == ["not HTML: image/png"]
 
 
+@pytest.fixture(params=[1 << 20, 50], ids=["", "read in small pieces"])
+def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warc, "_CHUNK", request.param)
+
+
 GOOD = [warc_record(f"http://{n}", b"<p>%d</p>" % n) for n in range(3)]
 LONG = warc_record("http://broken", b"<p>" + bytes(range(256)) * 40)
 
@@ -43,7 +49,7 @@ LONG = warc_record("http://broken", b"<p>" + bytes(range(256)) * 40)
     ],
     ids=["cut short", "damaged", "no warc", "no gzip"],  # compressed bytes hold the time, and names must not change
 )
-def test_a_broken_record_of_a_gzipped_warc_costs_nothing_but_itself(broken: bytes) -> None:
+def test_a_broken_record_of_a_gzipped_warc_costs_nothing_but_itself(broken: bytes, pieces: None) -> None:
     zipped = [gzip.compress(record) for record in GOOD]
     pages, kinds = _read("x.warc.gz", zipped[0] + broken + zipped[1] + zipped[2])
     assert [page["html"] for page in pages] == [b"<p>0</p>", b"<p>1</p>", b"<p>2</p>"]
@@ -60,7 +66,7 @@ def test_a_broken_record_of_a_gzipped_warc_costs_nothing_but_itself(broken: byte
     ],
     ids=["wrong length", "junk", "cut short", "length is no number"],
 )
-def test_a_broken_record_of_a_plain_warc_costs_nothing_but_itself(broken: bytes) -> None:
+def test_a_broken_record_of_a_plain_warc_costs_nothing_but_itself(broken: bytes, pieces: None) -> None:
     pages, kinds = _read("x.warc", GOOD[0] + broken + GOOD[1] + GOOD[2])
     assert [page["html"] for page in pages] == [b"<p>0</p>", b"<p>1</p>", b"<p>2</p>"]
     assert kinds and set(kinds) == {"broken WARC record"}
@@ -78,6 +84,46 @@ def test_lines_that_are_no_page_are_reported() -> None:
     assert [page.get("html") or page["text"] for page in pages] == ["<p>A</p>", "caf\ufffd"]
     assert kinds == ["not JSON", "not a JSON object", "no html and no text", "mended: invalid UTF-8"]
     assert pages[0]["id"] == "x.jsonl/0" and pages[0]["url"] == "u"
+
+
+def test_what_is_reported_names_its_line_or_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(name: str, content: bytes, **options) -> list[tuple[str, str, str]]:
+        found = []
+        for _ in read_pages(io.BytesIO(content), name, lambda *one: found.append(one), **options):
+            pass
+        return found
+
+    lines = [
+        b'\xef\xbb\xbf{"text": "a", "n": 1}',
+        b"",
+        b'\xef\xbb\xbf{"text": "b"}',
+        b'{"url": "u", "html": ""}',
+        b"[" * 100,
+    ]
+    (first, *others) = told("d/x.jsonl", b"\n".join([*lines, b'{"url": "u", "text": "12345"}']), max_bytes=4)
+    assert first[:2] == ("not JSON", "d/x.jsonl:3")  # a byte order mark belongs to the first line
+    assert others[0] == ("no html and no text", "d/x.jsonl:4", "columns: url, html")
+    assert others[1][:2] == ("not JSON", "d/x.jsonl:5")
+    assert others[2] == ("page too long", "d/x.jsonl:6", "u: 5 bytes, limit 4")
+    assert told("x.jsonl", b'[1, "aaa"]') == [("not a JSON object", "x.jsonl:1", '[1, "aaa"]')]
+    assert told("x.jsonl", b'{"text": "1234"}', max_bytes=4) == []
+    empty = ("file: no record", "x.jsonl", "the file is empty, or nothing in it could be read")
+    assert told("x.jsonl", b" \n") == [empty]
+    cut = gzip.compress(b'{"text": "a"}\n' + b'{"text": "b"}')[:-9]
+    assert told("x.jsonl.gz", cut)[0][:2] == ("file: breaks off", "x.jsonl.gz:2")
+    monkeypatch.setattr(read, "_ROWS", 2)
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table({"text": ["a", "b", None], "id": [7, None, 9]}), rows := io.BytesIO())
+    assert told("x.parquet", rows.getvalue()) == [("no html and no text", "x.parquet:3", "columns: text, id")]
+    found = list(read_pages(io.BytesIO(rows.getvalue()), "d/x.parquet"))
+    assert found == [{"id": "7", "url": "", "text": "a"}, {"id": "x.parquet/1", "url": "", "text": "b"}]
+
+
+def test_addresses_and_lines_of_a_file() -> None:
+    assert clean_url("http://a/é?b=%20") == "http://a/é?b=%20"
+    assert clean_url(" http://a/b c\t d\n") == "http://a/b%20c%20d"
+    assert clean_url("http://a/\x85b") == "http://a/%20b" and clean_url("http://a/\ud800") == "http://a/?"
+    assert dump_line({"a": "é\ud800", "b": Path("c")}) == '{"a": "é?", "b": "c"}\n'.encode()
 
 
 def test_a_page_of_fifty_megabytes_and_an_empty_file() -> None:

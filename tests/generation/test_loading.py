@@ -113,6 +113,8 @@ def test_memory_is_told_before_loading(tiny: Path) -> None:
     said: list[str] = []
     load_policy(SamplerConfig(str(tiny)), tokens=100, rows=64, notify=said.append)
     assert "64 sequences of 100 tokens" in said[0] and "GiB free in memory" in said[0]
+    load_policy(SamplerConfig(str(tiny)), tokens=100, notify=said.append)
+    assert "for 1 sequence of 100 tokens" in said[1]
 
 
 def test_too_little_memory(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

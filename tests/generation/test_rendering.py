@@ -47,6 +47,15 @@ def test_the_system_prompt_of_a_template_is_found() -> None:
     assert found == {OWN: "You are Smol.", CHATML: "", CHAT_TEMPLATE: "", REFUSES: ""}
 
 
+def test_templates_whose_system_prompt_is_not_seen_or_has_blanks_around_it() -> None:
+    deaf = "{% for m in messages %}{% if m['role'] == 'user' %}Smol: {{ m['content'] }}{% endif %}{% endfor %}"
+    other = "{% if messages | length > 1 %}<s>{{ messages[0]['content'] }}</s>{% else %}Smol.{% endif %}"
+    blanks = "[{{ messages[0]['content'] if messages | length > 1 else '  Be Smol.\n' }}]"
+    assert [own_system_prompt(Tokenizer(one)) for one in (deaf, other, blanks)] == ["", "", "Be Smol."]
+    begins = other.replace("Smol.", "<s>Smol.")  # as before it, but not as behind it
+    assert own_system_prompt(Tokenizer(begins)) == ""
+
+
 def test_prompt_and_remark() -> None:
     shown = describe_prompt([USER], Tokenizer(OWN))
     assert shown[0] == ("prompt", "<s>system\n            You are Smol.</s><s>user\n            1+1?</s><s>assistant")

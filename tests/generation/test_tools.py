@@ -9,7 +9,7 @@ import pytest
 from tool_model import Result, Runner, make_model, make_tokenizer
 
 from trl_dsmath.errors import ConfigError
-from trl_dsmath.generation import Decoding, Sample, ToolSampler, TransformersSampler
+from trl_dsmath.generation import Decoding, Sample, ToolSampler, TransformersSampler, Watch
 from trl_dsmath.generation.programs import clipped, output_block, with_state
 from trl_dsmath.paper import TOOL_USE
 from trl_dsmath.text import read_answer
@@ -100,6 +100,25 @@ def test_defaults_are_the_authors() -> None:
     assert engine.decode(sample.ids).endswith(ASK)
     assert (sample.finished, sample.stop) == (False, ASK)
     assert one(turns(block("print(1)"), block("print(2)"), "End."), rounds=3).text.endswith("2\n```\nEnd.")
+
+
+def test_time_and_memory_of_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, int]] = []
+    monkeypatch.setattr(
+        "trl_dsmath.generation.tools.run_sandboxed",
+        lambda codes, timeout, memory_mb: seen.append((timeout, memory_mb)) or Runner()(codes),
+    )
+    for options in ({}, {"timeout": 3.0, "memory_mb": 64}):
+        ToolSampler(turns(block("print(1)"), "End."), **options).sample(["Q"], DECODING)
+    assert seen == [(10.0, 512), (3.0, 64)]
+
+
+def test_samples_are_handed_out_with_their_places() -> None:
+    engine, seen = Script(lambda text, index: f"{text}{index}"), []
+    watch = Watch(on_sample=lambda prompt, place, sample: seen.append((prompt, place, sample.text)))
+    for engine.rows_at_once in (1, 100):
+        ToolSampler(engine).sample(["a", "b"], DECODING, n=2, first=[0, 5], watch=watch)
+    assert seen == [(0, 0, "a0"), (0, 1, "a1"), (1, 0, "b5"), (1, 1, "b6")] * 2
 
 
 def test_earlier_blocks_are_run_again_without_their_output() -> None:

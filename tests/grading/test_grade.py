@@ -186,7 +186,8 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"P(A) = \frac14+\frac14 = \frac12", r"P(B) = \frac12", WRONG), (r"P(A) = \frac14+\frac14 = \frac12", "P(A) = 0.5", RIGHT),
         # what must stay as it is: one row for each thing that a comparison may take for granted
         (r"\ln(-x) + C", r"\ln x + C", WRONG), ("1:2, 2:3", "1:2, 2:3", RIGHT), ("5 feet, 4 inches", r"64\text{ inches}", RIGHT), ("x = 1, 2", "x = 2, 1", RIGHT),
-        ("0.5!", r"\frac{\sqrt\pi}{2}", RIGHT), (r"\lvert x \rvert", "|x|", RIGHT), (r"\frac{x^2-1}{x-1}", "x+1", RIGHT), ("2^{x+1}", r"2 \cdot 2^x", RIGHT),
+        ("0.5!", r"\frac{\sqrt\pi}{2}", RIGHT), (r"x^2\frac{1}{2}", r"\frac{x^2}{2}", RIGHT), (r"x^2\frac{1}{2}", "x^{5/2}", WRONG), (r"\sqrt3\frac12", r"\frac{\sqrt3}{2}", RIGHT),
+        (r"\frac12\frac34", r"\frac38", RIGHT), (r"\frac12\frac34", r"\frac{4}{11}", WRONG), (r"\lvert x \rvert", "|x|", RIGHT), (r"\frac{x^2-1}{x-1}", "x+1", RIGHT), ("2^{x+1}", r"2 \cdot 2^x", RIGHT),
         (r"\sqrt{x^2}", "x", RIGHT), (r"\log_2 8", "3", RIGHT), ("i^2", "-1", RIGHT), (r"\binom{5}{2}", "10", RIGHT), ("3+4i", "3-4i", WRONG),
         ("x^2+y^2-4=0", "x^2+y^2=4", RIGHT), ("2x^2+2y^2=8", "x^2+y^2=4", RIGHT), ("x^2+y^2=8", "x^2+y^2=4", WRONG), ("y-1=2(x-3)", "y=2x-5", RIGHT),
         ("y-1=2(x-3)", "y=2x-4", WRONG), ("E = mc^2", "mc^2", RIGHT), (r"A = \{1,2\}", r"\{1,2\}", RIGHT), ("(a,b) = (1,2)", "(1,2)", RIGHT), ("(b,a) = (1,2)", "(1,2)", RIGHT),

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from trl_dsmath.grading.compare import same_answer
 from trl_dsmath.grading.equality import equal, linear, proportional, solves
-from trl_dsmath.grading.expressions import TooLarge, Undefined, Unsupported, symbols, too_large, value
+from trl_dsmath.grading.expressions import POINTS, TooLarge, Undefined, Unsupported, symbols, too_large, value
 from trl_dsmath.grading.latex import parse_expression
 from trl_dsmath.grading.rewrite import branches, matrix_cells, rewrite, system_rows
 from trl_dsmath.grading.shapes import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
-from trl_dsmath.grading.tokens import resolve
+from trl_dsmath.grading.tokens import resolve, tokenize
 from trl_dsmath.text import normalize
 
 
@@ -51,6 +51,39 @@ def test_numbers(text: str, result: str, unit: str) -> None:
 def test_unsupported(text: str) -> None:
     with pytest.raises(Unsupported):
         value(tree(text))
+
+
+def _written(node) -> str:
+    """A tree on one line: `(pow x 2)`."""
+    if not isinstance(node, tuple):
+        return str(node)
+    return str(node[1]) if node[0] in ("num", "sym") else "(" + " ".join([node[0], *map(_written, node[1:])]) + ")"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        # names: indices, primes, accents, derivatives, values of functions
+        ("x_1", "x_1"), ("x_{1}'", "x_1'"), ("f''", "f''"), ("x_1x_2", "(mul x_1 x_2)"), ("y(0)e^{-t}", "(mul y(0) (pow e (neg t)))"), ("e(2)", "(mul e 2)"), ("y(x)", "(mul y x)"), ("y(2)(3)", "(mul y(2) 3)"),
+        (r"\dot{x}", "x'"), (r"\dot{AB}", "dot A B"), (r"\ddot{x}", "ddot x"), (r"\hat i", "hat i"), (r"\overline{BA}", "overline A B"), (r"\overline{ba}", "overline b a"),
+        (r"\frac{dx}{dt}", "x'"), (r"\frac{dx}{d2}", "(div (mul d x) (mul d 2))"), (r"\frac{dxy}{dt}", "(div (mul d x y) (mul d t))"), (r"\frac{d}{t}", "(div d t)"),
+        # how far a sum, a function, a power reaches
+        (r"\sum_{k=1}^{3} kx+1", "(add (sum k 1 3 (mul k x)) 1)"), (r"\sum^{3}_{k=1} k", "(sum k 1 3 k)"), (r"\prod_{k=1}^3 2k", "(prod k 1 3 (mul 2 k))"), (r"2\sin x\cos y", "(mul 2 (fn sin x) (fn cos y))"),
+        (r"\sin 2xy", "(fn sin (mul 2 x y))"), (r"\sin x+1", "(add (fn sin x) 1)"), (r"\sin(x)y", "(mul (fn sin x) y)"), (r"\sin(x)^2", "(pow (fn sin x) 2)"), (r"\sin^2 x^3", "(pow (fn sin (pow x 3)) 2)"),
+        (r"\sin^{-1} x", "(fn arcsin x)"), (r"\sin x^\circ", "(fn sin (mul x (div pi 180)))"), (r"\sin(30^\circ+x)", "(fn sin (add (mul 30 (div pi 180)) x))"), (r"\log_2 8x", "(log 2 (mul 8 x))"), (r"\log_2(8)x", "(mul (log 2 8) x)"),
+        (r"\log^2 x", "(pow (log None x) 2)"), (r"\ln|x|", "(log e (fn abs x))"), ("x^2!", "(fact (pow x 2))"), ("x!^2", "(pow (fact x) 2)"), (r"3\%^2", "(pow (pct 3) 2)"), ("-x^2", "(neg (pow x 2))"), ("x^{y^z}", "(pow x (pow y z))"),
+        # what TeX takes without braces is one token, and no mixed number
+        (r"\frac12x", "(mul (div 1 2) x)"), (r"\frac1{2}x", "(mul (div 1 2) x)"), (r"\frac12\frac34", "(mul (div 1 2) (div 3 4))"), (r"\frac123", "(mul (div 1 2) 3)"), (r"\sqrt12", "(mul (root 2 1) 2)"), (r"\sqrt[3]2x", "(mul (root 3 2) x)"),
+        (r"\binom52\frac12", "(mul (binom 5 2) (div 1 2))"), (r"x^2\frac{1}{2}", "(mul (pow x 2) (div 1 2))"), (r"x^-2\frac12", "(mul (pow x (neg 2)) (div 1 2))"), (r"\log_2\frac18", "(log 2 (div 1 8))"), (r"\sum_{k=1}^3\frac12", "(sum k 1 3 (div 1 2))"),
+        (r"2\frac12", "5/2"), (r"2\frac{1}{2}x", "(mul 5/2 x)"), (r"2\frac{x}{2}", "(mul 2 (div x 2))"), (r"2\frac1x", "(mul 2 (div 1 x))"), ("2 1/2", "5/2"), (r"5_2\frac12", "(mul (based 5 2) (div 1 2))"), ("012_3", "(based 12 3)"),
+        # bars, signs, products, quotients
+        ("|x|y|z|", "(mul (fn abs x) y (fn abs z))"), ("(|x|)|y|", "(mul (fn abs x) (fn abs y))"), ("|x-(|y|)|", "(fn abs (add x (neg (fn abs y))))"), (r"2\pm 3\mp 4", "(pm mp (pm pm 2 3) 4)"), (r"\mp x", "(pm mp 0 x)"),
+        ("2--3", "(add 2 (neg (neg 3)))"), ("-+5", "(neg 5)"), ("2/3/4", "(div (div 2 3) 4)"), (r"2\cdot3/4x", "(mul (div (mul 2 3) 4) x)"), ("a/bc", "(div a (mul b c))"), ("2(3)(x)", "(mul 2 3 x)"), ("[x]{y}", "(mul x y)"),
+        (r"\lfloor x+1\rfloor y", "(mul (fn floor (add x 1)) y)"), (r"\lceil x\rceil^2", "(pow (fn ceil x) 2)"), (r"\infty-1", "(add (inf) (neg 1))"), (r"\imath x", "(mul i x)"),
+    ],
+)  # fmt: skip
+def test_trees(text: str, written: str) -> None:
+    assert _written(tree(text)) == written
 
 
 @pytest.mark.parametrize(
@@ -214,6 +247,13 @@ def test_an_identity_solves_nothing() -> None:
     assert not solves(("sym", "y"), tree(r"\frac{3}{x-x}"), tree("xy-3"))
 
 
+def test_variables_are_tried_with_both_signs() -> None:
+    values = [[value(("sym", name), point) for name in "abcdfghj"] for point in range(POINTS)]
+    assert [{number > 0 for number in row} for row in values] == [{True}, {True}, {True}, {False}, {True, False}]
+    assert len({number for row in values for number in row}) == 8 * POINTS
+    assert min(values[2]) > 4 and max(map(abs, values[1])) < 1  # far from 1 on both sides
+
+
 def test_symbols_leave_out_constants_and_bound_variables() -> None:
     assert symbols(tree(r"a e^{i\pi x}+\sum_{k=1}^{3} k b")) == {"a", "x", "b"}
 
@@ -328,6 +368,26 @@ def test_rows_of_environments() -> None:
     assert [branches(text) for text in no_function] == [None] * 5
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        # one letter in `\text` is a variable, or a unit behind a number; i and e are numbers everywhere
+        (r"\text{x}", "sym x"), (r"5\text{m}", "num 5, text m"), (r"5\text{i}", "num 5, sym i"), (r"\text{元}", "text 元"), (r"\text{7}", "text 7"), (r"\text{alpha}", "text alpha"),
+        # short words are units behind a number, and products elsewhere; four letters are a word, unless they are capitals
+        ("5km", "num 5, text km"), ("x km", "sym x, sym k, sym m"), ("(3)km", "op (, num 3, op ), text km"), ("5 sq ft", "num 5, text sq, text ft"), ("5 kWh", "num 5, text kWh"), ("5 mph", "num 5, text mph"),
+        ("abc", "sym a, sym b, sym c"), ("abcd", "text abcd"), ("ABCD", "sym A, sym B, sym C, sym D"), ("usd", "text usd"), ("or", "text or"), ("north", "text north"),
+        ("t/RC", "sym t, op /, op (, sym R, sym C, op )"), (r"5\text{kg}/RC", "num 5, text kg, op /, sym R, sym C"),
+        # names of functions and Greek letters, and what is glued to them
+        ("sinx", "fn sin, sym x"), ("sinxy", "text sinxy"), ("2sqrt3", "num 2, cmd sqrt, num 3"), (r"\cotx", "fn cot, sym x"), ("pie", "cmd pi, sym e"), ("alpha", "sym alpha"), ("eta", "sym e, sym t, sym a"), ("infinity", "cmd infinity"),
+        # numbers in words behind a number
+        ("3dozen", "num 3, op *, num 12"), ("2万3", "num 2, op *, num 10000, num 3"), ("5 percent", "num 5, op %"), ("percent", "text percent"),
+        ("1,234.5", "num 1234.5"), ("4e+7", "num 4e+7"), ("4e+7p", "num 4, sym e, op +, num 7, sym p"), ("0.(36)", "rep 0.(36)"),
+    ],
+)  # fmt: skip
+def test_tokens(text: str, tokens: str) -> None:
+    assert ", ".join(f"{kind} {value}" for kind, value in tokenize(text)) == tokens
+
+
 def test_units() -> None:
     assert resolve("cm^2") == ((("length", 2),), Fraction(1, 10_000))
     assert resolve("square feet") == resolve("ft^2") == resolve("sq ft")
@@ -345,7 +405,7 @@ def test_units() -> None:
         (r"N\cdot m", "J", 1), ("J/s", "W", 1), ("V/m", "N/C", 1), ("mL", "cm^3", 1), ("J/(kg K)", "J/kg/K", 1), ("bytes", "bits", 8),
         ("A s", "C", 1), ("C/V", "F", 1), ("V/A", "Ω", 1), ("V s", "Wb", 1), ("Wb/m^2", "T", 1), ("Wb/A", "H", 1), ("N/m^2", "Pa", 1), ("s^{-1}", "Hz", 1),
         ("week", "days", 7), ("day", "h", 24), ("h", "min", 60), ("min", "s", 60), ("year", "months", 12), ("in", "mm", Fraction(254, 10)), ("ft", "in", 12),
-        ("yd", "ft", 3), ("mi", "yd", 1760), ("lb", "oz", 16), ("lb", "g", Fraction(45_359_237, 100_000)), ("ton", "kg", 1000), ("L", "cc", 1000), ("dollars", "cents", 100),
+        ("yd", "ft", 3), ("mi", "yd", 1760), ("lb", "oz", 16), ("lb", "g", Fraction(45_359_237, 100_000)), ("ton", "kg", 1000), ("L", "cc", 1000), ("gal", "L", Fraction("3.785411784")), ("gal", "quarts", 4), ("gal", "pints", 8), ("gal", "cups", 16), ("acre", "ft^2", 43_560), ("hectare", "m^2", 10_000), ("century", "decades", 10), ("decade", "years", 10), ("dollars", "cents", 100),
         ("元", "角", 10), ("米", "分米", 10), ("米", "厘米", 100), ("米", "毫米", 1000), ("公里", "m", 1000), ("公斤", "克", 1000), ("克", "毫克", 1000), ("升", "毫升", 1000),
         ("cal", "J", Fraction(4184, 1000)), ("J", "eV", Fraction(10**28, 1_602_176_634)), ("bar", "Pa", 10**5), ("g", "fg", 10**15), ("g", "pg", 10**12), ("g", "ng", 10**9),
         ("g", "cg", 100), ("g", "dg", 10), ("TJ", "GJ", 1000), ("GJ", "MJ", 1000), ("kJ", "J", 1000), ("meters", "femtometers", 10**15), ("m", "picometers", 10**12),

@@ -455,6 +455,7 @@ def test_one_pair_in_a_child(verdict, told, monkeypatch: pytest.MonkeyPatch) -> 
 def test_when_a_zygote_ends(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """When its caller closes the socket; and when its caller is gone, though somebody else holds the socket."""
     monkeypatch.setattr(worker, "_WARM_UP", [])
+    monkeypatch.setattr(worker, "MEMORY_BYTES", 1 << 40)  # this process may be large already
     ours, theirs = socket.socketpair()
     caller = os.fork()
     if caller == 0:
@@ -478,6 +479,12 @@ def test_when_a_zygote_ends(ending: str, monkeypatch: pytest.MonkeyPatch) -> Non
     theirs.close()
     assert ours.recv(1) == b"+"
     if ending == "closed":
+        mine, childs = socket.socketpair()
+        mine.settimeout(20)
+        socket.send_fds(ours, [b"1"], [childs.fileno()])
+        childs.close()
+        os.kill(json.loads(mine.recv(20)), signal.SIGKILL)
+        assert mine.recv(20) == b""  # nobody else holds the child's end, so its death is seen at once
         ours.close()
     else:
         ours.settimeout(20)

@@ -2,9 +2,10 @@
 
 from fractions import Fraction
 
+import math_verify
 import pytest
 import sympy
-from sympy import Float, Function, I, Integer, Matrix, Rational, oo, pi, sqrt, symbols
+from sympy import Eq, FiniteSet, Float, Function, I, Integer, Matrix, Rational, oo, pi, sqrt, symbols
 
 from trl_dsmath.grading import worker
 from trl_dsmath.grading.worker import same_formula
@@ -58,10 +59,33 @@ def test_two_constants_are_near_far_or_too_close_to_tell() -> None:
         assert worker._same_number(Integer(1), sympy.sympify(other)) is verdict
     assert worker._same_number(Integer(1), 1 + Rational(2, 10**5)) is False
     assert worker._same_number(10**9 * Integer(1), 10**9 + Rational(1, 10**5)) is True  # relative to the larger
+    for size in (10**5, 10**12):  # at the limits themselves it is too close to tell
+        assert worker._same_number(Integer(size), Integer(size - 1)) is None
     assert worker._same_number(I, -I) is False and worker._same_number(sqrt(2) ** 2, Integer(2)) is True
     for none in (Integer(0), x, oo, Matrix([1])):  # no constant, or one that nothing can be relative to
         assert worker._same_number(none, Integer(1)) is None and worker._same_number(Integer(1), none) is None
     assert worker._number(pi) == pytest.approx(3.141592653589793)
+
+
+def test_sets_and_equations_part_by_part() -> None:
+    one, other = FiniteSet(x, 2), FiniteSet(x, 3)
+    assert worker._same(one, one) and not worker._same(one, other) and not worker._same(one, FiniteSet(x))
+    assert not worker._same(FiniteSet(x), one) and not worker._same(one, Integer(2))
+    assert (
+        worker._same(Eq(y, 2 * x), 2 * x) and worker._same(x + x, Eq(y, 2 * x)) and not worker._same(Eq(2 * y, x), x)
+    )
+
+
+def test_the_kernel_ends_a_hard_pair_and_not_math_verify(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own limits are seconds by the clock, in which a busy machine does less."""
+    limits: dict[str, object] = {}
+    parse, verify = math_verify.parse, math_verify.verify
+    monkeypatch.setattr(math_verify, "parse", lambda *args, **kwargs: limits.update(kwargs) or parse(*args, **kwargs))
+    monkeypatch.setattr(
+        math_verify, "verify", lambda *args, **kwargs: limits.update(kwargs) or verify(*args, **kwargs)
+    )
+    assert same_formula(r"\frac{x^2}{2}", r"\int_0^x t \, dt")
+    assert limits == {"parsing_timeout": None, "timeout_seconds": None}
 
 
 def test_names_and_matrices() -> None:

@@ -31,8 +31,8 @@ def test_a_module_of_the_current_folder_goes_before_an_installed_one(
     assert step() == "here"
     with pytest.raises(ConfigError, match=r"own_rewards\.mine_. Did you mean mine\?"):
         find_reward("own_rewards.mine_")
-    with pytest.raises(ConfigError, match="Give a dotted path"):
-        find_reward("boxed_accuracy_reward", places=())
+    with pytest.raises(ConfigError, match="Give a dotted path"):  # an outcome reward is no step reward
+        load_step_rewards(_arguments(step_reward_funcs="boxed_accuracy_reward"))
 
 
 def test_which_rewards_are_loaded() -> None:

@@ -404,16 +404,17 @@ def test_a_trainer_that_cannot_draw_is_refused_before_it_trains(trainer: type, p
     assert trainer(path, args=without, train_dataset=problems(), **steps).rollout_func is None
 
 
-def test_models_that_cannot_draw_are_refused(tmp_path: Path) -> None:
-    trainer = SimpleNamespace(args=_config(tmp_path), processing_class=make_tokenizer(), is_fsdp_enabled=False)
-    check_trainer(trainer)
-    with pytest.raises(ConfigError, match="FSDP has divided"):
-        check_trainer(SimpleNamespace(**{**vars(trainer), "is_fsdp_enabled": True}))
-    with pytest.raises(ConfigError, match="top_k=5 is not applied"):  # TRL's own trainer with a ToolRollout
-        check_trainer(SimpleNamespace(**{**vars(trainer), "args": _config(tmp_path, tool_rounds=0, top_k=5)}))
-    processor = SimpleNamespace(tokenizer=make_tokenizer())
-    with pytest.raises(ConfigError, match="a processor for images"):
-        check_trainer(SimpleNamespace(**{**vars(trainer), "processing_class": processor}))
+def test_trainers_that_cannot_draw_are_refused_by_the_roll_out(tmp_path: Path) -> None:
+    """TRL's own trainer, with a `ToolRollout`."""
+    trainer = {"args": _config(tmp_path), "processing_class": make_tokenizer(), "is_fsdp_enabled": False}
+    check_trainer(SimpleNamespace(**trainer))
+    for change, message in (
+        ({"is_fsdp_enabled": True}, "FSDP has divided"),
+        ({"args": _config(tmp_path, tool_rounds=0, top_k=5)}, "top_k=5 is not applied"),
+        ({"processing_class": SimpleNamespace(tokenizer=make_tokenizer())}, "a processor for images"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            ToolRollout()(["1="], SimpleNamespace(**{**trainer, **change}))
 
 
 def test_a_roll_out_for_trls_own_trainer_in_the_real_sandbox(path: str, tmp_path: Path) -> None:

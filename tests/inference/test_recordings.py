@@ -9,7 +9,8 @@ from trl_dsmath.data.benchmarks import Problem
 from trl_dsmath.errors import DataError
 from trl_dsmath.inference import load_benchmark, load_recordings, score
 from trl_dsmath.inference.recorded_rows import Finder, labels_of, own_problem, texts_of
-from trl_dsmath.inference.recordings import agreement
+from trl_dsmath.inference.recordings import agreement, write_agreement
+from trl_dsmath.inference.run import load_plan, read_samples
 
 
 def _file(tmp_path: Path, rows: list[dict]) -> Path:
@@ -58,6 +59,51 @@ def test_labels_are_compared(tmp_path: Path) -> None:
     assert any("1 to 2 completions" in remark for remark in found.remarks)
 
 
+def test_a_folder_as_if_drawn_there_and_what_differs_from_labels(tmp_path: Path) -> None:
+    rows = [
+        {"question": "1+1?", "completion": "\\boxed{3}", "gold": "2", "correct": True},
+        {"question": "2+2?", "completion": "\\boxed{4}", "gold": "4", "correct": True},
+        {"question": "3+3?", "completion": "\\boxed{7}", "gold": "6"},
+    ]
+    found = load_recordings(_file(tmp_path, rows), mode="pot", form="program")
+    folder = found.save(tmp_path / "run", {"model": "m"})
+    samples = read_samples(folder)
+    tasks, record = load_plan(folder)
+    assert samples == found.samples and record["model"] == "m"
+    assert [(task.mode, task.form, task.problem.gold, task.samples) for task in tasks] == [
+        ("pot", "program", gold, 1) for gold in ("2", "4", "6")
+    ]
+    graded = score(tasks, samples).graded
+    assert write_agreement(folder, samples, graded, tasks) == (1, 2)
+    (line,) = (folder / "disagreements.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "benchmark": "recorded", "problem": 0, "sample": 0, "question": "1+1?", "gold": "2", "label": True, "read": "3",
+        "verdict": "wrong", "completion": "\\boxed{3}",
+    }  # fmt: skip
+    assert write_agreement(tmp_path / "no", samples[2:], graded[2:]) is None and not (tmp_path / "no").exists()
+
+
+def test_a_document_that_is_there_once_for_each_filter_is_read_once(tmp_path: Path) -> None:
+    rows = [
+        {"doc_id": 0, "doc": {"question": "1+1?", "answer": "#### 2"}, "resps": [["\\boxed{2}"]], "filter": name}
+        for name in ("strict-match", "flexible-extract")
+    ]
+    found = load_recordings(_file(tmp_path, rows))
+    assert [task.samples for task in found.tasks] == [1]
+    assert found.remarks == [
+        "Each document is there once for each filter (strict-match, flexible-extract); the rows of strict-match are read."
+    ]
+    assert not load_recordings(_file(tmp_path, rows[:1])).remarks
+
+
+def test_columns_that_are_named(tmp_path: Path) -> None:
+    rows = [{"question": "1+1?", "answer": "\\boxed{3}", "solution": "2", "mine": "3"}]
+    (one,) = load_recordings(_file(tmp_path, rows), completion_column="answer").tasks
+    assert one.problem.gold == "2"  # a completion is no gold
+    (one,) = load_recordings(_file(tmp_path, rows), completion_column="answer", gold_column="mine").tasks
+    assert one.problem.gold == "3"
+
+
 def test_rows_of_a_benchmark_are_found_by_question_prompt_or_number(benchmarks_dir: Path, tmp_path: Path) -> None:
     problems = load_benchmark("gsm8k", benchmarks_dir)
     rows = [
@@ -94,8 +140,15 @@ def test_a_question_that_stands_twice_among_single_ones_is_two_problems(tmp_path
 def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 0: no gold"):
         load_recordings(_file(tmp_path, [{"question": "1+1?", "completion": "2"}]))
-    with pytest.raises(DataError, match="row 0: no completion"):
-        load_recordings(_file(tmp_path, [{"question": "1+1?", "gold": "2"}]))
+    nothing = _file(tmp_path, [{"question": "1+1?", "gold": "2"}])
+    with pytest.raises(
+        DataError, match=r"row 0: no completion. Looked for completions, .* \(completion_column names another\) in"
+    ):
+        load_recordings(nothing)
+    with pytest.raises(DataError, match=r"no completion\. Looked for said in question, gold"):
+        load_recordings(nothing, completion_column="said")
+    with pytest.raises(DataError, match=r"no column .right.\. The columns are: question, gold"):
+        load_recordings(nothing, completion_column="gold", gold_column="right")
     path = _file(tmp_path, FORMS["ours"])
     path.write_text(path.read_text() + "{broken\n")
     with pytest.raises(DataError, match="line 2"):
@@ -137,6 +190,7 @@ def test_texts_of_a_cell(cell: object, texts: list[str] | None) -> None:
         ({"score": 1}, 1, [True]),
         ({"score": [0.5, 0.51, 0, 1.0]}, 4, [False, True, False, True]),
         ({"correct": [" True", "INCORRECT"]}, 2, [True, False]),
+        ({"correct": ["correct", "right", "false", "wrong"]}, 4, [True, True, False, False]),
         ({"correct": ["perhaps"]}, 1, None),
         ({"score": 5}, 1, None),
         ({"score": -1, "acc": 0}, 1, [False]),  # points say nothing, and the next column is looked at
@@ -162,7 +216,7 @@ def test_a_row_that_brings_its_own_gold() -> None:
 
 
 def test_which_problem_a_row_means() -> None:
-    questions = ["Find b", "b", "Is it so?", "Is it so?", "Find c (A) 1"]
+    questions = ["Find b", "b", "Is it so?", "Is it so?", "Find c (A) 1", "c", "Find c (B) 1"]
     problems = [Problem("one", i, question, (), "5", "number") for i, question in enumerate(questions)]
     problems += [Problem("two", i, question, (), "6", "number") for i, question in enumerate(["b", "Is it so?"])]
 

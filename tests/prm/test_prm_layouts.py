@@ -1,5 +1,8 @@
 """Each layout's text and score positions, against what the models' authors published, and against forged tags."""
 
+import json
+import shutil
+
 import pytest
 
 from trl_dsmath.errors import ConfigError, DataError
@@ -266,6 +269,13 @@ def test_what_a_layout_adds_to_a_base_model(layout: str, modules: set, causal) -
     assert modules == {LAYOUTS[layout].new_module} - {None}
 
 
+def test_a_base_model_with_other_labels_gets_a_head_of_two(causal, tmp_path) -> None:
+    folder = shutil.copytree(causal, tmp_path / "three")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"id2label": {"0": "a", "1": "b", "2": "c"}}))
+    assert load_model(str(folder), "newline").score.weight.shape == (2, 64)
+
+
 def test_batches_are_padded_on_the_right() -> None:
     rows = [
         {"input_ids": [5, 6, 7], "positions": [1, 2], "completion_start": 1, "labels": [1, None]},
@@ -308,6 +318,7 @@ def test_a_tag_of_several_tokens_is_scored_at_its_last(tokenizer) -> None:
     bytes_only.decoder = decoders.ByteLevel()
     plain = PreTrainedTokenizerFast(tokenizer_object=bytes_only)
     encoder = StepEncoder("math_shepherd", plain)
+    assert encoder.forbidden == frozenset()  # the last byte of the tag may stand in other words
     encoded = encoder(QUESTION, ["1", "2 ки"])
     assert _texts(plain, encoded) == [f"{QUESTION} 1 ки", f"{QUESTION} 1 ки\n2 ки"]
     assert sign_ids("math_shepherd", plain) == tuple(plain.encode(sign)[0] for sign in "+-")

@@ -1,14 +1,17 @@
 """Which processes a script starts, and what it prints."""
 
+import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import psutil
 import pytest
 
-from trl_dsmath.scripts import say
-from trl_dsmath.scripts.run import program, start_all_processes
+from trl_dsmath.errors import ConfigError
+from trl_dsmath.scripts import run_script, say
+from trl_dsmath.scripts.run import program, quiet_libraries, start_all_processes
 
 LAUNCH = ["/usr/bin/python", "/usr/bin/accelerate", "launch"]
 
@@ -35,17 +38,17 @@ def _launched_by(monkeypatch: pytest.MonkeyPatch, *command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        [*LAUNCH, "--num_processes", "3", "mine.py"],
-        [*LAUNCH, "--num_processes=3", "mine.py"],
-        ["python", "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "3", "mine.py"],
-        ["python", "/site-packages/accelerate/commands/launch.py", "--num_processes", "3", "mine.py"],
+        [*LAUNCH, "--num_processes", "2", "mine.py"],
+        [*LAUNCH, "--num_processes=2", "mine.py"],
+        ["python", "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "mine.py"],
+        ["python", "/site-packages/accelerate/commands/launch.py", "--num_processes", "2", "mine.py"],
     ],
 )
 def test_a_launcher_of_as_many_processes_takes_the_place(
     command: list[str], started: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _launched_by(monkeypatch, *command)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "3"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     assert started == [[sys.executable, sys.executable, *torchrun, *sys.argv]]
     assert os.environ["ACCELERATE_USE_CPU"] == "true"
 
@@ -99,3 +102,41 @@ def test_messages_begin_with_what_the_user_started(monkeypatch: pytest.MonkeyPat
     assert program() == "mine.py"
     monkeypatch.setenv("TRL_DSMATH_COMMAND", "dsmath grpo")
     assert program() == "dsmath grpo"
+
+
+def test_errors_are_one_line_and_a_code(
+    started: list[list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(error: type[BaseException]) -> tuple[int, str]:
+        def main() -> None:
+            raise error("this and that")
+
+        with pytest.raises(SystemExit) as found:
+            run_script(main)
+        return found.value.code, capsys.readouterr().err
+
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("TRL_DSMATH_COMMAND", "dsmath sft")
+    assert end(ConfigError) == (2, "dsmath sft: this and that\n")
+    assert end(KeyboardInterrupt) == (130, "\ndsmath sft: stopped. Run the same command again to resume.\n")
+    with pytest.raises(ValueError, match="this and that"):
+        end(ValueError)
+
+
+@pytest.mark.parametrize(("options", "own", "heard"), [([], None, 1), (["default"], None, 4), ([], "always", 4)])
+def test_deprecations_are_not_shown_unless_somebody_asks(
+    options: list[str], own: str | None, heard: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "warnoptions", options)
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "")
+    monkeypatch.delenv("TOKENIZERS_PARALLELISM")
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.resetwarnings()
+        if own:
+            warnings.simplefilter(own)
+        quiet_libraries()
+        for category in (UserWarning, DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+            warnings.warn("old", category, stacklevel=1)
+    assert len(shown) == heard and shown[0].category is UserWarning
+    assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
+    assert not logging.getLogger("bitsandbytes.backends.cpu.ops").isEnabledFor(logging.WARNING)

@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import SchedulerType
 from trl import ModelConfig
 
+from trl_dsmath.data.arguments import MathScriptArguments
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.scripts import (
     describe_lengths,
@@ -47,6 +48,21 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="file cannot be written"):
         training._check_writable(tmp_path / "file")
+
+
+def test_prompts_are_kept_by_the_first_process_and_bind_those_who_go_on(tmp_path: Path) -> None:
+    def keep(instruction: str, resume: Resume, process: int = 0) -> None:
+        args = SimpleNamespace(output_dir=tmp_path, process_index=process)
+        training._keep_prompts(MathScriptArguments(instruction=instruction), args, resume)
+
+    keep("Solve:", Resume(), process=1)
+    assert not (tmp_path / "prompts.yaml").exists()
+    keep("Solve:", Resume("checkpoint-1"))  # of a version that kept none
+    for process in (0, 1):
+        with pytest.raises(ConfigError, match="made with other settings: instruction Solve:"):
+            keep("Answer:", Resume("checkpoint-1"), process)
+    keep("Answer:", Resume())  # afresh
+    keep("Answer:", Resume("checkpoint-1"))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +132,7 @@ def test_what_will_be_trained(capsys: pytest.CaptureFixture[str]) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(1000, 1000, bias=False), torch.nn.Linear(1000, 10, bias=False))
     model[1].requires_grad_(False)
     model.config = SimpleNamespace(_name_or_path="a model")
-    describe_run(_trainer(model), "examples", 24)
+    describe_run(_trainer(model, max_steps=0), "examples", 24)
     assert _said(capsys) == [
         "model       a model: 1,010,000 parameters, 1,000,000 trained",
         "batch       24 examples = 4 per process x 3 micro-batches x 2 processes",

@@ -8,7 +8,7 @@ from ..text.ngrams import words
 from .logged import Logged
 
 _BEGINNING = 0.1  # share of a completion in which a first box counts as given before the reasoning
-_REST = 100  # characters that follow such a box
+_REST = 100  # characters from such a box on
 _SHORT = 20  # characters besides the box: no reasoning
 _LEAK = 8  # words in a row of the prompt outside the question
 _ROLE = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|^(?:user|human|assistant|system|question)\s*:", re.I | re.M)

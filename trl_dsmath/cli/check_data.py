@@ -80,7 +80,7 @@ def _check_golds(rows: list[dict], args: argparse.Namespace) -> bool:
         print(f"  {count:>9,}  {note}")
     print(f"  {len(bad):>9,}  cannot be verified")
     for number, report in bad[:_SHOWN]:
-        shown = report.gold or rows[number].get(columns.gold[0])
+        shown = report.gold or next((rows[number][name] for name in columns.gold if name in rows[number]), None)
         print(f"    row {number}: {_short(shown)}  ({report.note})")
     if len(bad) > _SHOWN:
         print(f"    and {len(bad) - _SHOWN:,} more: --output FILE lists them all")

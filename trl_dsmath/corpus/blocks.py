@@ -156,7 +156,7 @@ class ExtractPages(_Filter):
 
     type, name = "EXTRACT", "text with mathematics"
 
-    def __init__(self, removed: str, seconds: float = 20.0) -> None:
+    def __init__(self, removed: str, seconds: float) -> None:
         super().__init__(removed)
         self.seconds = seconds
 

@@ -79,9 +79,9 @@ def make_executors(
     output: str,
     benchmarks: Sequence[str],
     execution: Execution,
-    max_bytes: int = MAX_BYTES,
-    seconds: float = 20.0,
-    filters: Sequence[Any] = (),
+    max_bytes: int,
+    seconds: float,
+    filters: Sequence[Any],
 ) -> list[Any]:
     """The datatrove executors of the stages, in order; `prepare` runs them. On Slurm each waits for the one before."""
     from datatrove.io import get_datafolder

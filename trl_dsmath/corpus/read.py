@@ -58,6 +58,7 @@ def read_pages(file: IO[bytes], name: str, report: Report = ignore, max_bytes: i
     if found is None:
         raise DataError(f"{name}: pages are read from files that end in {ENDINGS}.")
     kind, compression = found
+    records: Iterator[tuple[int, Record]]
     some = False
 
     def counted(what: str, where: str, why: str) -> None:
@@ -66,16 +67,16 @@ def read_pages(file: IO[bytes], name: str, report: Report = ignore, max_bytes: i
         report(what, where, why)
 
     if kind == "parquet":
-        records = _read_parquet(file, name, counted)
+        records = enumerate(_read_parquet(file, name, counted), 1)
     elif kind == "lines":
         records = parse_lines(_open(file, compression), name, counted)
     elif compression in ("", "gzip"):
-        records = read_warc(file, name, compression == "gzip", counted, max_bytes)
+        records = enumerate(read_warc(file, name, compression == "gzip", counted, max_bytes), 1)
     else:
-        records = _read_spooled_warc(file, name, compression, counted, max_bytes)
-    for number, record in enumerate(records):
+        records = enumerate(_read_spooled_warc(file, name, compression, counted, max_bytes), 1)
+    for number, (place, record) in enumerate(records):
         some = True
-        where = f"{name}:{number + 1}"
+        where = f"{name}:{place}"
         content = record.get("html") or record.get("text")
         if not isinstance(content, str | bytes):
             report("no html and no text", where, f"columns: {', '.join(map(str, record))}"[:200])

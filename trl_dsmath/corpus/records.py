@@ -74,11 +74,12 @@ def read_jsonl(path: str | Path, report: Report = ignore) -> Iterator[Record]:
         `Iterator[dict]`: the records.
     """
     with fsspec.open(str(path), "rb") if "://" in str(path) else Path(path).open("rb") as raw:
-        yield from parse_lines(gzip.GzipFile(fileobj=raw) if str(path).endswith(".gz") else raw, str(path), report)
+        lines = gzip.GzipFile(fileobj=raw) if str(path).endswith(".gz") else raw
+        yield from (record for _, record in parse_lines(lines, str(path), report))
 
 
-def parse_lines(lines: Iterable[bytes], name: str, report: Report = ignore) -> Iterator[Record]:
-    """The records of an open file of JSON lines; see `read_jsonl`."""
+def parse_lines(lines: Iterable[bytes], name: str, report: Report = ignore) -> Iterator[tuple[int, Record]]:
+    """The records of an open file of JSON lines, each with the number of its line; see `read_jsonl`."""
     number = 0
     try:
         for number, line in enumerate(lines, start=1):
@@ -96,7 +97,7 @@ def parse_lines(lines: Iterable[bytes], name: str, report: Report = ignore) -> I
                 report("not JSON", where, str(error))
                 continue
             if isinstance(record, dict):
-                yield record
+                yield number, record
             else:
                 report("not a JSON object", where, text[:80])
     except (EOFError, OSError, zlib.error) as error:

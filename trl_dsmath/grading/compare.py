@@ -25,7 +25,6 @@ from .wrapping import (
     alike_definitions,
     bare,
     compatible_labels,
-    constant,
     definition,
     differentiated,
     is_label,
@@ -94,9 +93,10 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
 def _as_choice(answer: Answer, other: Answer) -> Answer:
     """`C(10, 3)` as a binomial where the other side is a number, else it is a point."""
     if isinstance(answer, Relation) and isinstance(other, Value) and getattr(answer.parts[0], "text", "") == "C":
-        group = answer.parts[1]
-        if isinstance(group, Group) and len(group.items) == 2 and all(isinstance(x, Value) for x in group.items):
-            return Value(("binom", *(x.node for x in group.items if isinstance(x, Value))))
+        items = answer.parts[1].items if isinstance(answer.parts[1], Group) else ()
+        nodes = [x.node for x in items if isinstance(x, Value)]
+        if len(nodes) == len(items) == 2:
+            return Value(("binom", *nodes))
     return answer
 
 
@@ -111,20 +111,14 @@ def _as_residues(answer: Answer, other: Answer) -> Answer:
         return Group("{|", "}", tuple(answer.items))  # k \in \N: not all of them
     formula = first.parts[-1] if isinstance(first, Relation) and first.signs == ("=",) else first
     found = expand(formula) if isinstance(formula, Value) else formula
+    parts = found.items if isinstance(found, Items) else (found,)
     lines = [
-        linear(one.node)
-        for one in (found.items if isinstance(found, Items) else (found,))
-        if isinstance(one, Value) and not one.unit
+        line for one in parts if isinstance(one, Value) and not one.unit and (line := linear(one.node)) is not None
     ]
-    slopes = {line[0] for line in lines if line}
-    if (
-        not lines
-        or None in lines
-        or len(slopes) != 1
-        or any(x.denominator > 1 for line in lines if line for x in line)
-    ):
+    slopes = {slope for slope, _ in lines}
+    if len(lines) != len(parts) or len(slopes) != 1 or any(x.denominator > 1 for line in lines for x in line):
         return answer
-    residues = tuple(Value(("num", line[1])) for line in lines if line)
+    residues = tuple(Value(("num", start)) for _, start in lines)
     return Group("mod", "", (Items(residues), Value(("num", abs(slopes.pop())))))
 
 
@@ -138,23 +132,24 @@ def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | 
     def at(node: Node, point: Fraction):
         return value_at(node, {name: point})
 
-    def holds(condition: Relation, point: Fraction) -> bool:
-        sides = [at(part.node, point) for part in condition.parts if isinstance(part, Value)]
-        return all(_ORDER[sign](a, b) for sign, a, b in zip(condition.signs, sides, sides[1:], strict=False))
+    def holds(signs: tuple[str, ...], nodes: list[Node], point: Fraction) -> bool:
+        sides = [at(node, point) for node in nodes]
+        return all(_ORDER[sign](a, b) for sign, a, b in zip(signs, sides, sides[1:], strict=False))
 
     edges = _kinks(formula)
-    pieces: list[tuple[Node, Relation]] = []
+    pieces: list[tuple[Node, tuple[str, ...], list[Node]]] = []
     for branch, condition in branches:
         if not isinstance(branch, Value) or not isinstance(condition, Relation):
             return None
-        if not set(condition.signs) <= set(_ORDER) or not all(isinstance(part, Value) for part in condition.parts):
+        nodes = [part.node for part in condition.parts if isinstance(part, Value)]
+        if not set(condition.signs) <= set(_ORDER) or len(nodes) != len(condition.parts):
             return None
-        pieces.append((branch.node, condition))
-        edges |= {part.node for part in condition.parts if isinstance(part, Value) and constant(part)}
+        pieces.append((branch.node, condition.signs, nodes))
+        edges |= {node for node in nodes if not symbols(node)}
     try:
         points = [value(edge) + Fraction(step, 3) for edge in edges for step in _AROUND]
         for point in points:
-            here = [node for node, condition in pieces if holds(condition, point)]
+            here = [node for node, signs, nodes in pieces if holds(signs, nodes, point)]
             if not here or not all(close(at(n, point), at(formula, point)) for n in here):
                 return False
     except (TooLarge, Undefined, Unsupported, TypeError):
@@ -360,8 +355,8 @@ def _members(answer: Answer) -> tuple[str, tuple[Answer, ...]] | None:
 
 def _unlabel(items: tuple[Answer, ...]) -> tuple[list[str], tuple[Answer, ...]]:
     """Labels and values of `x = 1, y = 2`; no labels unless every item has one."""
-    if items and all(isinstance(x, Relation) and x.signs == ("=",) and is_label(x.parts[0]) for x in items):
-        relations = [x for x in items if isinstance(x, Relation)]
+    relations = [x for x in items if isinstance(x, Relation) and x.signs == ("=",) and is_label(x.parts[0])]
+    if len(relations) == len(items):
         return [getattr(x.parts[0], "text", "") for x in relations], tuple(x.parts[1] for x in relations)
     return [], items
 

@@ -55,7 +55,7 @@ def unquoted(text: str) -> str:
 
 def squeeze(text: str) -> str:
     text = text.replace(" ", "")
-    while text[:1] == "{" and text[-1:] == "}" and text.find("}") == len(text) - 1:
+    while text.startswith("{") and text.find("}") == len(text) - 1:
         text = text[1:-1]
     return text
 

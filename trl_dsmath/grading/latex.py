@@ -14,6 +14,7 @@ from .tokens import FUNCTIONS, PREFIXES, STOP_WORDS, Token, resolve, tokenize
 MAX_DEPTH = 25
 MAX_CHAIN = 60  # divisions, signs or factorials in a row: each one nests the tree
 MAX_DIGITS = 4000  # longer integers are compared as text; Python's int() is quadratic
+ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _ACCENTS = {
     "vec", "hat", "widehat", "bar", "tilde", "dot", "ddot", "overrightarrow", "overleftarrow", "overline", "angle", "triangle",
@@ -145,18 +146,25 @@ class Parser:
     def power(self) -> Node:
         r"""`a^b`; `a^\circ` is left for the unit, except inside the argument of a function."""
         node = self.postfix(self.atom())
-        if self.peek() == ("op", "^"):
-            following = self.tokens[self.at + 1 : self.at + 3]
-            if following and following[0] == ("cmd", "circ"):
-                if not self.angles:
-                    return node  # degrees: a unit, read by the caller
-                self.at += 2
-                return ("mul", node, ("div", ("sym", "pi"), ("num", Fraction(180))))
+        if self.degrees():
+            if not self.angles:
+                return node  # a unit, read by the caller
+            self.at += 2
+            return ("mul", node, ONE_DEGREE)
+        if self.exponent():
             self.at += 1
             node = self.postfix(("pow", node, self.argument()))
-            if self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]:
+            if self.exponent():
                 raise Unsupported("double superscript")
         return node
+
+    def degrees(self) -> bool:
+        r"""Whether `^\circ` follows."""
+        return self.tokens[self.at : self.at + 2] == [("op", "^"), ("cmd", "circ")]
+
+    def exponent(self) -> bool:
+        """Whether an exponent follows that is no degree sign."""
+        return self.peek() == ("op", "^") and not self.degrees()
 
     def postfix(self, node: Node) -> Node:
         """Factorials and percent signs behind an atom."""
@@ -167,15 +175,15 @@ class Parser:
         return node
 
     def argument(self) -> Node:
-        r"""What follows `^`, `\sqrt` or `\frac`: a group, or one token (a whole number counts as one)."""
+        r"""What follows `^`, `\sqrt` or `\frac`: a group, or one token. A whole number counts as one, and is no part of a mixed
+        number: `x^2\frac{1}{2}`."""
         kind, value = self.peek()
         if value == "{" and kind == "op":
             return self.group("{", "}")
         if kind == "op" and value in "+-":
             self.at += 1
-            node = self.atom()
-            return ("neg", node) if value == "-" else node
-        return self.atom()
+        node = self._plain(self.take()[1]) if self.peek()[0] == "num" else self.atom()
+        return ("neg", node) if value == "-" else node
 
     def fraction_part(self) -> Node:
         r"""`\frac12`: TeX takes one character, so a number gives its first digit and keeps the rest."""
@@ -248,21 +256,22 @@ class Parser:
 
     def _number(self, digits: str) -> Node:
         """A number: with a base behind it (`204_5`), as part of a mixed number, or plain."""
+        node = self._plain(digits)
+        if self.peek() == ("op", "_"):
+            self.at += 1
+            base = self.argument()
+            return ("based", digits.lstrip("0") or "0", base)
+        mixed = self._mixed(int(digits)) if digits.isdigit() else None
+        return node if mixed is None else mixed
+
+    @staticmethod
+    def _plain(digits: str) -> Node:
         if len(digits) > MAX_DIGITS:
             raise Unsupported("number too long")
         mantissa, _, exponent = digits.lower().partition("e")
         if exponent and abs(int(exponent)) > MAX_DIGITS:
             raise Unsupported("exponent too large")
-        node: Node = ("num", Fraction(digits.rstrip(".") if not exponent else mantissa.rstrip(".") + "e" + exponent))
-        if self.peek() == ("op", "_"):
-            self.at += 1
-            base = self.argument()
-            return ("based", digits.lstrip("0") or "0", base)
-        if digits.isdigit():
-            mixed = self._mixed(int(digits))
-            if mixed is not None:
-                return mixed
-        return node
+        return ("num", Fraction(digits.rstrip(".") if not exponent else mantissa.rstrip(".") + "e" + exponent))
 
     def _mixed(self, whole: int) -> Node | None:
         r"""`3\frac{1}{2}` and `3 1/2` are mixed numbers, not products."""
@@ -294,20 +303,16 @@ class Parser:
             self.angles += 1  # "\\sin(40^\\circ)"
             argument = self.group(value, _BRACKETS[value])
             self.angles -= 1
-            if (
-                exponent is None
-                and self.peek() == ("op", "^")
-                and self.tokens[self.at + 1 : self.at + 2] != [("cmd", "circ")]
-            ):
+            if exponent is None and self.exponent():
                 self.at += 1
                 exponent = self.argument()
         else:
             argument = self.signed()
             while self._starts_factor() and self.peek()[0] != "fn":
                 argument = _flat("mul", argument, self.power())
-        if self.peek() == ("op", "^") and self.tokens[self.at + 1 : self.at + 2] == [("cmd", "circ")]:
+        if self.degrees():
             self.at += 2
-            argument = ("mul", argument, ("div", ("sym", "pi"), ("num", Fraction(180))))
+            argument = ("mul", argument, ONE_DEGREE)
         if exponent == ("neg", ("num", Fraction(1))):
             name, exponent = "arc" + name, None
             if name not in FUNCTIONS:
@@ -462,11 +467,11 @@ def _compound(tokens: list[Token]) -> tuple[Node, str] | None:
     """`2 hours 30 minutes`, `5 ft 6 in`, `3小时20分`: one quantity in the first unit."""
     if len(tokens) < 4 or [kind for kind, _ in tokens] != ["num", "text"] * (len(tokens) // 2):
         return None
-    sizes = [resolve(value) for _, value in tokens[1::2]]
-    if any(size is None or size[0] != sizes[0][0] for size in sizes if sizes[0]) or sizes[0] is None:
+    sizes = [size for _, value in tokens[1::2] if (size := resolve(value))]
+    if 2 * len(sizes) != len(tokens) or len({dimension for dimension, _ in sizes}) != 1:
         return None
     amounts = [Fraction(value) for _, value in tokens[::2]]
-    total = sum(amount * size[1] for amount, size in zip(amounts, sizes, strict=True) if size)
+    total = sum(amount * size for amount, (_, size) in zip(amounts, sizes, strict=True))
     return ("num", total / sizes[0][1]), tokens[1][1]
 
 

@@ -49,8 +49,8 @@ def as_ranges(answer: Answer) -> list[Range] | None:
     if isinstance(answer, Relation):
         return _from_relation(answer)
     if isinstance(answer, Union):
-        parts = [as_ranges(part) for part in answer.parts]
-        return _merge([one for part in parts if part is not None for one in part]) if None not in parts else None
+        parts = [ranges for part in answer.parts if (ranges := as_ranges(part)) is not None]
+        return _merge([one for part in parts for one in part]) if len(parts) == len(answer.parts) else None
     return _from_items(answer) if isinstance(answer, Items) else None
 
 
@@ -67,10 +67,10 @@ def _from_items(answer: Items) -> list[Range] | None:
             if isinstance(hole.parts[1], Value)
         ]
         return _minus(whole, points) if whole and len(points) == len(holes) else None
-    parts = [as_ranges(item) if isinstance(item, Relation | Group) else None for item in answer.items]
-    if any(part is None or len(part) != 1 for part in parts):
+    parts = [as_ranges(item) for item in answer.items if isinstance(item, Relation | Group)]
+    flat = [part[0] for part in parts if part and len(part) == 1]
+    if len(flat) != len(answer.items):
         return None
-    flat = [part[0] for part in parts if part]
     if len(flat) == 2 and all(isinstance(item, Relation) for item in answer.items) and (bounded := _bounded(*flat)):
         return bounded
     merged = _merge(flat)
@@ -87,10 +87,9 @@ def _excluded(items: tuple[Answer, ...]) -> list[Range] | None:
     return _points(Group("{", "}", tuple(values)))
 
 
-def _points(answer: Answer) -> list[Range] | None:
-    if not isinstance(answer, Group) or not all(isinstance(item, Value) for item in answer.items):
-        return None
-    return [Range(item.node, item.node, True, True) for item in answer.items if isinstance(item, Value)]
+def _points(answer: Group) -> list[Range] | None:
+    found = [Range(item.node, item.node, True, True) for item in answer.items if isinstance(item, Value)]
+    return found if len(found) == len(answer.items) else None
 
 
 def _complement(ranges: list[Range] | None) -> list[Range] | None:
@@ -139,9 +138,9 @@ def _from_relation(answer: Relation) -> list[Range] | None:
         return as_ranges(parts[1])
     if answer.signs == ("notin",):
         return _complement(as_ranges(parts[1]))
-    if not all(isinstance(part, Value) for part in parts):
-        return None
     nodes = [part.node for part in parts if isinstance(part, Value)]
+    if len(nodes) != len(parts):
+        return None
     lone = [_is_name(node) for node in nodes]
     if answer.signs == ("!=",) and lone[0]:
         return _complement([Range(nodes[1], nodes[1], True, True)])

@@ -14,8 +14,6 @@ from .latex import MAX_LENGTH, parse_expression
 from .rewrite import branches, matrix_cells, system_rows
 from .tokens import resolve
 
-MAX_ITEMS = 20_000
-
 
 @dataclass(frozen=True)
 class Value:
@@ -189,11 +187,11 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
             return Items(found)  # "x = 2, y = 3 or x = 3, y = 2"
         mixed = any(ranges) and all(map(max, ranges, points))
         return Union(found) if mixed else _flat(found)
-    if (split := _split(parts, _AND)) and len(split) <= MAX_ITEMS:
+    if split := _split(parts, _AND):
         split = [p for p in split if _join(p)]
         if len(split) > 1:
             return _labelled(_flat(tuple(member(p) for p in split)))
-    if (split := _split(parts, {","})) and len(split) <= MAX_ITEMS:
+    if split := _split(parts, {","}):
         split = [p for p in split if _join(p)]
         if len(split) > 1:
             return _labelled(_flat(tuple(member(p) for p in split)))
@@ -218,10 +216,9 @@ def _flat(answers: tuple[Answer, ...]) -> Items:
 
 def _by_unit(items: list[Answer]) -> list[Answer]:
     """`5 nickels, 7 dimes`: different words behind the numbers name them."""
-    units = [item.unit for item in items if isinstance(item, Value) and item.unit and resolve(item.unit) is None]
-    if len(units) != len(items) or len(set(units)) != len(units):
+    named = [item for item in items if isinstance(item, Value) and item.unit and resolve(item.unit) is None]
+    if len(named) != len(items) or len({item.unit for item in named}) != len(items):
         return items
-    named = [item for item in items if isinstance(item, Value)]
     return [
         Relation(("=",), (Words(item.unit.lower().rstrip("s")), Value(item.node, "", item.text))) for item in named
     ]
@@ -239,13 +236,13 @@ def _labelled(items: Items) -> Answer:
 
 def _compound(items: tuple[Answer, ...]) -> Value | None:
     """`5 feet, 4 inches` is one length."""
-    sizes = [resolve(item.unit) for item in items if isinstance(item, Value) and item.unit]
-    if len(sizes) != len(items) or None in sizes or len({size[0] for size in sizes if size}) > 1:
+    values = [item for item in items if isinstance(item, Value) and item.unit]
+    sizes = [size for item in values if (size := resolve(item.unit))]
+    factors = [size for _, size in sizes]
+    if len(sizes) != len(items) or len({dimension for dimension, _ in sizes}) != 1:
         return None
-    factors = [size[1] for size in sizes if size]
     if not all(one > other for one, other in pairwise(factors)):
         return None
-    values = [item for item in items if isinstance(item, Value)]
     terms = (("mul", ("num", factor / factors[0]), item.node) for factor, item in zip(factors, values, strict=True))
     return Value(("add", *terms), values[0].unit, "")
 

@@ -8,7 +8,7 @@ from itertools import permutations
 from ..text import chinese_number, english_number
 from .equality import equal, proportional
 from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
-from .latex import parse_expression
+from .latex import ONE_DEGREE, parse_expression
 from .shapes import Answer, Group, Items, Value, Words
 from .tokens import resolve
 
@@ -24,7 +24,6 @@ _PHRASE = re.compile(r"[A-Za-z]{2,}\.?\s+[A-Za-z]{2,}")  # "red square" is no pr
 _BETWEEN_LETTERS = re.compile(r"(?<=[A-Za-z])(?=[A-Za-z])")
 _ROUNDED_PLACES = 6  # as math-verify: 0.333333 is 1/3, 0.33 is not
 _DEGREE, _RADIAN = ((("angle", 1),), (("radian", 1),))
-_ONE_DEGREE: Node = ("div", ("sym", "pi"), ("num", Fraction(180)))
 _PARAMETER = re.compile(r"[kmn]$")
 _FREE = {"C", "c", "C_1"}
 _TEMPERATURE = re.compile(r"^(?:degrees?|°)?\s*([CF])(?:elsius|ahrenheit)?$", re.IGNORECASE)
@@ -141,7 +140,7 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
 
 def _in_radians(gold: Value, answer: Value) -> tuple[Node, Node]:
     one, other = (
-        side.node if resolve(side.unit)[0] == _RADIAN else ("mul", side.node, _ONE_DEGREE)  # type: ignore[index]
+        side.node if resolve(side.unit)[0] == _RADIAN else ("mul", side.node, ONE_DEGREE)  # type: ignore[index]
         for side in (gold, answer)
     )
     return one, other
@@ -211,7 +210,7 @@ def _in_degrees(gold: Value, answer: Value) -> bool:
     if (gold.unit == "degree") == (answer.unit == "degree") or (gold.unit and answer.unit):
         return False
     degrees, radians = (gold.node, answer.node) if gold.unit else (answer.node, gold.node)
-    return ("pi" in repr(radians) or "'arc" in repr(radians)) and equal(("mul", degrees, _ONE_DEGREE), radians)
+    return ("pi" in repr(radians) or "'arc" in repr(radians)) and equal(("mul", degrees, ONE_DEGREE), radians)
 
 
 def _renamed(gold: Node, answer: Node) -> bool:

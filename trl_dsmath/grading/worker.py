@@ -214,7 +214,7 @@ def _same(gold: "Basic", answer: "Basic") -> bool:
 
 
 def _same_number(gold: "Basic", answer: "Basic") -> bool | None:
-    """Compares two constants at 20 digits; `None` where one is no constant or the decision is close."""
+    """Compares two constants; `None` where one is no constant or the decision is close."""
     left, right = _number(gold), _number(answer)
     if left is None or right is None:
         return None
@@ -246,7 +246,7 @@ def _number(expression: "Basic") -> "complex | None":
         return None
     for form in (lambda: expression, expression.doit):
         with contextlib.suppress(PrecisionExhausted, TypeError, ValueError, NotImplementedError):
-            value = complex(form().evalf(20, strict=True))
+            value = complex(form().evalf(strict=True))
             if value and math.isfinite(abs(value)):
                 return value
     return None

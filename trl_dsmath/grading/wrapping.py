@@ -36,13 +36,7 @@ def unwrap(answer: Answer) -> Answer:
             x for item in items for x in (item.items if isinstance(item, Items) and not answer.ordered else (item,))
         )
         return Items(flat, answer.ordered)
-    if (
-        isinstance(answer, Relation)
-        and answer.signs == ("in",)
-        and not isinstance(answer.parts[1], Group | Union | Words)
-    ):
-        return answer.parts[1]
-    if isinstance(answer, Relation) and answer.signs == ("in",) and isinstance(answer.parts[1], Group):
+    if isinstance(answer, Relation) and answer.signs == ("in",) and not isinstance(answer.parts[1], Union | Words):
         return answer.parts[1]
     if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(answer.parts[1], Relation):
         return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"

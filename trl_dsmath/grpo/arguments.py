@@ -95,7 +95,7 @@ def find_reward(name: str, places: Sequence[str] = ("trl_dsmath.rewards", "trl.r
                 )
             return found
         known += getattr(module, "__all__", None) or [key for key in vars(module) if not key.startswith("_")]
-    close = get_close_matches(function_name, [key for key in known if not key.startswith("get_")], n=1)
+    close = get_close_matches(function_name, [key for key in known if not key.startswith("get_")])
     hint = f"Did you mean {close[0]}?" if close else "Give a dotted path, such as mymodule.my_reward."
     raise ConfigError(f"There is no reward function {name}. {hint}")
 

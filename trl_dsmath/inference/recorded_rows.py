@@ -109,9 +109,13 @@ class Finder:
     def _by_question(self, question: str, number: int | None, names: list[str], where: str) -> Problem:
         words = " ".join(_WORDS.findall(question.lower()))
         found = [problem for problem in self._by_words.get(words, []) if problem.benchmark in names]
-        if not found:  # a prompt with an instruction or examples around it, or a question without its options
+        if not found:  # a question without its options, or else a prompt with an instruction or examples around it
             places = [
-                (words.rfind(own), len(own), -i) if own in words else (0, 0, -i) if own.startswith(words) else None
+                (len(words), 0, -i)
+                if own.startswith(words)
+                else (words.rfind(own), len(own), -i)
+                if own in words
+                else None
                 for i, own in enumerate(self._words)
             ]
             inside = [

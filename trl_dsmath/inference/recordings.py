@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Recordings:
 
     tasks: list[Task]
     samples: list[dict[str, Any]]
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[str]
 
     def save(self, folder: str | Path, record: dict[str, Any]) -> Path:
         """Writes them into a folder, as if they had been drawn there; `record` goes into `run.json`."""

@@ -149,7 +149,8 @@ def tune_threshold(solutions: Sequence[Labelled], scores: Sequence[np.ndarray]) 
     if not chosen or errors.max() < 0 or errors.min() >= 0:
         return None
     found = np.unique(np.concatenate([scores[i] for i in chosen]))
-    candidates = np.concatenate([[THRESHOLD], (found[:-1] + found[1:]) / 2, [found[0] - 1e-6, found[-1] + 1e-6]])
+    # Below all scores no error is found, above them no solution is right: F1 0.
+    candidates = [THRESHOLD, *(found[:-1] + found[1:]) / 2]
     # Lowest score so far: the first step below a threshold is the first where this is.
     lowest_NS = np.full((len(chosen), max(len(scores[i]) for i in chosen)), -np.inf)
     for row, i in zip(lowest_NS, chosen, strict=True):
