@@ -173,7 +173,7 @@ def grade_samples(
     verdicts: dict[str, list[Verdict]] = {}
     for filter, found in answers.items():
         printed = [filter == "program" or task.form == "program" for task in tasks]
-        judged = {}
+        judged: dict[int, Verdict] = {}
         for judging, which in ((judge, False), (judge_printed, True)):
             chosen = [i for i, one in enumerate(printed) if one is which]
             own = judging([found[i] for i in chosen], [golds[i] for i in chosen], time_limit)

@@ -106,9 +106,9 @@ def _binary(node: ast.BinOp) -> str:
 
 def _call(name: str, arguments: list[ast.expr]) -> str:
     if name in _INTERVALS:
-        opening, closing = _INTERVALS[name]
+        ends = _INTERVALS[name]
         flags = [ast.unparse(argument) == "True" for argument in arguments[2:4]]  # Interval(0, 1, False, True)
-        opening, closing = "(" if flags[:1] == [True] else opening, ")" if flags[1:] == [True] else closing
+        opening, closing = "(" if flags[:1] == [True] else ends[0], ")" if flags[1:] == [True] else ends[1]
         low, high = map(_latex, arguments[:2])
         return f"{'(' if 'infty' in low else opening}{low}, {high}{')' if 'infty' in high else closing}"
     short = name.rpartition(".")[2]
