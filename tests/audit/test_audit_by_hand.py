@@ -1,6 +1,7 @@
 """An audit's tables, cases and signs from verdicts that are given: nothing is judged here."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from trl_dsmath.audit.serve import Decisions
 from trl_dsmath.audit.signs import answer_first, no_reasoning, prompt_leak, several_boxes
 from trl_dsmath.grading import Verdict
 
+regrade = sys.modules["trl_dsmath.audit.regrade"]  # the package gives its function this name
 BOXES = r"\boxed{1}, no: \boxed{2}"
 
 
@@ -67,6 +69,11 @@ def test_tables_by_hand(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text()
     assert page.count('class="card"') == 3 and "ours only · f:0 · 2 times" in page and "a remark" in page
     assert "The disagreements, each completion once.<" in page
+    for head in (
+        '<th>kind</th><th>what</th><th class="number">completions</th>',
+        '<th></th><th class="number">ours</th>',
+    ):
+        assert head in page  # text to the left, numbers to the right
     assert (
         'not judged in time: <code class="bad">nothing</code>' in page
         and 'reward: <code class="good">1</code>' in page
@@ -83,6 +90,35 @@ def test_tables_by_hand(tmp_path: Path) -> None:
     assert len(found.tables["Groups whose advantages would change"]) == 2  # the run's reward is not known
     assert found.tables["Signs of hacking"][1][4] == "-" and "data-key" not in (tmp_path / "report.html").read_text()
     assert report.write(tmp_path, [], []).headline.startswith("The graders disagree on 0 of 0 completions (-)")
+
+
+def test_a_gold_that_a_grader_rejects_as_an_answer_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Golds a to d: both take a, only ours takes b, only theirs c; d is not asked, since nothing is apart there."""
+    ours = {"a": "correct", "b": "correct", "c": "wrong", "d": "correct"}
+    asked: list = []
+
+    def judge(answers: list, golds: list) -> list[Verdict]:
+        asked.append(golds)
+        if len(asked) == 1:
+            return [Verdict.CORRECT] * len(golds)
+        return [Verdict(ours[gold]) for gold in golds]
+
+    def judge_with_trl(pairs: list, file: Path, limit: float) -> list[Second]:
+        if pairs[0][1].startswith("x"):
+            return [
+                Second(Verdict.CORRECT if gold == "d" else Verdict.WRONG, float(gold == "d"), "") for gold, _ in pairs
+            ]
+        assert pairs == [(gold, f"\\boxed{{{gold}}}") for gold in "abc"]
+        return [Second(Verdict.WRONG if gold == "b" else Verdict.CORRECT, float(gold != "b"), "") for gold, _ in pairs]
+
+    monkeypatch.setattr(regrade, "judge", judge)
+    monkeypatch.setattr(regrade, "judge_with_trl", judge_with_trl)
+    logged = [Logged("f:0", 1, 1, "p", f"x{gold}", None, gold) for gold in ("a", "b", "c", "d", "a", None)]
+    found = regrade.regrade(logged, tmp_path)
+    assert [(one.logged.gold, one.kind) for one in found] == [
+        ("a", "ours only"), ("b", "gold"), ("c", "gold"), ("d", ""), ("a", "ours only")
+    ]  # fmt: skip
+    assert asked[1] == ["a", "b", "c"]
 
 
 def test_the_page_shows_the_first_cases_and_both_ends_of_a_long_text(
@@ -156,6 +192,7 @@ def test_signs_at_their_limits() -> None:
     assert no_reasoning(_text("<think>" + "x" * 19 + "</think>" + "y" * 50)) and not no_reasoning(
         _text("<think>" + "x" * 20 + "</think>")
     )
+    assert no_reasoning(_text("\n" * 20 + r"So \boxed{5}" + " " * 20))  # blanks around it are none
     system = "one two three four five six seven eight nine"
     assert prompt_leak(_text("so two three four five six seven eight nine", system)) and not prompt_leak(
         _text("three four five six seven eight nine", system)

@@ -1,17 +1,21 @@
 """What the small commands print and write: tables, counts, exit codes."""
 
+import io
 import json
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from trl_dsmath import cli
-from trl_dsmath.cli import grade, main, plan
+from trl_dsmath.audit.report import Audit
+from trl_dsmath.cli import audit, grade, main, pass_rate, plan, recipes, view
 from trl_dsmath.cli.check_data import _short, _texts
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.grading import Verdict
+from trl_dsmath.report import Page
 
 
 def _file(path: Path, rows: list[dict]) -> Path:
@@ -87,6 +91,14 @@ def test_many_rows_are_judged_in_parts_and_others_are_not_continued(
         assert "belongs to another input" in capsys.readouterr().err
 
 
+def test_half_of_a_flag_is_no_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = _file(tmp_path / "rows.jsonl", [{"completion": "\\boxed{1}", "gold": "1"}])
+    for flags, meant in ((["--conf", "x.yaml"], "config"), (["--overw"], "overwrite"), (["--output_"], "output")):
+        assert main(["grade", str(file), *flags]) == 2
+        assert f"Unknown flag {flags[0]}. Did you mean --{meant}?" in capsys.readouterr().err
+    assert main(["recipes", "prm", "--cop", str(tmp_path)]) == 2
+
+
 def test_check_data_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = (
         [{"question": "?", "answer": "7"}] * 3
@@ -134,15 +146,24 @@ def test_rows_that_repeat_a_test_set(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["check-data", str(_file(file, rows[21:])), *flags]) == 0
 
 
-def test_problems_that_are_solved_sometimes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [
-        {"prompt": [{"role": "user", "content": f"{right}?"}], "solution": "2", "completions": [["a"]] * 4, "labels": [[1.0]] * 4,
-         "right": [1] * right + [0] * (4 - right)}
-        for right in range(5)
-    ]  # fmt: skip
-    assert rows and main(["pass-rate", str(tmp_path / "absent")]) == 2
-    assert "absent" in capsys.readouterr().err
-    assert main(["pass-rate", str(tmp_path), "--min", "0.8", "--max", "0.2"]) == 2
+def test_problems_that_are_solved_sometimes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prompt": f"{n}?", "pass_rate": n / 4} for n in range(5)]
+    monkeypatch.setattr(pass_rate, "rated_problems", lambda path: rows)
+    output = tmp_path / "some.jsonl"
+    assert main(["pass-rate", "run", "--min", "0.25", "--max", "0.75", "--output", str(output)]) == 0
+    assert [json.loads(line) for line in output.read_text().splitlines()] == rows[1:4]
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:-2] == pass_rate.histogram([0.0, 0.25, 0.5, 0.75, 1.0], 0.25, 0.75).splitlines()
+    assert shown[-2:] == ["3 of 5 problems have a pass rate from 0.25 to 0.75", f"saved       {output}"]
+    output.unlink()
+    assert main(["pass-rate", "run"]) == 0 and not output.exists()
+    assert capsys.readouterr().out.endswith("5 of 5 problems have a pass rate from 0 to 1\n")
+    assert main(["pass-rate", "run", "--min", "0.1", "--max", "0.2"]) == 0  # nothing is left, and nothing is written
+    for flags in (["--min", "0.1", "--max", "0.2", "--output", str(output)], ["--min", "0.8", "--max", "0.2"]):
+        assert main(["pass-rate", "run", *flags]) == 2 and not output.exists()
+    assert "widen --min and --max" in capsys.readouterr().err
 
 
 def _plan(**changes: object) -> dict:
@@ -209,6 +230,81 @@ def test_the_plan_of_the_corpus_loop(capsys: pytest.CaptureFixture[str]) -> None
     assert "fits: 1.0 of 1 GiB" in shown and shown[-1] == "DOES NOT FIT: 1.0 of 0.99 GiB"
 
 
+def test_plans_of_several_stages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list = []
+
+    def planned(stage: str, settings: dict, args: object, absent: str | None) -> dict:
+        asked.append((stage, absent))
+        return _plan(stage=stage, fits=stage != "prm")
+
+    runs = [("grpo", {"model_name_or_path": "policy"}), ("prm", {"model_name_or_path": "scorer"})]
+    monkeypatch.setattr(plan, "plan_of", planned)
+    monkeypatch.setattr(plan, "runs_of", lambda stage, file, flags: runs if stage == "iterate" else runs[:1])
+    argv = ["--memory", "24", "--json", "--recipe"]
+    # The reward model has the shape of the policy until it is there.
+    assert plan.main([*argv, "iterate/gpu24"]) == 1 and asked == [("grpo", "policy"), ("prm", "policy")]
+    assert [one["stage"] for one in json.loads(capsys.readouterr().out)] == ["grpo", "prm"]
+    assert plan.main([*argv, "grpo/gpu24"]) == 0 and asked[-1] == ("grpo", None)
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["stage"] == "grpo" and printed.startswith('{\n  "stage"')
+    assert plan.main([*argv, "iterate/gpu24", "--scorer", "other"]) == 1 and asked[-1] == ("prm", "other")
+    capsys.readouterr()
+    assert plan.main(["--memory", "24", "--recipe", "iterate/gpu24"]) == 1
+    assert capsys.readouterr().out.count("\n\nprm: m") == 1
+
+
+def test_an_audit_that_serves_its_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Terminal(io.StringIO):
+        seen = ""
+
+        def flush(self) -> None:
+            self.seen = self.getvalue()
+
+    served: list = []
+    shown = Terminal()
+    server = SimpleNamespace(server_port=5, serve_forever=lambda: served.append(shown.seen.splitlines()[-1]))
+    found = Audit("A headline.", {"One": [["a"], ["1"]], "Empty": [["b"]]}, [])
+    written: list = []
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr(audit, "read_run", lambda run, reward, golds, gold: (["logged"], [f"{reward} {golds} {gold}"]))
+    monkeypatch.setattr(audit, "regrade", lambda logged, file: written.append(file) or ["judged"])
+    monkeypatch.setattr(audit, "write", lambda *given: written.append(given) or found)
+    monkeypatch.setattr(audit, "make_server", lambda folder, port: served.append((folder, port)) or server)
+    file = tmp_path / "completions.parquet"
+    assert main(["audit", str(file), "--reward_column", "r", "--gold_column", "g"]) == 0 and not served
+    folder = tmp_path / "audit"  # beside a file
+    assert written == [folder / "math-verify.jsonl", (folder, ["logged"], ["judged"], ["r None g"])]
+    assert shown.getvalue().splitlines() == [
+        "r None g", "", "a", "1", "", "A headline.", f"saved       {folder / 'report.html'}, {folder / 'cases.jsonl'} (0 cases)"
+    ]  # fmt: skip
+    assert main(["audit", str(tmp_path), "--serve", "--port", "7"]) == 0 and written[2] == folder / "math-verify.jsonl"
+    assert served == [
+        (folder, 7),
+        "audit       http://127.0.0.1:5  (Ctrl-C ends)",
+    ]  # told before it serves, also to a pipe
+    assert (
+        main(["audit", str(tmp_path), "--output", str(tmp_path / "x")]) == 0
+        and written[4] == tmp_path / "x/math-verify.jsonl"
+    )
+
+
+def test_the_page_of_a_run_goes_beside_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list = []
+    monkeypatch.setattr(
+        view, "make_page", lambda run, prompts: asked.append((run, prompts)) or Page("t", [], "**5** right")
+    )
+    assert main(["view", str(tmp_path)]) == 0 and (tmp_path / "view.html").is_file()
+    assert (
+        main(["view", str(tmp_path / "run/x.parquet"), "--prompts", "2"]) == 0
+        and (tmp_path / "run/view.html").is_file()
+    )
+    assert (
+        main(["view", str(tmp_path), "--output", str(tmp_path / "own.html")]) == 0
+        and (tmp_path / "own.html").is_file()
+    )
+    assert asked == [(tmp_path, 4), (tmp_path / "run/x.parquet", 2), (tmp_path, 4)]
+
+
 def test_flags_of_the_sections_of_iterate() -> None:
     assert plan._section_flags(["--grpo.max_steps", "5", "--prm.bf16", "--grpo.x", "a", "b"]) == {
         "grpo": ["--max_steps", "5", "--x", "a", "b"], "annotate": [], "prm": ["--bf16"],
@@ -249,6 +345,11 @@ def test_recipes_of_a_stage(
         21,
         51,
         73,
+    ]
+    recipes._print_table([("a", "b", "c", "x " * 8 + "x"), ("a", "b", "c", "x " * 9 + "xx")])
+    assert [line.split("c", 1)[1].strip() for line in capsys.readouterr().out.splitlines()] == [
+        "x " * 8 + "x",
+        "x " * 6 + "x ...",
     ]
     assert main(["recipes", "nothing"]) == main(["recipes", "--copy", str(tmp_path / "x")]) == 2
     error = capsys.readouterr().err

@@ -92,6 +92,32 @@ def test_bodies_are_decoded(coding: str, packed: bytes, chunked: bool) -> None:
     assert crawl.read() == ({"http://a/": PAGE, "http://b/": b"<p>next</p>"}, Counter())
 
 
+@pytest.mark.parametrize("coding", ["identity", "gzip", "deflate", "br", "zstd"])
+def test_a_body_may_have_as_many_bytes_as_are_allowed(coding: str) -> None:
+    crawl, size = Crawl(), 300
+    for url, body in (("http://fits/", b"a" * size), ("http://long/", b"a" * (size + 1))):
+        packed = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "identity": bytes}
+        pack = packed.get(coding, lambda body: pa.compress(body, codec="zstd", asbytes=True))
+        crawl.response(url, pack(body), Content_Encoding=coding)
+    assert crawl.read(max_bytes=size) == ({"http://fits/": b"a" * size}, {"page too long": 1})
+
+
+def test_chunks_as_servers_write_them() -> None:
+    crawl = Crawl()
+    bodies = [b"3\r\nabc\r\n2;name=x\r\nde\r\n0\r\n\r\n", b"3\nabc\n2\nde\n0\n\n", b"3\r\nabc2\r\nde0\r\n\r\n", b" 3 \r\nabc\r\n2\r\nd",
+              b"3\r\nabc\r\nzz\r\nde", b"3\r\nabc\r\n2", b"no size\nabc"]  # fmt: skip
+    for number, body in enumerate(bodies):
+        crawl.response(f"http://{number}/", body, Transfer_Encoding="chunked")
+    pages, kinds = crawl.read()
+    assert kinds == {"body cannot be decoded": 1}  # zz is no size
+    assert pages == {
+        **{f"http://{n}/": b"abcde" for n in range(3)},
+        "http://3/": b"abcd",
+        "http://5/": b"abc",
+        "http://6/": bodies[6],
+    }
+
+
 def test_a_body_whose_chunks_the_crawler_joined() -> None:
     crawl = Crawl()
     crawl.response("http://a/", PAGE, Transfer_Encoding="chunked")

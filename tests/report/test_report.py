@@ -74,6 +74,14 @@ def test_bars(drawn: None) -> None:
     assert [text.get_text() for text in axes.get_xticklabels()] == ["g", "h"]
     assert axes.get_ylim() == (0, 126) and list(axes.get_yticks()) == [0, 20, 40, 60, 80, 100]
     assert axes.get_legend()._ncols == 2
+    # Caps of 2 points at both ends of an interval; the numbers are smaller than the labels.
+    assert {line.get_markersize() for line in axes.lines} == {4.0} and {
+        text.get_fontsize() for text in axes.texts
+    } == {10}
+    assert {name for name, spine in axes.spines.items() if spine.get_visible()} == {"left", "bottom"}
+    ink = [axes.xaxis.label.get_color(), axes.yaxis.label.get_color(), *(text.get_color() for text in axes.texts)]
+    assert set(ink) == {plot.TEXT}  # what is text takes the color of the page
+    assert not axes.get_xgridlines()[0].get_visible() and axes.get_ygridlines()[0].get_visible()
 
 
 def test_points(drawn: None) -> None:
@@ -99,6 +107,7 @@ def test_a_plot_fits_its_place_and_the_colors_of_the_page() -> None:
     series = [Series("a", [0.5, 1.0], plot.BLUE, [1, 2])]
     one = plot.lines("one", series, "k")
     assert one.startswith("<svg ") and not re.search(r'<svg[^>]* (?:width|height)="[\d.]+pt"', one)
+    assert "</text>" in one and "12px" in one  # text stays text
     assert plot.TEXT not in one and "currentColor" in one and "<dc:date>" not in one
     assert one == plot.lines("one", series, "k")  # the same from run to run
     names = [set(re.findall(r'id="(p[0-9a-f]+|m[0-9a-f]+)"', svg)) for svg in (one, plot.lines("two", series, "k"))]

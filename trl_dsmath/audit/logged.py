@@ -96,14 +96,14 @@ class Golds:
         return question, self._golds.get(question)
 
     def _inside(self, text: str) -> str:
-        best = (0, 0, "")
+        found: list[tuple[int, int, str]] = []
         for start in range(len(text) - self._length + 1):
             for question in self._by_start.get(text[start : start + self._length], ()):
                 end = start + len(question)
                 around = text[start - 1 : start], text[end : end + 1]
                 if text.startswith(question, start) and not any(map(str.isalnum, around)):
-                    best = max(best, (end, len(question), question))
-        return best[2]
+                    found.append((end, len(question), question))
+        return max(found)[2] if found else ""
 
 
 def read_run(

@@ -3,7 +3,6 @@
 import argparse
 import json
 import runpy
-import sys
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..scripts.recipes import read_recipe, recipe_script, recipes_folder
-from . import run
 
 _STAGES = ("pretrain", "sft", "prm", "grpo", "annotate", "solve", "evaluate", "rft", "iterate", "corpus")
 _SECTIONS = ("grpo", "annotate", "prm")  # the stages of `iterate`
@@ -276,17 +274,9 @@ def _row(name: str, own: str, ppo: str, how: str = "") -> str:
     return f"{name:<32}{own:>8}{ppo:>8}   {how}".rstrip()
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command.
-
-    Args:
-        argv (`list[str]`, *optional*):
-            Arguments after the command. If `None`, those of the process.
-
-    Returns:
-        `int`: 0 when the run fits, 1 when it does not.
-    """
-    args, flags = make_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+def main(argv: list[str]) -> int:
+    """Runs the command: 0 when the run fits, 1 when it does not."""
+    args, flags = make_parser().parse_known_args(argv)
     if args.gpus < 1 or args.memory <= 0:
         raise ConfigError("--gpus and --memory should be positive.")
     stage, file = find_recipe(args.recipe, args.stage)
@@ -299,7 +289,3 @@ def main(argv: list[str] | None = None) -> int:
     else:
         print("\n\n".join(show(plan) for plan in plans))
     return 0 if all(plan["fits"] for plan in plans) else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(run("plan", sys.argv[1:]))

@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-import sys
 import textwrap
 from dataclasses import astuple
 from pathlib import Path
@@ -25,16 +24,15 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsmath recipes",
         description="List the recipes: hardware, time and metric to expect, from the headers of the YAML files.",
-        allow_abbrev=False,
     )
     parser.add_argument("stage", nargs="?", help="list those of one stage only")
     parser.add_argument("--copy", type=Path, metavar="DIR", help="copy script and YAML files of the stage for editing")
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command and returns the exit code."""
-    args = parse_light(make_parser(), sys.argv[1:] if argv is None else argv)
+def main(argv: list[str]) -> int:
+    """Runs the command; see `make_parser`."""
+    args = parse_light(make_parser(), argv)
     infos = [info for info in recipe_infos() if args.stage in (None, info.name.partition("/")[0])]
     if not infos and args.stage not in stages():
         raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")

@@ -179,7 +179,7 @@ def points(name: str, labels: Sequence[str], series: Sequence[Series]) -> str:
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlim(-2, 102)
     axes.set_xlabel("right, %")
-    figure.legend(**_LEGEND, loc="outside lower center", ncols=3, numpoints=1)
+    figure.legend(**_LEGEND, loc="outside lower center", ncols=3)
     return _svg(figure, name)
 
 

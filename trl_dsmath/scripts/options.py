@@ -14,6 +14,7 @@ def parse_light(parser: argparse.ArgumentParser, argv: list[str]) -> argparse.Na
     Raises:
         ConfigError: the file is absent or no mapping, or it holds a key that the command does not know.
     """
+    parser.allow_abbrev = False  # `--conf` would be read and its file not
     parser.add_argument("--config", type=Path, help="YAML file with any of these options; flags override it")
     config = _config_of(argv)
     if config is not None:
