@@ -58,6 +58,13 @@ def test_command(problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
             main(flags[:at] + flags[at + 2 :])
 
 
+def test_digits_stay_apart_however_often_they_stand_together(tmp_path: Path) -> None:
+    sizes = {"max_length": 16, "vocab_size": 290, "hidden_size": 8, "num_layers": 1}
+    tiny_model.make_tiny_model(["2468 one"] * 20, tmp_path, **sizes)
+    tokens = AutoTokenizer.from_pretrained(tmp_path).tokenize("2468 one")
+    assert tokens[:4] == ["2", "4", "6", "8"] and len(tokens) == 5  # " one" is a token
+
+
 def test_a_seed_is_a_model(tmp_path: Path) -> None:
     def head(seed: int) -> float:
         sizes = {"max_length": 16, "vocab_size": 270, "hidden_size": 8, "num_layers": 1}

@@ -249,6 +249,7 @@ def test_what_is_saved_after_training(tmp_path: Path, capsys: pytest.CaptureFixt
         trainer.create_model_card = trainer.card
         train_and_save(trainer, Resume("checkpoint-3"), name, evaluation=lambda metrics: "figures")
         shown = capsys.readouterr().out
+        assert f"saved       {tmp_path / 'out'} (metrics of every logged step: trainer_state.json)\n" in shown
         assert "evaluation  \nfigures" in shown and ("/me/out\n" in shown) is pushes
         assert trainer.mock_calls[1:] == [
             call.train(resume_from_checkpoint="checkpoint-3"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trl_dsmath.errors import DataError
-from trl_dsmath.grading import Verdict, batch, check_golds, grade
+from trl_dsmath.grading import Verdict, batch, check_golds, grade, judge_printed
 from trl_dsmath.grading.gold import computable, gold_text, parse_gold, squeeze
 from trl_dsmath.rewards import boxed_accuracy_reward
 
@@ -219,6 +219,26 @@ def test_a_sentence_that_goes_on_behind_the_formula(text: str, verdict: Verdict)
     assert grade(text, "9") is verdict
 
 
+@pytest.mark.parametrize(
+    ("answer", "gold", "verdict"),
+    [
+        # equal for small numbers only: the edge is far from 0, on either side of it, or between two variables
+        ("20-x", "|x-20|", WRONG), ("1000000-x", "|x-1000000|", WRONG), ("x+5", "|x+5|", WRONG), ("x+50", "|x+50|", WRONG), ("20+b-a", "|a-b-20|", WRONG), ("x+|x-30|", "30", WRONG), ("900-x^2", "|x^2-900|", WRONG),
+        ("20-x", r"\sqrt{(x-20)^2}", WRONG), ("20-x", r"\sqrt{x^2-40x+400}", WRONG), ("20-x", "((x-20)^2)^{1/2}", WRONG), ("y=20-x", "y=|x-20|", WRONG), (r"\lceil\frac{n}{100}\rceil", "1", WRONG), (r"\lfloor\frac{x}{100}\rfloor", "0", WRONG),
+        ("|20-x|", "|x-20|", RIGHT), ("2|x-20|", "|2x-40|", RIGHT), ("(x-20)^2", "|x-20|^2", RIGHT), ("|x-20||x+20|", "|x^2-400|", RIGHT), ("|x-20|", r"\sqrt{(x-20)^2}", RIGHT), ("y=|20-x|", "y=|x-20|", RIGHT), ("x", r"\sqrt{x^2}", RIGHT),
+        # integers where a sign alternates, other variables anything
+        (r"\cos n\pi", "(-1)^n", RIGHT), (r"\sin n\pi", "(-1)^n", WRONG), (r"\cos 2n\pi", "(-1)^n", WRONG), (r"\cos\pi x", "(-1)^x", WRONG), ("i^{2n}", "(-1)^n", RIGHT), (r"\cos m\pi\cos n\pi", "(-1)^{m+n}", RIGHT), (r"\cos m\pi", "(-1)^{m+n}", WRONG),
+        (r"\frac{\cos n\pi-1}{n^2-1}", r"\frac{(-1)^n-1}{n^2-1}", RIGHT), (r"\cos(n\pi)\sin x", r"(-1)^n\sin x", RIGHT), (r"\cos(n\pi)\sin 2x", r"(-1)^n\sin x", WRONG), ("(-x)^n", "(-1)^nx^n", RIGHT),
+        (r"\sum_{n=1}^\infty\frac{(-1)^n}{n!}", r"\sum_{n=0}^\infty\frac{(-1)^n}{n!}", WRONG),
+        # far away: what cancels, what is next to nothing, what is too large, and what is beyond the domain
+        (r"\frac{1}{\sqrt{x^2+1}+x}", r"\sqrt{x^2+1}-x", RIGHT), (r"\frac{1}{\sqrt{x^4+1}+x^2}", r"\sqrt{x^4+1}-x^2", RIGHT), (r"\sqrt2x-\sqrt{2x^2}", "0", RIGHT), (r"e^{-\sqrt{x}}", r"\frac{1}{e^{\sqrt x}}", RIGHT),
+        (r"2^{|x|}2^{|x|}", "4^{|x|}", RIGHT), (r"10^{10^{|x|}}", "10^{10^{|-x|}}", RIGHT), (r"\sqrt{20-x}\sqrt{30-x}", r"\sqrt{(20-x)(30-x)}", RIGHT), (r"\lfloor 2^n\rfloor", "2^n", RIGHT),
+    ],
+)  # fmt: skip
+def test_functions_are_compared_where_they_can_differ(answer: str, gold: str, verdict: Verdict) -> None:
+    assert grade(rf"\boxed{{{answer}}}", gold) is grade(rf"\boxed{{{gold}}}", answer) is verdict
+
+
 @pytest.mark.parametrize(("branches", "verdict"), [(12, RIGHT), (13, WRONG)])
 def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict) -> None:
     parts = ["-x & x < 0", *(f"x & {i} \\le x < {i + 1}" for i in range(branches - 2)), f"x & x \\ge {branches - 2}"]
@@ -351,3 +371,39 @@ def test_reward_is_picklable() -> None:
 def test_verdicts_are_plain_strings() -> None:
     assert json.dumps(Verdict.CORRECT) == '"correct"'
     assert Path(Verdict.TIMEOUT).name == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("printed", "gold", "verdict"),
+    [
+        ("Interval(0, 1)", "[0,1]", Verdict.CORRECT), ("Interval(0, 1)", "(0,1)", Verdict.WRONG), ("{x: 1, y: 2}", "x=1, y=2", Verdict.CORRECT), ("{x: 2, y: 1}", "x=1, y=2", Verdict.WRONG),
+        ("(x >= 0) & (x < 3)", "[0,3)", Verdict.CORRECT), ("(x > 0) & (x < 3)", "[0,3)", Verdict.WRONG), ("(1+2j)", "1+2i", Verdict.CORRECT), ("(1-2j)", "1+2i", Verdict.WRONG),
+        ("Piecewise((x, x > 0), (-x, True))", r"\begin{cases}x & x > 0\\-x & x\le0\end{cases}", Verdict.CORRECT), ("Piecewise((x, x > 0), (x, True))", r"\begin{cases}x & x > 0\\-x & x\le0\end{cases}", Verdict.WRONG),
+    ],
+)  # fmt: skip
+def test_what_python_prints_is_read(printed: str, gold: str, verdict: Verdict) -> None:
+    """Also in a box, into which models copy it."""
+    assert judge_printed([printed], [gold]) == [verdict]
+    assert grade(rf"Therefore \boxed{{{printed}}}.", gold) is verdict
+
+
+def test_a_printed_list_may_be_the_answers() -> None:
+    golds = ["2, 3", "[2, 3]", "(2, 3)", "3, 2", "(3, 2)", "2, 4", "", "e"]
+    right, wrong = Verdict.CORRECT, Verdict.WRONG
+    found = judge_printed([*["[2, 3]"] * 7, "E"], golds)
+    assert found == [right, right, right, right, wrong, wrong, Verdict.BAD_GOLD, right]
+    assert grade(r"\boxed{[2, 3]}", "2, 3") is wrong  # in a box it is an interval
+    assert judge_printed([None], ["2"]) == [Verdict.NO_ANSWER]
+
+
+def test_a_reading_that_could_not_be_judged_in_time_may_be_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    right, wrong, late = Verdict.CORRECT, Verdict.WRONG, Verdict.TIMEOUT
+    for first, second, verdict in (
+        (wrong, right, right),
+        (wrong, late, late),
+        (late, right, right),
+        (late, wrong, late),
+    ):
+        rounds = iter(([first], [second]))
+        monkeypatch.setattr(batch, "judge", lambda *_, rounds=rounds: next(rounds))
+        assert judge_printed(["[2, 3]"], ["2, 3"]) == [verdict]

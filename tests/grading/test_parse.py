@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from trl_dsmath.grading.compare import same_answer
 from trl_dsmath.grading.equality import equal, linear, proportional, solves
-from trl_dsmath.grading.expressions import POINTS, TooLarge, Undefined, Unsupported, symbols, too_large, value
+from trl_dsmath.grading.expressions import FAR, POINTS, TooLarge, Undefined, Unsupported, symbols, too_large, value
 from trl_dsmath.grading.latex import parse_expression
 from trl_dsmath.grading.rewrite import branches, matrix_cells, rewrite, system_rows
 from trl_dsmath.grading.shapes import Group, Items, Matrix, Relation, Union, Value, Words, parse_answer
@@ -248,10 +248,23 @@ def test_an_identity_solves_nothing() -> None:
 
 
 def test_variables_are_tried_with_both_signs() -> None:
-    values = [[value(("sym", name), point) for name in "abcdfghj"] for point in range(POINTS)]
-    assert [{number > 0 for number in row} for row in values] == [{True}, {True}, {True}, {False}, {True, False}]
-    assert len({number for row in values for number in row}) == 8 * POINTS
+    values = [[value(("sym", name), point) for name in "abcdfghj"] for point in [*range(POINTS), *FAR]]
+    one, other, both = {True}, {False}, {True, False}
+    assert [{number > 0 for number in row} for row in values] == [
+        one,
+        one,
+        one,
+        other,
+        both,
+        one,
+        one,
+        other,
+        both,
+        both,
+    ]
+    assert len({number for row in values for number in row}) == 8 * len(values)
     assert min(values[2]) > 4 and max(map(abs, values[1])) < 1  # far from 1 on both sides
+    assert min(abs(number) for point in FAR for number in values[point]) > 900 and min(values[6]) > 900_000
 
 
 def test_symbols_leave_out_constants_and_bound_variables() -> None:

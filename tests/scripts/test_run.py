@@ -97,7 +97,7 @@ def test_the_first_process_speaks(capsys: pytest.CaptureFixture[str], monkeypatc
 
 
 def test_messages_begin_with_what_the_user_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/a/mine.py"])
+    monkeypatch.setattr(sys, "argv", ["/a/mine.py", "--seed"])
     monkeypatch.delenv("TRL_DSMATH_COMMAND", raising=False)
     assert program() == "mine.py"
     monkeypatch.setenv("TRL_DSMATH_COMMAND", "dsmath grpo")

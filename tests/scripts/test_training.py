@@ -77,10 +77,15 @@ def test_prompts_are_kept_by_the_first_process_and_bind_those_who_go_on(tmp_path
     ],
 )
 def test_a_model_is_made_where_a_recipe_names_one_that_is_not_there(
-    words: list[str], there: bool, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str],
+    there: bool,
+    made: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     found: list[tuple] = []
-    monkeypatch.setattr(training, "make_tiny_model", lambda texts, *rest: found.append((list(texts), *rest)) or "")
+    monkeypatch.setattr(training, "make_tiny_model", lambda texts, *rest: found.append((list(texts), *rest)) or "made")
     monkeypatch.setattr(sys, "argv", ["sft.py", *words])
     monkeypatch.chdir(tmp_path)
     if there:
@@ -89,6 +94,7 @@ def test_a_model_is_made_where_a_recipe_names_one_that_is_not_there(
     make_missing_model("m", Dataset.from_list([{"prompt": "a", "completion": "b"}]), None)
     make_missing_model(None, ["a text"], 64)
     assert found == ([(["a text"], "m", 64), (["a", "b"], "m", 1024)] if made else [])
+    assert _said(capsys) == ["tiny model  made"] * len(found)
 
 
 def test_settings_of_the_model_and_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from .expressions import (
     DIGITS,
+    FAR,
     POINTS,
     Evaluator,
     Node,
@@ -16,6 +17,7 @@ from .expressions import (
     contains,
     context,
     has_fractional_power,
+    rename,
     symbols,
     value,
     value_at,
@@ -29,12 +31,14 @@ def _equal_at(a: Node, b: Node, point: int, log10: bool) -> bool:
     left, right = value(a, point, low, log10), value(b, point, low, log10)
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return left == right
-    if close(left, right, low):
-        return close(value(a, point, high, log10), value(b, point, high, log10), high)
-    # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
-    if not (_looks_zero(left) and _looks_zero(right)):
+    near, zeros = close(left, right, low), _looks_zero(left) and _looks_zero(right)
+    if not near and not zeros:
         return False
-    return _is_zero(left, value(a, point, high, log10)) and _is_zero(right, value(b, point, high, log10))
+    again = value(a, point, high, log10), value(b, point, high, log10)
+    if near and close(*again, high):
+        return True
+    # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
+    return zeros and _is_zero(left, again[0]) and _is_zero(right, again[1])
 
 
 def _looks_zero(number: Number) -> bool:
@@ -42,9 +46,8 @@ def _looks_zero(number: Number) -> bool:
 
 
 def _is_zero(low: Number, high: Number) -> bool:
-    return high == 0 or (
-        not isinstance(high, Fraction) and abs(high) < abs(low) * 10.0 ** -(DIGITS[1] - DIGITS[0] - 20)
-    )
+    before = abs(low) or 10.0 ** -DIGITS[0]  # by luck nothing at all was left
+    return high == 0 or (not isinstance(high, Fraction) and abs(high) < before * 10.0 ** -(DIGITS[1] - DIGITS[0] - 20))
 
 
 def equal(a: Node, b: Node) -> bool:
@@ -59,9 +62,34 @@ def equal(a: Node, b: Node) -> bool:
     if contains(a, "sum") != contains(b, "sum") and (_endless(a) or _endless(b)):
         raise Unsupported("an infinite sum against its value")
     logs = contains(a, "log") or contains(b, "log")
-    if _equal(a, b, log10=False):
+    if _equal(a, b, log10=False) or (logs and _equal(a, b, log10=True)):
         return True
-    return logs and _equal(a, b, log10=True)
+    whole = sorted(_alternating(a) | _alternating(b))
+    return bool(whole) and _equal_for_integers(a, b, whole)
+
+
+def _alternating(node: object) -> set[str]:
+    """Names of integers in the exponent of something negative or of i: `(-1)^n`."""
+    if not isinstance(node, tuple) or not node:
+        return set()
+    found: set[str] = set().union(*map(_alternating, node))
+    if node[0] == "pow" and (node[1][0] == "neg" or node[1] == ("sym", "i")):
+        found |= symbols(node[2]) & _INTEGERS
+    return found - {node[1]} if node[0] in ("sum", "prod") else found
+
+
+def _equal_for_integers(a: Node, b: Node, names: list[str]) -> bool:
+    r"""Whether two expressions agree where these variables are integers: `(-1)^n` and `\cos n\pi`."""
+    compared = 0
+    for first in range(1, 9):
+        fixed = {name: ("num", Fraction(first * 11**place % 37)) for place, name in enumerate(names)}
+        try:
+            if not _equal_at(rename(a, fixed), rename(b, fixed), first % 3, log10=False):
+                return False
+        except (Undefined, TooLarge):
+            continue
+        compared += 1
+    return compared > 4
 
 
 def _endless(node: object) -> bool:
@@ -99,17 +127,39 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
             too_large = True
     if too_large and not compared:
         raise TooLarge
-    return compared > 0
+    return compared > 0 and _agree_far_away(a, b)
+
+
+def _far(*nodes: Node) -> range:
+    """Points at which an absolute value or a root that is hidden near 0 comes out: `|x - 20|` is no `20 - x`."""
+    if any(contains(node, "abs") for node in nodes):
+        return FAR
+    return FAR[:2] if any(contains(node, "root") or has_fractional_power(node) for node in nodes) else FAR[:0]
+
+
+def _agree_far_away(a: Node, b: Node) -> bool:
+    """Whether no point far away tells two expressions apart. Beyond their domain, where they are complex, none does."""
+    for point in _far(a, b):
+        try:
+            left, right = (value(node, point, DIGITS[1]) for node in (a, b))
+        except (Undefined, TooLarge):
+            continue
+        beyond = any(isinstance(number, context(DIGITS[1]).mpc) for number in (left, right))
+        if not beyond and not close(left, right) and not (_looks_zero(left) and _looks_zero(right)):
+            return False
+    return True
 
 
 def _equal_at_integers(a: Node, b: Node, names: list[str]) -> bool:
     """Whether two expressions with floors agree at small integers, squares and powers among them: where floors jump."""
     compared = 0
-    for first in range(1, 33):
-        fixed = {name: Fraction((first * 11**place) % 37) for place, name in enumerate(names)}
+    near = [[first * 11**place % 37 for place in range(len(names))] for first in range(1, 33)]
+    far = [[first * 11**place for place in range(len(names))] for first in (97, 1009, 100_003)]
+    for numbers in near + far:
+        fixed = {name: Fraction(number) for name, number in zip(names, numbers, strict=True)}
         try:
             left, right = (value_at(node, fixed) for node in (a, b))
-        except (Undefined, ArithmeticError, ValueError):
+        except (Undefined, TooLarge, ArithmeticError, ValueError):
             continue
         if not close(left, right):
             return False
@@ -160,7 +210,7 @@ def linear(node: Node) -> tuple[Fraction, Fraction] | None:
 def proportional(a: Node, b: Node, positive: bool = False) -> bool:
     """Whether `a = c b` with one constant `c != 0` (`c > 0` if `positive`): the same equation, or inequality, `= 0`."""
     ratio = None
-    for point in range(POINTS):
+    for point in [*range(POINTS), *_far(a, b)]:
         try:
             left, right = value(a, point), value(b, point)
         except (Undefined, TooLarge):

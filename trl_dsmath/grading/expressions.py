@@ -77,8 +77,12 @@ MAX_EXPONENT = 1 << 50  # of a high-precision float, in bits
 MAX_TERMS = 2_000  # of a sum or product
 DIGITS = (50, 100)
 POINTS = 5  # variables are positive at the first three, negative at the fourth, of both signs at the last
+FAR = range(
+    5, 10
+)  # points beyond what an answer may hide in `|x - 20|`: positive at two, negative at one, of both signs at two
 
-_SPANS = [(1100, 2900), (210, 890), (4100, 17_000), (1100, 2900), (4100, 17_000)]  # thousandths, roughly
+_NEAR_SPANS = [(1100, 2900), (210, 890), (4100, 17_000), (1100, 2900), (4100, 17_000)]  # thousandths, roughly
+_SPANS = [*_NEAR_SPANS, *[(10**6, 10**7), (10**9, 10**10), (10**6, 10**7), (10**6, 10**7), (10**9, 10**10)]]
 
 _ENDLESS_TERMS = 8
 
@@ -90,7 +94,7 @@ def _sample(name: str, point: int) -> Fraction:
     generator = random.Random(f"{name}:{point}")
     low, high = _SPANS[point]
     value = Fraction(generator.randint(low, high), 1009)
-    return -value if point == 3 or (point == 4 and generator.random() < 0.5) else value
+    return -value if point in (3, 7) or (point in (4, 8, 9) and generator.random() < 0.5) else value
 
 
 class Evaluator:

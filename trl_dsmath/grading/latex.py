@@ -278,10 +278,10 @@ class Parser:
         values = [value for _, value in self.tokens[self.at : self.at + 7]]
         if values[:2] == ["frac", "{"] and values[3:5] == ["}", "{"] and values[6:] == ["}"]:
             top, bottom, length = values[2], values[5], 7
-        elif values[:1] == ["frac"] and len(values) > 1 and len(values[1]) == 2:
+        elif values[:1] == ["frac"] and len("".join(values[1:2])) == 2:
             top, bottom, length = *values[1], 2
-        elif len(values) > 2 and values[1] == "/":
-            top, bottom, length = values[0], values[2], 3
+        elif values[1:2] == ["/"]:
+            top, bottom, length = values[0], "".join(values[2:3]), 3
         else:
             return None
         if not (top.isdigit() and bottom.isdigit()) or len(top) + len(bottom) > 12 or int(bottom) == 0:
@@ -334,6 +334,9 @@ class Parser:
     def _derivative(self) -> Node | None:
         r"""`\frac{dx}{dt}` is `x'`."""
         ahead = self.tokens[self.at : self.at + 8]
+        words = [value for _, value in ahead]
+        if words[:2] in (["{", "d"], ["{", "partial"]) and (words[2:5] == ["}", "{", words[1]] or words[2:3] == ["^"]):
+            raise Unsupported("a derivative that is not computed")
         if [value for _, value in ahead[:2] + ahead[3:6] + ahead[7:]] != ["{", "d", "}", "{", "d", "}"]:
             return None
         if ahead[2][0] != "sym" or ahead[6][0] != "sym":

@@ -6,7 +6,7 @@ from functools import cmp_to_key
 from itertools import pairwise
 
 from .equality import equal, linear
-from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, close, contains, symbols, value
+from .expressions import Node, Number, TooLarge, Undefined, Unsupported, as_float, close, contains, symbols, value
 from .shapes import Answer, Group, Items, Relation, Union, Value, Words, parse_answer
 
 _INFINITY: Node = ("inf",)
@@ -194,14 +194,13 @@ def _positive(node: Node) -> bool:
         return False
 
 
-def _order(a: Node, b: Node) -> int:
+def _order(a: Node, b: Node) -> Number:
+    """Negative, 0 or positive."""
     left, right = as_float(value(a)), as_float(value(b))
-    if close(left, right):
-        return 0
-    return -1 if left < right else 1
+    return 0 if close(left, right) else left - right
 
 
-def _by_start(one: Range, other: Range) -> int:
+def _by_start(one: Range, other: Range) -> Number:
     return _order(one.low, other.low) or other.low_closed - one.low_closed
 
 
