@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trl_dsmath.errors import DataError
-from trl_dsmath.grading import Verdict, batch, check_golds, grade
+from trl_dsmath.grading import Verdict, batch, check_golds, grade, judge_printed
 from trl_dsmath.grading.gold import computable, gold_text, parse_gold, squeeze
 from trl_dsmath.rewards import boxed_accuracy_reward
 
@@ -373,3 +373,39 @@ def test_reward_is_picklable() -> None:
 def test_verdicts_are_plain_strings() -> None:
     assert json.dumps(Verdict.CORRECT) == '"correct"'
     assert Path(Verdict.TIMEOUT).name == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("printed", "gold", "verdict"),
+    [
+        ("Interval(0, 1)", "[0,1]", Verdict.CORRECT), ("Interval(0, 1)", "(0,1)", Verdict.WRONG), ("{x: 1, y: 2}", "x=1, y=2", Verdict.CORRECT), ("{x: 2, y: 1}", "x=1, y=2", Verdict.WRONG),
+        ("(x >= 0) & (x < 3)", "[0,3)", Verdict.CORRECT), ("(x > 0) & (x < 3)", "[0,3)", Verdict.WRONG), ("(1+2j)", "1+2i", Verdict.CORRECT), ("(1-2j)", "1+2i", Verdict.WRONG),
+        ("Piecewise((x, x > 0), (-x, True))", r"\begin{cases}x & x > 0\\-x & x\le0\end{cases}", Verdict.CORRECT), ("Piecewise((x, x > 0), (x, True))", r"\begin{cases}x & x > 0\\-x & x\le0\end{cases}", Verdict.WRONG),
+    ],
+)  # fmt: skip
+def test_what_python_prints_is_read(printed: str, gold: str, verdict: Verdict) -> None:
+    """Also in a box, into which models copy it."""
+    assert judge_printed([printed], [gold]) == [verdict]
+    assert grade(rf"Therefore \boxed{{{printed}}}.", gold) is verdict
+
+
+def test_a_printed_list_may_be_the_answers() -> None:
+    golds = ["2, 3", "[2, 3]", "(2, 3)", "3, 2", "(3, 2)", "2, 4", "", "e"]
+    right, wrong = Verdict.CORRECT, Verdict.WRONG
+    found = judge_printed([*["[2, 3]"] * 7, "E"], golds)
+    assert found == [right, right, right, right, wrong, wrong, Verdict.BAD_GOLD, right]
+    assert grade(r"\boxed{[2, 3]}", "2, 3") is wrong  # in a box it is an interval
+    assert judge_printed([None], ["2"]) == [Verdict.NO_ANSWER]
+
+
+def test_a_reading_that_could_not_be_judged_in_time_may_be_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    right, wrong, late = Verdict.CORRECT, Verdict.WRONG, Verdict.TIMEOUT
+    for first, second, verdict in (
+        (wrong, right, right),
+        (wrong, late, late),
+        (late, right, right),
+        (late, wrong, late),
+    ):
+        rounds = iter(([first], [second]))
+        monkeypatch.setattr(batch, "judge", lambda *_, rounds=rounds: next(rounds))
+        assert judge_printed(["[2, 3]"], ["2, 3"]) == [verdict]

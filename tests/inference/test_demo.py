@@ -11,6 +11,7 @@ import pytest
 from trl_dsmath.generation import Watch
 from trl_dsmath.inference import Solver, demo
 from trl_dsmath.inference.demo import make_demo, stream
+from trl_dsmath.inference.solution import SolvedSample
 from trl_dsmath.report.page import rich_text
 
 
@@ -67,6 +68,18 @@ def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colors_after(scrip
     assert re.findall(r"<b>(\d, .*?)</b>", last) == ["1, weight 0.8", "2, weight 0.2"]
     assert "hsl(96 70%" in last and "hsl(12 70%" in last  # .8 and .1 of the way from red to green
     assert "21 tokens" in first or "tokens" in first
+
+
+def test_cards_of_samples() -> None:
+    bare = demo._card(2, SolvedSample("\n a \n", None, False, 3, output="5"), False)
+    assert (
+        plain(bare) == "sample 3, no answer, cut off a 5"
+        and bare.startswith("<div>")
+        and '<pre class="output">5</pre>' in bare
+    )
+    assert ">a<" in bare.replace("\n", "")
+    scored = demo._card(0, SolvedSample("ab", "7", True, 3, ["a", "b"], [0.5, 0.25], 0.25), True)
+    assert "sample 1, answer 7, score 0.25" in scored and scored.startswith("<div class=chosen>")
 
 
 def test_an_answer_in_words_is_no_formula() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from trl_dsmath.errors import DataError, SandboxError
 from trl_dsmath.generation.protocol import Program
-from trl_dsmath.grading import Verdict
 from trl_dsmath.rewards import code_execution_reward
 from trl_dsmath.sandbox import run_python
 
@@ -45,6 +44,13 @@ def _wall() -> None:
         (_fenced("pass"), "5", 0.0),
         (_fenced("print([2, 3])"), "[2, 3]", 1.0),
         (_fenced("print('[2, 3')"), "2,3", 0.0),
+        (_fenced("from sympy import *\nprint(Interval.open(0, oo))"), r"(0,\infty)", 1.0),
+        (
+            _fenced("from sympy import *\nMatrix([[1, 2], [3, 4]])\npprint(1)\nprint(repr(Matrix([[1, 2], [3, 4]])))"),
+            r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+            1.0,
+        ),
+        (_fenced("from sympy import *\nprint(E)"), "e", 1.0),
         (_fenced("def solution():\n    return 18\nif False:\n    print(1)"), "18", 1.0),  # asked again
         (_fenced("x = 18\nif False:\n    print(1)"), "18", 0.0),
         (_fenced("print(4)\ndef solution():\n    return 18"), "4", 1.0),
@@ -102,21 +108,3 @@ def test_programs_that_a_roll_out_ran_are_not_run_again() -> None:
     text = "```python\nprint(x * 7)\n```"  # alone, it would fail: x belongs to the program before
     assert code_execution_reward([text] * 3, solution=["42"] * 3, programs=ran) == [1.0, 0.0, 0.0]
     assert code_execution_reward([text], solution=["42"]) == [0.0]
-
-
-def test_a_form_that_could_not_be_judged_in_time_may_be_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A printed list is judged as it is and without its brackets."""
-    right, wrong, late, bad = Verdict.CORRECT, Verdict.WRONG, Verdict.TIMEOUT, Verdict.BAD_GOLD
-    cases = {(right, wrong): 1.0, (wrong, right): 1.0, (late, right): 1.0, (right, late): 1.0, (late, wrong): None}
-    cases |= {(wrong, late): None, (wrong, wrong): 0.0, (bad, bad): None}
-    for found, reward in cases.items():
-        asked: list[tuple] = []
-
-        def judge(answers: list, golds: list, found: tuple = found, asked: list = asked) -> list[Verdict]:
-            asked.extend(zip(answers, golds, strict=True))
-            return list(found)
-
-        monkeypatch.setattr("trl_dsmath.rewards.execution.judge", judge)
-        ran = [(Program("", "[2, x**3]\n"),)]
-        assert code_execution_reward([""], solution=["g"], programs=ran) == [reward]
-        assert asked == [("[2, x^3]", "g"), ("2, x^3", "g")]

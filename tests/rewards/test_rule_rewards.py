@@ -2,7 +2,6 @@
 
 import math
 import pickle
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +9,6 @@ from trl_dsmath.grading import Verdict
 from trl_dsmath.rewards import (
     boxed_accuracy_reward,
     boxed_format_reward,
-    code_execution_reward,
     flexible_accuracy_reward,
     get_shaped_reward,
     language_consistency_reward,
@@ -45,24 +43,6 @@ def test_an_answer_that_could_not_be_judged_in_time_is_left_out(monkeypatch: pyt
     rewards = boxed_accuracy_reward([r"\boxed{5}"] * 5, solution=["5"] * 5, log_metric=metrics.__setitem__)
     assert rewards == [1.0, 0.0, None, None, 0.0]
     assert metrics["verdict/timeout"] == 0.2
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "reward"),
-    [
-        ([Verdict.WRONG, Verdict.TIMEOUT], None),  # `[2, 3]`, and `2, 3` that may be right
-        ([Verdict.TIMEOUT, Verdict.WRONG], None),
-        ([Verdict.TIMEOUT, Verdict.CORRECT], 1.0),
-        ([Verdict.CORRECT, Verdict.TIMEOUT], 1.0),
-        ([Verdict.WRONG, Verdict.WRONG], 0.0),
-    ],
-)
-def test_a_printed_list_that_could_not_be_judged_in_time(
-    verdicts: list, reward: float | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ran = [SimpleNamespace(stdout="[2, 3]\n", error=None, timed_out=False)]
-    monkeypatch.setattr("trl_dsmath.rewards.execution.judge", lambda answers, golds: verdicts)
-    assert code_execution_reward(["-"], solution=["3"], programs=[ran]) == [reward]
 
 
 def test_language_follows_the_prompt() -> None:

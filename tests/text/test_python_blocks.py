@@ -2,7 +2,15 @@ r"""Blocks of Python in a solution, and the result of one."""
 
 import pytest
 
-from trl_dsmath.text.programs import final_program, has_result, last_line, printing, prints, programs, showing_result
+from trl_dsmath.text.programs import (
+    final_program,
+    has_result,
+    printed_answer,
+    printing,
+    prints,
+    programs,
+    showing_result,
+)
 
 
 def test_closed_blocks_in_order() -> None:
@@ -43,9 +51,13 @@ def test_showing_the_result(program: str, printed: str, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.strip() == printed
 
 
-def test_last_line() -> None:
-    assert last_line("1\n 2 \n\n") == "2"
-    assert last_line("\n") is None
+def test_printed_answer() -> None:
+    assert printed_answer("1\n 2 \n\n") == "2"
+    assert printed_answer("\n") is None
+    assert printed_answer("7\nThe answer is 5.\n") == "5"
+    assert printed_answer("steps\nMatrix([\n[1, 2],\n[3, 4]])\n") == "Matrix([ [1, 2], [3, 4]])"
+    assert printed_answer("0\n[[1 2]\n [3 4]]") == "[[1 2] [3 4]]"
+    assert printed_answer("a ]\nb ]") == "b ]"  # never closed
 
 
 def test_the_final_program() -> None:

@@ -8,6 +8,7 @@ import re
 from typing import Literal
 
 from ..text import last_boxed, read_answer, read_choice, visible_text
+from ..text.programs import printed_answer
 from .benchmarks import Kind
 from .prompts import Form
 
@@ -82,10 +83,9 @@ def kind_of(gold: str) -> Kind:
 
 
 def program_output(text: str) -> str | None:
-    """The last line that the last program printed; `None` when none printed anything."""
+    """What the last line that the last program printed says; `None` when none printed anything."""
     blocks = _OUTPUT.findall(text)
-    lines = [line.strip() for line in blocks[-1].split("\n") if line.strip()] if blocks else []
-    return lines[-1] if lines else None
+    return printed_answer(blocks[-1]) if blocks else None
 
 
 def strict_answer(text: str, kind: Kind, form: Form) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConfigError, DataError
-from ..text.programs import last_line
+from ..text.programs import printed_answer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -82,8 +82,8 @@ class Program:
 
     @property
     def answer(self) -> str | None:
-        """The last line that it printed; `None` when it printed nothing, failed, or was stopped."""
-        return None if self.error or self.timed_out else last_line(self.stdout)
+        """What the last line that it printed says; `None` when it printed nothing, failed, or was stopped."""
+        return None if self.error or self.timed_out else printed_answer(self.stdout)
 
 
 @dataclass(frozen=True)

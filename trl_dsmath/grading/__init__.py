@@ -5,7 +5,7 @@ the time of one pair and of a batch is bounded; workers have a memory limit and 
 worker is not a jail against code execution inside sympy or antlr; run `trl_dsmath.sandbox` around model-written code.
 """
 
-from .batch import TIME_LIMIT, Verdict, grade, grade_async, judge
+from .batch import TIME_LIMIT, Verdict, grade, grade_async, judge, judge_printed
 from .gold import GoldReport, check_golds
 
-__all__ = ["TIME_LIMIT", "GoldReport", "Verdict", "check_golds", "grade", "grade_async", "judge"]
+__all__ = ["TIME_LIMIT", "GoldReport", "Verdict", "check_golds", "grade", "grade_async", "judge", "judge_printed"]

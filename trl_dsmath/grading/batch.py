@@ -8,6 +8,7 @@ from typing import overload
 
 from ..errors import DataError
 from ..text import normalize, read_answer, read_choice
+from ..text.printed import listed, printed_latex
 from .compare import same_answer
 from .expressions import too_large
 from .gold import INTEGER, Gold, computable, gold_text, parse_gold, squeeze, unquoted
@@ -35,10 +36,11 @@ _SUBJECT_IS = re.compile(  # the subject has three words or more
 _SENTENCE = re.compile(
     r"([^\W\d_]?[^\d=\\^<>+:]*?)((?<![\w.,])-?(?:\\?\$\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?)(?![\w^/])([^\d=\\^<>+:/]*)"
 )
+_EULER = re.compile(r"(?<![A-Za-z\\\d.])E(?![A-Za-z\d])")  # sympy's name of e
 _VERB = re.compile(
     r"(?:.* )?(?:is|are|was|were|be|equals|exactly|ha(?:s|ve|d)|needs?|needed|costs?|spen(?:ds?|t)|earn(?:s|ed)?|pa(?:ys?|id)|ma(?:kes?|de)|gets?|got|ke(?:eps?|pt)|raise[sd]?"
     r"|sells?|sold|buys?|bought|takes?|took|use[sd]?|weigh(?:s|ed)?|runs?|ran|drives?|drove|walk(?:s|ed)?|bake[sd]?|save[sd]?|eats?|ate|receive[sd]?|wins?|won|lasts?|totals?|collect(?:s|ed)?"
-    r"|hat|haben|gibt|kostet|braucht|tienen?|hay|gasta|ont|total of|(?:simplifies|equal|comes|amounts|evaluates) to|contains?)(?: (?:about|approximately))?"
+    r"|hat|haben|gibt|kostet|braucht|tienen?|hay|gasta|ont|total of|(?:simplifies|equal|comes|amounts|evaluates) to|contains?|saves?|carr(?:y|ies))(?: (?:about|approximately|currently|now|still|only|to \w+))?"
 )
 _ENGLISH_WORDS = (
     "a an the any every each of by is are to from with and this that it we there here in numbers number prime ways way"
@@ -136,6 +138,21 @@ def _read(text: str) -> str | None:
     return found
 
 
+def judge_printed(
+    answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT
+) -> list[Verdict]:
+    """[`judge`] for what programs printed: `[2, 3]` may also be the list of the answers, and `E` is e."""
+    verdicts = judge(answers, golds, time_limit)
+    open_ones = [i for i, verdict in enumerate(verdicts) if verdict in (Verdict.WRONG, Verdict.TIMEOUT)]
+    others = {i: listed(answers[i] or "") or _EULER.sub("e", answers[i] or "") for i in open_ones}
+    again = [i for i in open_ones if others[i] != answers[i]]
+    found = judge([others[i] for i in again], [golds[i] for i in again], time_limit)
+    for i, verdict in zip(again, found, strict=True):
+        if verdict is not Verdict.WRONG:  # one that could not be judged in time may be the right one
+            verdicts[i] = verdict
+    return verdicts
+
+
 def judge(answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT) -> list[Verdict]:
     """[`grade`] for answers that have been read already: `None` where a completion gives none."""
     pairs = list(zip(map(gold_text, golds), answers, strict=True))
@@ -189,6 +206,8 @@ def _judge(gold: str | None, answer: str | None, options: bool = True) -> Verdic
             return _judge(gold, inside, options=False)
     if options and found is not True and (said := _in_sentence(text, constant(reference.answer))):
         return _judge(gold, said, options=False)
+    if options and found is not True and (printed := printed_latex(answer)):
+        return _judge(gold, printed, options=False)
     if found is None and not hopeless and computable(reference.text) and computable(text):
         return reference.text, text
     return Verdict.CORRECT if found else Verdict.WRONG

@@ -305,6 +305,7 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
     if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
         return _long(items, other_items, sets="{" in (kind, other_kind))
     if {kind, other_kind} <= {"{", "list"}:
+        items, other_items = _with_conditions(items, other_items), _with_conditions(other_items, items)
         found = _unordered(items, other_items, distinct=kind == other_kind == "{")
         if found is not True and _labels_differ(items, other_items):
             return _unordered(_values(items), _values(other_items))
@@ -320,6 +321,21 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
     if kind != other_kind and (labels or other_labels) and not (labels and other_labels):
         items, other_items = (_by_label(x, y) for x, y in ((labels, items), (other_labels, other_items)))
     return _ordered(items, other_items)
+
+
+def _with_conditions(cases: tuple[Answer, ...], other: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    """Branches of a function with the condition that the other side gives for "otherwise", where it gives one more."""
+
+    def split(side: tuple[Answer, ...]) -> tuple[list[Group], list[Group]]:
+        branches = [x for x in side if isinstance(x, Group) and x.opening == "if"]
+        last = [x for x in branches if isinstance(x.items[1], Words)]
+        return last, [x for x in branches if x not in last]
+
+    (last, named), (others_last, others) = split(cases), split(other)
+    if len(last) != 1 or others_last or len(named) + 1 != len(cases) or len(others) != len(other):
+        return cases
+    left = [x for x in others if not any(same_answer(x.items[1], y.items[1]) for y in named)]
+    return (*named, Group("if", "", (last[0].items[0], left[0].items[1]))) if len(left) == 1 else cases
 
 
 def _members(answer: Answer) -> tuple[str, tuple[Answer, ...]] | None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from ..text import normalize, read_answer, read_choice
 from .rewrite import rewrite
 from .shapes import Answer, Words, parse_answer
-from .tokens import STOP_WORDS
+from .tokens import FUNCTIONS, STOP_WORDS
 
 MAX_GOLD = 100_000  # characters
 _PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a solution without one
@@ -125,7 +125,7 @@ def computable(text: str) -> bool:
     if _CHANGES_MEANING.search(text):
         return False  # math-verify drops words
     words = re.findall(r"(?<!\\)\b[A-Za-z]{4,}", re.sub(r"\\(?:begin|end)\{[a-z]+\}", "", text))
-    return len(words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)
+    return sum(word not in FUNCTIONS for word in words) <= 1 and not re.search(r"[\u4e00-\u9fff]", text)
 
 
 @dataclass(frozen=True)

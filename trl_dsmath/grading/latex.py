@@ -334,6 +334,9 @@ class Parser:
     def _derivative(self) -> Node | None:
         r"""`\frac{dx}{dt}` is `x'`."""
         ahead = self.tokens[self.at : self.at + 8]
+        words = [value for _, value in ahead]
+        if words[:2] in (["{", "d"], ["{", "partial"]) and (words[2:5] == ["}", "{", words[1]] or words[2:3] == ["^"]):
+            raise Unsupported("a derivative that is not computed")
         if [value for _, value in ahead[:2] + ahead[3:6] + ahead[7:]] != ["{", "d", "}", "{", "d", "}"]:
             return None
         if ahead[2][0] != "sym" or ahead[6][0] != "sym":

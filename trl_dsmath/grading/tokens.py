@@ -122,7 +122,8 @@ Token = tuple[str, str]
 
 FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth",
-    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "cis", "asin", "acos", "atan",
+    "ln", "log", "lg", "exp", "sqrt", "arcsec", "arccsc", "arsinh", "arcosh", "artanh", "cis", "sech", "csch", "erf",
+    "asin", "acos", "atan", "acot", "asinh", "acosh", "atanh",  # sympy's names
 }  # fmt: skip
 _CONSTANT_WORDS = {"pi", "infinity", "inf", "infty"}
 _GREEK = {
@@ -185,7 +186,9 @@ def tokenize(text: str) -> list[Token]:
         elif kind == "escaped":
             tokens.append(("op", value))
         elif kind in ("word", "text", "cjk"):
-            tokens += _word(value.strip(), tokens, quoted=kind != "word")
+            word = value.strip()
+            seconds = word == "sec" and bool(tokens) and not text[found.end() :].strip()  # no secant: nothing follows
+            tokens += [("text", word)] if seconds else _word(word, tokens, quoted=kind != "word")
         elif value.strip():
             tokens.append(("op", value))
     return tokens

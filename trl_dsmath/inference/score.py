@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..data.reading import flexible_answer, strict_answer
-from ..grading import Verdict
-from ..grading.batch import TIME_LIMIT, judge
+from ..grading import TIME_LIMIT, Verdict, judge, judge_printed
 from ..grading.metrics import maj_at_k, pass_at_k, wilson
 from ..grading.votes import equivalence_classes
 from .run import Task
@@ -171,7 +170,15 @@ def grade_samples(
     if not any(answers["program"]):
         del answers["program"]
     answers["flexible"] = _letters_of_options(tasks, answers["flexible"], time_limit)
-    verdicts = {filter: judge(found, golds, time_limit) for filter, found in answers.items()}
+    verdicts: dict[str, list[Verdict]] = {}
+    for filter, found in answers.items():
+        printed = [filter == "program" or task.form == "program" for task in tasks]
+        judged: dict[int, Verdict] = {}
+        for judging, which in ((judge, False), (judge_printed, True)):
+            chosen = [i for i, one in enumerate(printed) if one is which]
+            own = judging([found[i] for i in chosen], [golds[i] for i in chosen], time_limit)
+            judged |= dict(zip(chosen, own, strict=True))
+        verdicts[filter] = [judged[i] for i in range(len(tasks))]
     return [
         Graded(
             row["key"],

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..errors import DataError
-from ..grading import Verdict, judge
+from ..grading import Verdict, judge_printed
 from ..sandbox import ExecutionResult, run_many
-from ..text import read_answer
-from ..text.programs import has_result, last_line, printing, prints, showing_result
+from ..text.programs import has_result, printed_answer, printing, prints, showing_result
 from ..text.programs import programs as blocks_of
 from .accuracy import golds_of
 from .completions import Completion, completion_text
@@ -43,7 +42,7 @@ def code_execution_reward(
     Reward function that runs the program of a completion in the sandbox and gives 1.0 for a right result.
 
     The program is the last ```` ```python ```` block, or the whole completion where it has no fence and is a program. Its
-    result is the last line that it prints; where it prints nothing, what its function `solution()` returns, or else its
+    result is the last line that it prints, in Python's, sympy's or numpy's notation; where it prints nothing, what its function `solution()` returns, or else its
     variable `answer`. Equal programs of a batch run once; several run at a time, each for 10 seconds at most.
 
     Args:
@@ -91,8 +90,8 @@ def code_execution_reward(
         written = [_program(completion_text(completion)) for completion in completions]
         results = _run([program for program in written if program is not None])
         runs = [None if program is None else results[program] for program in written]
-    answers = [None if run is None or run.error is not None else last_line(run.stdout) for run in runs]
-    verdicts = _verdicts(answers, golds)
+    answers = [None if run is None or run.error is not None else printed_answer(run.stdout) for run in runs]
+    verdicts = judge_printed(answers, golds)
     if log_extra is not None:
         log_extra("program_output", ["" if run is None else run.stdout[-500:] for run in runs])
         log_extra("program_error", ["no program" if run is None else run.error or "" for run in runs])
@@ -127,25 +126,3 @@ def _run(distinct: Sequence[str]) -> dict[str, ExecutionResult]:
     ]
     again = run_many([showing_result(program) for program in silent], TIME_LIMIT, MEMORY_MB)
     return results | dict(zip(silent, again, strict=True))
-
-
-def _forms(line: str | None) -> list[str | None]:
-    """A printed line as mathematics: `x**2` is a power, `[2, 3]` may be the list of the answers."""
-    if line is None:
-        return [None]
-    text = (read_answer(line) or line).replace("**", "^")
-    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    return list(dict.fromkeys([text, inner]))
-
-
-def _verdicts(answers: Sequence[str | None], golds: Sequence[object]) -> list[Verdict]:
-    """The best verdict over the forms of each answer; a form that could not be judged in time may be the right one."""
-    pairs = [(index, text) for index, answer in enumerate(answers) for text in _forms(answer)]
-    found = judge([text for _, text in pairs], [golds[index] for index, _ in pairs])
-    verdicts: list[Verdict | None] = [None] * len(answers)
-    for (index, _), verdict in zip(pairs, found, strict=True):
-        best = verdicts[index]
-        unsure = verdict is Verdict.TIMEOUT and best is not Verdict.CORRECT
-        if best is None or verdict is Verdict.CORRECT or unsure:
-            verdicts[index] = verdict
-    return [verdict for verdict in verdicts if verdict is not None]

@@ -22,7 +22,7 @@ _HASHES = re.compile(r"####+[ \t]*(\S[^\n]*)")
 _NUMBER_AND_PROSE = re.compile(
     r"\\?\$?\s?[-−]?(?:\d{1,3}(?:[ ,]\d{3})+|\d+)(?:\.\d+)?\s?%?"
     r"(?=\s+(?=[A-Za-z])(?:(?!\b(?:or|and|not|but|less|more|least|most|than|remainder|except|if|so|plus|minus|dozen|hundred"
-    r"|thousand|million|billion)\b)[A-Za-z' ,.()-])*$)"
+    r"|thousand|million|billion)\b)(?:[A-Za-z' ,.()-]|(?:(?<=\bfor )|(?<=\bhis )|(?<=\bher )|(?<=\btheir ))\d+))*$)"
 )
 _GROUPED = re.compile(r"\d{1,3}(?: \d{3})+")
 _PROSE = re.compile(r"[A-Za-z']+(?:\s+[A-Za-z']+){2,}")
@@ -31,11 +31,11 @@ _TAGGED = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL | re.
 _STOPPED = re.compile(r"<answer>([^<>]{1,200})\Z", re.IGNORECASE)
 _JSON = re.compile(r'"(?:final_?)?answer"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(-?[\d.]+))', re.IGNORECASE)
 _WHAT_FOLLOWS = (
-    r"[:：\s*]*(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
+    r"[:：\s*]*(?:\"\"\"\s*)?(\$[^$\n]+\$|\\\([^\n]+?\\\)|\\\[[^\n]+?\\\]|[^\n]*?)"
     r"(?=[.。!]?\**\s*(?:$|\n)|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)(?<!\bSt)[.。]\s|,?\s+I\s+hope|(?<=[$)\]]),\s+(?!(?:or|and|not|but|if|plus|minus)\b)[a-z][a-z ]*[.!]?\s*(?:$|\n))"
 )
 _SENTENCE = re.compile(
-    r"(?:\b(?:answer|(?:correct|right|best) (?:option|choice))(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
+    r"(?:\b(?:answer|(?:correct|right|best) (?:option|choice))(?:\s+is|\s+to\s+[^.\n:]{1,80}\s+is|\**\s*[:=])|答案(?:是|为|：|:)+|【答案】|故选|应选)"
     + _WHAT_FOLLOWS,
     re.IGNORECASE,
 )
@@ -203,7 +203,7 @@ def _announced(text: str) -> str:
         found = list(_OTHER_SENTENCE.finditer(text))
     if not found:
         return ""
-    answer = found[-1][1].strip(" *:：").removesuffix("です")
+    answer = found[-1][1].strip(" *:：").removeprefix("} ").removesuffix("です")  # "\\text{The answer is } 5"
     if answer[:1] + answer[-1:] == "<>":  # "The answer is <15>."
         answer = answer[1:-1]
     return _announced(answer) or answer  # "Final answer: the final answer is 3"

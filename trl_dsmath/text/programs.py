@@ -6,6 +6,8 @@ A program prints its result, or follows a convention of DeepSeek-Math's evaluati
 
 import re
 
+from .answers import read_answer
+
 _FENCE = r"```[ \t]*(?:python\d?|py)[ \t]*\n"
 _CLOSED = re.compile(_FENCE + r"(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _OPEN = re.compile(_FENCE + r"(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE)
@@ -74,7 +76,11 @@ def printing(program: str) -> str:
     return showing_result(program) if has_result(program) and not prints(program) else program
 
 
-def last_line(output: str) -> str | None:
-    """The last line of an output that is not blank: the answer that a program printed."""
+def printed_answer(output: str) -> str | None:
+    """The answer that a program printed: what the last line says, with the lines before it while a bracket is open."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    for first in range(len(lines) - 1, max(len(lines) - 50, 0) - 1, -1):
+        text = " ".join(lines[first:])
+        if text.count("[") >= text.count("]"):  # numpy and sympy print a row on each line
+            return read_answer(text) or text
     return lines[-1] if lines else None
