@@ -141,6 +141,10 @@ def test_what_can_be_asked_on_the_page(n: int, most: int, seen: bool, scripted) 
         if part["type"] == "button"
     }
     assert widths == {"Solve": 90, "Stop": 90}
+    events = page.get_config_file()["dependencies"]
+    solve = next(one for one in events if one["api_name"] == "solve")
+    stop = next(one for one in events if one["cancels"])
+    assert stop["cancels"] == [solve["id"]] and len(solve["targets"]) == 2  # the button and the Enter key
     assert page.analytics_enabled is False and options["ssr_mode"] is False and options["footer_links"] == []
     assert any("A &lt;title&gt;" in str(part["props"].get("value")) for part in page.get_config_file()["components"])
     # Nothing is loaded from elsewhere: no fonts either.

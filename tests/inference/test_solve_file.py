@@ -100,6 +100,7 @@ def test_the_progress_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(Solution, "to_dict", lambda self: {"answer": self.answer})
     rows, output = [{"question": f"{n}?"} for n in range(3)], tmp_path / "out.jsonl"
     solve_file(solve, 4, {"n": 4}, rows[:1], output)
+    assert "resume" not in capsys.readouterr().err
     with pytest.raises(RuntimeError):
         solve_file(lambda *given: _one_and_fail(solve, *given), 4, {"n": 4}, rows[:2], output)
     told.clear()
