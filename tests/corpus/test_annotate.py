@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from trl_dsmath.corpus import annotate_page
 from trl_dsmath.corpus.annotate_page import show
 from trl_dsmath.corpus.domains import Domain
 from trl_dsmath.corpus.review import Entry, Session, automatic, find_candidates, make_review, read_review, write_review
@@ -217,6 +218,30 @@ def test_undo_at_the_start_does_nothing_and_nothing_to_review_is_an_error(run: P
     assert session.current and session.current.prefix == "a.test"
     with pytest.raises(DataError, match="holds no review"):
         Session(tmp_path / "iteration-1")
+
+
+def test_the_page_is_served_to_this_machine_alone(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, Any] = {}
+
+    class Page:
+        def launch(self, **options: Any) -> tuple:
+            asked.update(options)
+            return None, "http://127.0.0.1:5/", None
+
+        def block_thread(self) -> None:
+            asked["blocked"] = True
+
+    monkeypatch.setattr(annotate_page, "make_page", lambda session: (Page(), {"css": session.current.prefix}))
+    _, address = annotate_page.serve(run, 5, block=False)
+    assert address == "http://127.0.0.1:5/" and address in capsys.readouterr().out
+    assert asked == {
+        "server_name": "127.0.0.1", "server_port": 5, "share": False, "prevent_thread_lock": True, "quiet": True,
+        "ssr_mode": False, "footer_links": [], "css": "a.test",
+    }  # fmt: skip
+    annotate_page.serve(run)
+    assert asked["server_port"] is None and asked["blocked"]
 
 
 class Browser:

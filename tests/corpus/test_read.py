@@ -119,6 +119,28 @@ def test_what_is_reported_names_its_line_or_row(monkeypatch: pytest.MonkeyPatch)
     assert found == [{"id": "7", "url": "", "text": "a"}, {"id": "x.parquet/1", "url": "", "text": "b"}]
 
 
+def test_records_of_a_crawl_are_counted_from_one() -> None:
+    def told(members: list[bytes], **options: int) -> list[tuple[str, str]]:
+        found, content = [], b"".join(members)
+        list(
+            read_pages(io.BytesIO(content), "x.warc.gz", lambda kind, where, _: found.append((kind, where)), **options)
+        )
+        return found
+
+    image, big = (
+        gzip.compress(warc_record(*one)) for one in (("http://i", b"\x89PNG", "image/png"), ("http://b", b"x" * 200))
+    )
+    good, cut = gzip.compress(GOOD[0]), gzip.compress(LONG)[: len(LONG) // 20]
+    assert told([good, image, cut, good, big, gzip.compress(b"no warc at all\r\n\r\n"), image], max_bytes=100) == [
+        ("not HTML: image/png", "x.warc.gz:2"), ("broken WARC record", "x.warc.gz:3"), ("page too long", "x.warc.gz:5"),
+        ("broken WARC record", "x.warc.gz:6"), ("not HTML: image/png", "x.warc.gz:7"),
+    ]  # fmt: skip
+    kinds = [f"image/{'x' * count}" for count in (43, 44)] + ["image/\x01"]
+    assert [kind for kind, _ in told([gzip.compress(warc_record("http://i", b"x", kind)) for kind in kinds])] == [
+        f"not HTML: image/{'x' * 43}", "not HTML: other", "not HTML: other"
+    ]  # fmt: skip
+
+
 def test_addresses_and_lines_of_a_file() -> None:
     assert clean_url("http://a/é?b=%20") == "http://a/é?b=%20"
     assert clean_url(" http://a/b c\t d\n") == "http://a/b%20c%20d"
@@ -164,5 +186,6 @@ def test_files_are_the_same_bytes_every_time(tmp_path: Path) -> None:
         assert write_jsonl(tmp_path / name, records) == 1
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1]
+    assert contents[0][3:8] == bytes(5)  # neither name nor time
     assert list(read_jsonl(tmp_path / "a.jsonl.gz")) == [{"id": "1", "url": "u", "text": "a?b 求"}]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl.gz", "b.jsonl.gz"]

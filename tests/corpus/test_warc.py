@@ -79,6 +79,7 @@ class Crawl:
         ("gzip", gzip.compress(PAGE[:500]) + gzip.compress(PAGE[500:])),
         ("br, gzip", gzip.compress(brotli.compress(PAGE))),
         ("identity", PAGE),
+        (" BR , GZip", gzip.compress(brotli.compress(PAGE))),
         # Crawlers that decode a body often keep its headers.
         ("gzip", PAGE),
         ("br", PAGE),

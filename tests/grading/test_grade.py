@@ -176,6 +176,8 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         ("100200", "100,200", RIGHT), ("100, 200", "100,200", RIGHT), ("100,200", "100, 200", RIGHT), ("(100,200)", "100,200", WRONG), ("200, 100", "100,200", RIGHT),
         # choices
         ("A", "B", WRONG), (r"\text{(B) Sb}", "B", RIGHT), ("B, A", "AB", RIGHT), ("3", "B. 3", RIGHT), ("4", "B. 3", WRONG),
+        # sentences: a unit of three words, of two, of one
+        ("The car needs 60 miles per hour.", r"88\text{ ft/s}", RIGHT), ("The car needs 60 miles per hour.", r"60\text{ miles}", WRONG), ("The field has 3 square feet.", r"432\text{ in}^2", RIGHT), ("The box weighs 5 kg.", r"5000\text{ g}", RIGHT),
         # what is too large is compared as it stands
         ("x=9^{9^{9^9}}", "9^{9^{9^9}}", RIGHT), ("x=9^{9^{9^8}}", "9^{9^{9^9}}", WRONG),
         # leaves that are read in rare ways

@@ -35,6 +35,13 @@ def test_a_module_of_the_current_folder_goes_before_an_installed_one(
         load_step_rewards(_arguments(step_reward_funcs="boxed_accuracy_reward"))
 
 
+def test_what_returns_reward_functions_is_none() -> None:
+    with pytest.raises(ConfigError, match=r"my_reward = get_soft_overlong_punishment\(\.\.\.\)"):
+        find_reward("get_soft_overlong_punishment")
+    with pytest.raises(ConfigError, match=r"There is no reward function get_nothing\. Give a dotted path"):
+        find_reward("get_nothing")  # and no other of that kind is proposed
+
+
 def test_which_rewards_are_loaded() -> None:
     assert load_rewards(_arguments()) == [boxed_accuracy_reward]
     assert load_rewards(_arguments(reward_model_name_or_path="a/model")) == ["a/model"]

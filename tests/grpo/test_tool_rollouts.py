@@ -373,6 +373,13 @@ def test_settings_that_exclude_tools(settings: dict, message: str, tmp_path: Pat
         assert _config(tmp_path, **settings, tool_rounds=0).tool_rounds == 0
 
 
+def test_settings_of_tools_at_their_limits(tmp_path: Path) -> None:
+    least = {"tool_rounds": 1, "tool_timeout": 0.5, "tool_output_chars": 1}
+    made = _config(tmp_path, **least, top_k=0, repetition_penalty=1.0)
+    assert {name: getattr(made, name) for name in least} == least
+    assert _config(tmp_path, tool_rounds=0, tool_timeout=-1.0).tool_rounds == 0  # without tools it means nothing
+
+
 def test_ligers_loss_is_refused_where_trl_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GRPOTrainer, "compute_liger_loss", lambda self: None, raising=False)
     with pytest.raises(ConfigError, match="use_liger_kernel=False"):

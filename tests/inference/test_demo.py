@@ -11,6 +11,7 @@ import pytest
 from trl_dsmath.generation import Watch
 from trl_dsmath.inference import Solver, demo
 from trl_dsmath.inference.demo import make_demo, stream
+from trl_dsmath.inference.solution import SolvedSample
 from trl_dsmath.report.page import rich_text
 
 
@@ -69,6 +70,18 @@ def test_a_sample_is_shown_before_it_is_scored_and_steps_have_colors_after(scrip
     assert "21 tokens" in first or "tokens" in first
 
 
+def test_cards_of_samples() -> None:
+    bare = demo._card(2, SolvedSample("\n a \n", None, False, 3, output="5"), False)
+    assert (
+        plain(bare) == "sample 3, no answer, cut off a 5"
+        and bare.startswith("<div>")
+        and '<pre class="output">5</pre>' in bare
+    )
+    assert ">a<" in bare.replace("\n", "")
+    scored = demo._card(0, SolvedSample("ab", "7", True, 3, ["a", "b"], [0.5, 0.25], 0.25), True)
+    assert "sample 1, answer 7, score 0.25" in scored and scored.startswith("<div class=chosen>")
+
+
 def test_an_answer_in_words_is_no_formula() -> None:
     pytest.importorskip("latex2mathml")
     assert demo._drawn("21 pencils < 22") == "21 pencils &lt; 22"
@@ -121,6 +134,17 @@ def test_what_can_be_asked_on_the_page(n: int, most: int, seen: bool, scripted) 
     question, slider = parts["textbox"], parts["slider"]
     assert (question["max_length"], question["autofocus"], question["lines"]) == (4000, True, 2)
     assert [slider[name] for name in ("minimum", "maximum", "value", "step", "visible")] == [1, most, n, 1, seen]
+    assert list(parts["dataset"]["samples"]) == [[text] for text in demo.QUESTIONS]
+    widths = {
+        part["props"]["value"]: part["props"]["min_width"]
+        for part in page.get_config_file()["components"]
+        if part["type"] == "button"
+    }
+    assert widths == {"Solve": 90, "Stop": 90}
+    events = page.get_config_file()["dependencies"]
+    solve = next(one for one in events if one["api_name"] == "solve")
+    stop = next(one for one in events if one["cancels"])
+    assert stop["cancels"] == [solve["id"]] and len(solve["targets"]) == 2  # the button and the Enter key
     assert page.analytics_enabled is False and options["ssr_mode"] is False and options["footer_links"] == []
     assert any("A &lt;title&gt;" in str(part["props"].get("value")) for part in page.get_config_file()["components"])
     # Nothing is loaded from elsewhere: no fonts either.

@@ -1,14 +1,24 @@
 """Files of questions and answers, and what the settings of solver and evaluation say."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.generation import Decoding
+from trl_dsmath.grading.votes import Vote
 from trl_dsmath.inference import EvaluateConfig, SolveConfig, summary_of_answers
-from trl_dsmath.inference.solve_file import default_output, load_questions, question_keys
+from trl_dsmath.inference.solution import Solution, SolvedSample
+from trl_dsmath.inference.solve_file import (
+    QuestionArguments,
+    default_output,
+    load_questions,
+    question_keys,
+    solve_file,
+)
 
 
 def test_questions_of_a_text_file(tmp_path: Path) -> None:
@@ -41,6 +51,10 @@ def test_questions_of_a_folder_with_splits(tmp_path: Path) -> None:
         load_questions(tmp_path, question_column="nothing")
 
 
+def test_a_script_may_leave_every_question_argument_out() -> None:
+    assert set(vars(QuestionArguments()).values()) == {None}
+
+
 def test_where_answers_go(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Give output"):
         default_output(tmp_path / "a/dataset")
@@ -51,6 +65,61 @@ def test_where_answers_go(tmp_path: Path) -> None:
 def test_a_repeated_question_has_a_key_of_its_own() -> None:
     one, two, again, third = question_keys(["1?", "2?", "1?", "1?"])
     assert (again, third) == (f"{one}-2", f"{one}-3") and one != two and len(one) == 16
+
+
+def test_the_progress_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three questions of four samples at most; the first is solved, of the second one sample is there."""
+    told: list = []
+
+    class Bar:
+        def __init__(self, **options: object) -> None:
+            told.append({name: options[name] for name in ("total", "initial", "disable", "leave")})
+
+        def update(self, count: int) -> None:
+            told.append(count)
+
+        def set_postfix_str(self, text: str) -> None:
+            told.append(text)
+
+        def close(self) -> None:
+            told.append("closed")
+
+        external_write_mode = staticmethod(lambda file: nullcontext())
+
+    sample = SolvedSample("\\boxed{2}", "2", True, 9)
+    solution = Solution("?", "2", 0, Vote("2", (), 0), [sample] * 2, 4)
+
+    def solve(questions: list[str], known: dict, drawn: Callable, show: Callable) -> Iterator[tuple[int, Solution]]:
+        told.append((questions, {place: len(samples) for place, samples in known.items()}))
+        for place in range(len(questions)):
+            drawn(place, len(known.get(place, ())), [sample])
+            show(700)
+            yield place, solution
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setattr(Solution, "to_dict", lambda self: {"answer": self.answer})
+    rows, output = [{"question": f"{n}?"} for n in range(3)], tmp_path / "out.jsonl"
+    solve_file(solve, 4, {"n": 4}, rows[:1], output)
+    assert "resume" not in capsys.readouterr().err
+    with pytest.raises(RuntimeError):
+        solve_file(lambda *given: _one_and_fail(solve, *given), 4, {"n": 4}, rows[:2], output)
+    told.clear()
+    shown: list = []
+    found = solve_file(solve, 4, {"n": 4}, rows, output, shown.append)
+    assert told == [
+        {"total": 8, "initial": 1, "disable": True, "leave": False}, (["1?", "2?"], {0: 1, 1: 0}),
+        1, "700 tokens", 2, 1, "1,400 tokens", 2, "closed",
+    ]  # fmt: skip
+    assert "1 questions are solved in" in capsys.readouterr().err and len(shown) == 2
+    assert [row["answer"] for row in found] == ["2"] * 3 and [row["gold"] for row in found] == [None] * 3
+    with pytest.raises(ConfigError, match="other settings: n 4"):
+        solve_file(solve, 4, {"n": 5}, rows, output)
+
+
+def _one_and_fail(solve: Callable, *given: object) -> Iterator:
+    for _ in solve(*given):
+        raise RuntimeError
+    yield
 
 
 def test_a_summary_by_hand() -> None:

@@ -42,6 +42,9 @@ def test_lines(drawn: None) -> None:
     (band,) = axes.collections
     corners = {tuple(map(float, corner)) for corner in band.get_paths()[0].vertices}
     assert corners == {(1, 12.5), (1, 37.5), (2, 25), (2, 50), (4, 25), (4, 75)}
+    assert (
+        band.get_linewidth() == [0] and band.get_alpha() == 0.18 and axes.get_axisbelow() is True
+    )  # the grid is behind
     assert axes.get_ylim() == (-2, 103) and axes.get_xscale() == "log"
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "4", "8"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("k", "right, %")
@@ -50,6 +53,13 @@ def test_lines(drawn: None) -> None:
     (axes,) = plot.lines("n", [Series("", [10.0, 50.0], plot.BLUE, [1, 2])], "step", "tokens", percent=False).axes
     assert axes.get_ylabel() == "tokens" and axes.get_legend() is None and axes.get_xscale() == "linear"
     assert _points(axes.lines[0]) == [(1.0, 10.0), (2.0, 50.0)]
+    legend = plot.lines("n", [Series(name, [0.5], plot.BLUE, [1]) for name in "ab"], "k").axes[0].get_legend()
+    assert (
+        legend._ncols == 1
+        and {text.get_fontsize() for text in legend.get_texts()} == {10}
+        and not legend.get_frame_on()
+    )
+    assert axes.lines[0].get_markersize() == 4 and not axes.xaxis.get_minor_ticks()
     assert axes.get_ylim() == pytest.approx((0, 1.08 * 52))  # a margin of 5 % of 40 above 50 is matplotlib's
 
 
@@ -100,6 +110,11 @@ def test_points(drawn: None) -> None:
     assert axes.get_ylim() == (1.5, -0.5) and axes.get_xlim() == (-2, 102)  # the first label is at the top
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["flexible", "strict"]
+    assert {line.get_markeredgewidth() for line in (flexible, strict)} == {1.6}
+    assert (interval.get_linewidth(), interval.get_alpha()) == (5, 0.35)
+    assert axes.get_xgridlines()[0].get_visible() and not axes.get_ygridlines()[0].get_visible()
+    many = plot.points("n", ["a"], [Series(name, [0.5], plot.BLUE, marker="o") for name in "abcd"])
+    assert many.legends[0]._ncols == 3
     assert figure.get_size_inches().tolist() == pytest.approx([5.4, 1.2 + 2 * 0.42])
 
 
@@ -196,7 +211,10 @@ def test_programs_of_a_completion_in_boxes() -> None:
     assert rich_text(text) == (
         'So:<pre class="python">print(1 &lt; 2)</pre><pre class="output">True</pre>Done, &lt;b&gt;.\n```\n\n```<pre class="text">open</pre>'
     )
-    assert rich_text("a ```b``` c") == "a ```b``` c"
+    assert (
+        rich_text("a ```b``` c") == "a ```b``` c"
+        and rich_text("``` Python x\n1\n```") == '<pre class="python">1</pre>'
+    )
 
 
 def test_formulas_of_strangers() -> None:

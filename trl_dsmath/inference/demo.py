@@ -66,7 +66,7 @@ class _Listening:
         return getattr(self._sampler, name)
 
     def sample(
-        self, prompts: Sequence[Prompt], decoding: Any, n: int = 1, first: Any = 0, watch: Watch | None = None
+        self, prompts: Sequence[Prompt], decoding: Any, n: int, first: Any, watch: Watch | None
     ) -> list[list[Drawn]]:
         before = watch or Watch()
 

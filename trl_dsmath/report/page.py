@@ -226,5 +226,5 @@ def _markdown_example(example: Example) -> str:
 
 
 def _fenced(text: str) -> str:
-    fence = "`" * max(4, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    fence = "`" * max([4, *(1 + len(run) for run in re.findall(r"`+", text))])
     return f"{fence}\n{text}\n{fence}"

@@ -51,6 +51,7 @@ _LETTER = re.compile(
     r"""[\s$(（\[{*"'“]*(?:\\(?:text|mathrm|mathbf|textbf|mbox|rm|bf|mathbb)\s*\{?\s*)?[\s(（\[*]*
         (?:(?:(?:the\s+|an?\s+|la\s+)?(?:correct\s+)?(?:option|choice|answer|alternativa|opción|opção)|选项|选|答案)\s*(?:is|是|为)?\s*[:：]?\s*)?[(（\[*]*
         ([A-J])
+        (?!\s+(?:to|through|but|is\s+(?:not|wrong|false|incorrect))\b|\s*\\to\b)
         (?:(?=\s*[)）\]}.:：、，,*$"'”]|\s*$|\s*\\|\s+[\d$(-]|\s+\w{2,}|[\u4e00-\u9fff]))""",
     re.VERBOSE | re.IGNORECASE,
 )
