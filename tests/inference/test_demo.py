@@ -134,6 +134,17 @@ def test_what_can_be_asked_on_the_page(n: int, most: int, seen: bool, scripted) 
     question, slider = parts["textbox"], parts["slider"]
     assert (question["max_length"], question["autofocus"], question["lines"]) == (4000, True, 2)
     assert [slider[name] for name in ("minimum", "maximum", "value", "step", "visible")] == [1, most, n, 1, seen]
+    assert list(parts["dataset"]["samples"]) == [[text] for text in demo.QUESTIONS]
+    widths = {
+        part["props"]["value"]: part["props"]["min_width"]
+        for part in page.get_config_file()["components"]
+        if part["type"] == "button"
+    }
+    assert widths == {"Solve": 90, "Stop": 90}
+    events = page.get_config_file()["dependencies"]
+    solve = next(one for one in events if one["api_name"] == "solve")
+    stop = next(one for one in events if one["cancels"])
+    assert stop["cancels"] == [solve["id"]] and len(solve["targets"]) == 2  # the button and the Enter key
     assert page.analytics_enabled is False and options["ssr_mode"] is False and options["footer_links"] == []
     assert any("A &lt;title&gt;" in str(part["props"].get("value")) for part in page.get_config_file()["components"])
     # Nothing is loaded from elsewhere: no fonts either.

@@ -12,7 +12,13 @@ from trl_dsmath.generation import Decoding
 from trl_dsmath.grading.votes import Vote
 from trl_dsmath.inference import EvaluateConfig, SolveConfig, summary_of_answers
 from trl_dsmath.inference.solution import Solution, SolvedSample
-from trl_dsmath.inference.solve_file import default_output, load_questions, question_keys, solve_file
+from trl_dsmath.inference.solve_file import (
+    QuestionArguments,
+    default_output,
+    load_questions,
+    question_keys,
+    solve_file,
+)
 
 
 def test_questions_of_a_text_file(tmp_path: Path) -> None:
@@ -43,6 +49,10 @@ def test_questions_of_a_folder_with_splits(tmp_path: Path) -> None:
         load_questions(tmp_path, dataset_split="dev")
     with pytest.raises(DataError, match="nothing"):
         load_questions(tmp_path, question_column="nothing")
+
+
+def test_a_script_may_leave_every_question_argument_out() -> None:
+    assert set(vars(QuestionArguments()).values()) == {None}
 
 
 def test_where_answers_go(tmp_path: Path) -> None:
@@ -90,6 +100,7 @@ def test_the_progress_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(Solution, "to_dict", lambda self: {"answer": self.answer})
     rows, output = [{"question": f"{n}?"} for n in range(3)], tmp_path / "out.jsonl"
     solve_file(solve, 4, {"n": 4}, rows[:1], output)
+    assert "resume" not in capsys.readouterr().err
     with pytest.raises(RuntimeError):
         solve_file(lambda *given: _one_and_fail(solve, *given), 4, {"n": 4}, rows[:2], output)
     told.clear()

@@ -152,7 +152,7 @@ def _signs(node: Any) -> str:
         code = glyph.get_attribute("data-c") or next(iter(_CODE.findall(glyph.get_attribute("class") or "")), "")
         signs.append(chr(int(code, 16)) if code else glyph.text_content)
     text = "".join(signs)
-    if len(text) > 1 and len(set(text)) == 1 and node.query_selector(".mjx-delim-v, .mjx-delim-h") is not None:
+    if len(set(text)) == 1 and node.query_selector(".mjx-delim-v, .mjx-delim-h") is not None:
         text = text[0]
     pieces = [_PIECES[sign] for sign in text if sign in _PIECES]
     if pieces:  # one bracket
