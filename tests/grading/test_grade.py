@@ -380,6 +380,7 @@ def test_verdicts_are_plain_strings() -> None:
     [
         ("Interval(0, 1)", "[0,1]", Verdict.CORRECT), ("Interval(0, 1)", "(0,1)", Verdict.WRONG), ("{x: 1, y: 2}", "x=1, y=2", Verdict.CORRECT), ("{x: 2, y: 1}", "x=1, y=2", Verdict.WRONG),
         ("(x >= 0) & (x < 3)", "[0,3)", Verdict.CORRECT), ("(x > 0) & (x < 3)", "[0,3)", Verdict.WRONG), ("(1+2j)", "1+2i", Verdict.CORRECT), ("(1-2j)", "1+2i", Verdict.WRONG),
+        ("[{x: 1, y: 2}, {x: 3, y: 4}]", "(1,2),(3,4)", Verdict.CORRECT), ("[{x: 1, y: 2}, {x: 3, y: 4}]", "(1,2),(4,3)", Verdict.WRONG),
         ("Piecewise((x, x > 0), (-x, True))", r"\begin{cases}x & x > 0\\-x & x\le0\end{cases}", Verdict.CORRECT), ("Piecewise((x, x > 0), (x, True))", r"\begin{cases}x & x > 0\\-x & x\le0\end{cases}", Verdict.WRONG),
     ],
 )  # fmt: skip
@@ -390,10 +391,10 @@ def test_what_python_prints_is_read(printed: str, gold: str, verdict: Verdict) -
 
 
 def test_a_printed_list_may_be_the_answers() -> None:
-    golds = ["2, 3", "[2, 3]", "(2, 3)", "3, 2", "(3, 2)", "2, 4", "", "e"]
+    golds = [r"\begin{pmatrix}2\\3\end{pmatrix}", "2, 3", "[2, 3]", "(2, 3)", "3, 2", "(3, 2)", "2, 4", "", "e"]
     right, wrong = Verdict.CORRECT, Verdict.WRONG
-    found = judge_printed([*["[2, 3]"] * 7, "E"], golds)
-    assert found == [right, right, right, right, wrong, wrong, Verdict.BAD_GOLD, right]
+    found = judge_printed([*["[2, 3]"] * 8, "E"], golds)
+    assert found == [right, right, right, right, right, wrong, wrong, Verdict.BAD_GOLD, right]
     assert grade(r"\boxed{[2, 3]}", "2, 3") is wrong  # in a box it is an interval
     assert judge_printed([None], ["2"]) == [Verdict.NO_ANSWER]
 
@@ -406,6 +407,6 @@ def test_a_reading_that_could_not_be_judged_in_time_may_be_the_right_one(monkeyp
         (late, right, right),
         (late, wrong, late),
     ):
-        rounds = iter(([first], [second]))
+        rounds = iter(([first], [second], [wrong]))
         monkeypatch.setattr(batch, "judge", lambda *_, rounds=rounds: next(rounds))
         assert judge_printed(["[2, 3]"], ["2, 3"]) == [verdict]

@@ -100,7 +100,7 @@ def test_trees(text: str, written: str) -> None:
     ],
 )  # fmt: skip
 def test_equal(one: str, other: str, same: bool) -> None:
-    assert equal(tree(one), tree(other)) is same
+    assert equal(tree(one), tree(other)) is equal(tree(other), tree(one)) is same
 
 
 def test_digits_are_smaller_than_their_base() -> None:

@@ -13,8 +13,9 @@ from trl_dsmath.text.printed import listed, printed_latex
         ("Union(Interval.open(-oo, -1), Interval.open(2, oo))", r"(-\infty, -1) \cup (2, \infty)"), ("FiniteSet(1, 2)", r"\{1, 2\}"),
         ("Complement(Reals, FiniteSet(1))", r"\mathbb{R} \setminus \{1\}"),
         ("Matrix([[1, 2], [3, x]])", r"\begin{pmatrix}1 & 2 \\ 3 & x\end{pmatrix}"), ("Matrix([1, 2])", r"\begin{pmatrix}1 \\ 2\end{pmatrix}"),
-        ("array([1., 2.5])", r"\begin{pmatrix}1.0 \\ 2.5\end{pmatrix}"), ("[1. 2.5]", "[1.0, 2.5]"), ("[[1 2] [3 4]]", "[[1, 2], [3, 4]]"),
-        ("Eq(y, 2*x - (x - 1))", r"y = 2 \cdot x - \left(x - 1\right)"), ("{x: 1, theta: -2}", r"x = 1, \theta = -2"), ("[{x: 1}, {x: 2}]", None),
+        ("array([1., 2.5])", r"\begin{pmatrix}1.0 \\ 2.5\end{pmatrix}"), ("[1. 2.5]", "[1.0, 2.5]"), ("[[1 2] [3 4]]", r"\begin{pmatrix}1 & 2 \\ 3 & 4\end{pmatrix}"), ("[[1], [2]]", r"\begin{pmatrix}1 \\ 2\end{pmatrix}"),
+        ("(-oo < x) & (x < 3)", "x < 3"), ("(x < 3) | (x > oo)", r"x < 3 \text{or} x > \infty"), ("Point2D(1, 2)", "(1, 2)"), ("Decimal('1.5')", "1.5"), ("5j", "5 i"), ("[(1, 2)]", None),
+        ("Eq(y, 2*x - (x - 1))", r"y = 2 \cdot x - \left(x - 1\right)"), ("{x: 1, theta: -2}", r"x = 1, \theta = -2"), ("[{x: 1}, {x: 2}]", "(x = 1), (x = 2)"), ("[{x: 1, y: 2}]", "(x = 1, y = 2)"),
         ("(x > 0) & (x <= 3)", r"x > 0 \text{and} x \le 3"), ("Or(x < 0, Ne(x, 3))", r"x < 0 \text{ or } \operatorname{Ne}\left(x, 3\right)"),
         ("Piecewise((x, x > 0), (-x, True))", r"\begin{cases}x & x > 0 \\ -x & \text{otherwise}\end{cases}"),
         ("Rational(1, 2)", r"\frac{1}{2}"), ("Fraction(-1, 2)", r"\frac{-1}{2}"), ("np.float64(2.5)", "2.5"), ("(1+2j)", "1 + 2 i"), ("-oo", r"-\infty"), ("'5'", "5"),
@@ -37,7 +38,7 @@ def test_listed() -> None:
     assert [listed(text) for text in ("[2, 3]", " [x] ", "[[1], [2]]", "[1. 2.]")] == [
         "2, 3",
         "x",
-        "[1], [2]",
+        None,  # a matrix
         "1.0, 2.0",
     ]
     assert listed(r"\left[ 1, \  2\right]").split() == ["1,", "2"]

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from typing import overload
 
 from ..errors import DataError
@@ -141,15 +142,15 @@ def _read(text: str) -> str | None:
 def judge_printed(
     answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT
 ) -> list[Verdict]:
-    """[`judge`] for what programs printed: `[2, 3]` may also be the list of the answers, and `E` is e."""
+    """[`judge`] for what programs printed: `[2, 3]` may also be the list of the answers or a vector, and `E` is e."""
     verdicts = judge(answers, golds, time_limit)
-    open_ones = [i for i, verdict in enumerate(verdicts) if verdict in (Verdict.WRONG, Verdict.TIMEOUT)]
-    others = {i: listed(answers[i] or "") or _EULER.sub("e", answers[i] or "") for i in open_ones}
-    again = [i for i in open_ones if others[i] != answers[i]]
-    found = judge([others[i] for i in again], [golds[i] for i in again], time_limit)
-    for i, verdict in zip(again, found, strict=True):
-        if verdict is not Verdict.WRONG:  # one that could not be judged in time may be the right one
-            verdicts[i] = verdict
+    for form in (listed, lambda text: f"({inner})" if (inner := listed(text)) else None, partial(_EULER.sub, "e")):
+        open_ones = [i for i, verdict in enumerate(verdicts) if verdict in (Verdict.WRONG, Verdict.TIMEOUT)]
+        again = {i: other for i in open_ones if (other := form(answers[i] or "")) and other != answers[i]}
+        found = judge(list(again.values()), [golds[i] for i in again], time_limit) if again else []
+        for i, verdict in zip(again, found, strict=True):
+            if verdict is not Verdict.WRONG:  # one that could not be judged in time may be the right one
+                verdicts[i] = verdict
     return verdicts
 
 

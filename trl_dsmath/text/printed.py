@@ -7,8 +7,8 @@ import ast
 import re
 
 _PRINTED = re.compile(  # what no one writes by hand
-    r"\b(?:Interval(?:\.\w+)?|Union|FiniteSet|Complement|Range|Matrix|ImmutableDenseMatrix|array|Eq|Piecewise|Rational|Fraction|Poly|Abs|And|Or|np\.\w+)\("
-    r"|\b(?:factorial|binomial|floor|ceiling)\(|^\{[^{}\\]+:.*\}$|\) [&|] \(|\d+j\)|(?<![A-Za-z\\])oo(?![A-Za-z])|^\s*\[[-\d.\s\[\]]*[\d.]\s+-?\d[-\d.\s\[\]]*\]$|^'[^']*'$",
+    r"\b(?:Interval(?:\.\w+)?|Union|FiniteSet|Complement|Range|Matrix|ImmutableDenseMatrix|array|Eq|Piecewise|Rational|Fraction|Poly|Abs|And|Or|Decimal|Point[23]?D?|np\.\w+)\("
+    r"|\b(?:factorial|binomial|floor|ceiling)\(|^\s*\[?\{[^{}\\]+:.*\}\]?\s*$|\) [&|] \(|\d+j\b|^\s*\[\[|(?<![A-Za-z\\])oo(?![A-Za-z])|^\s*\[[-\d.\s\[\]]*[\d.]\s+-?\d[-\d.\s\[\]]*\]$|^'[^']*'$",
     re.DOTALL,
 )
 _NAMES = {"oo": r"\infty", "E": "e", "I": "i", "pi": r"\pi", "Reals": r"\mathbb{R}", "EmptySet": r"\emptyset"}
@@ -17,7 +17,7 @@ _INTERVALS = {"Interval": "[]", "Interval.open": "()", "Interval.Ropen": "[)", "
 _CALLS = {  # {0}, {1}: the arguments
     "Rational": r"\frac{{{0}}}{{{1}}}", "Fraction": r"\frac{{{0}}}{{{1}}}", "sqrt": r"\sqrt{{{0}}}", "cbrt": r"\sqrt[3]{{{0}}}", "Abs": r"\left|{0}\right|", "abs": r"\left|{0}\right|",
     "factorial": "({0})!", "binomial": r"\binom{{{0}}}{{{1}}}", "floor": r"\lfloor {0} \rfloor", "ceiling": r"\lceil {0} \rceil", "exp": "e^{{{0}}}",
-    "Poly": "{0}", "float64": "{0}", "int64": "{0}", "Float": "{0}", "Integer": "{0}", "Eq": "{0} = {1}", "Complement": r"{0} \setminus {1}",
+    "Poly": "{0}", "Decimal": "{0}", "float64": "{0}", "int64": "{0}", "Float": "{0}", "Integer": "{0}", "Eq": "{0} = {1}", "Complement": r"{0} \setminus {1}",
 }  # fmt: skip
 
 
@@ -55,8 +55,7 @@ def listed(text: str) -> str | None:
 
 def _latex(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
-        number = isinstance(node.value, complex)
-        return f"{node.value.imag:g} i" if number else str(node.value)  # type: ignore[union-attr]
+        return f"{node.value.imag:g} i" if isinstance(node.value, complex) else str(node.value)
     if isinstance(node, ast.Name | ast.Attribute):
         name = ast.unparse(node).rpartition(".")[2]
         return _NAMES.get(name, name if len(name) == 1 or "_" in name else f"\\{name}")
@@ -70,6 +69,11 @@ def _latex(node: ast.expr) -> str:
         sides = [_latex(side) for side in (node.left, *node.comparators)]
         return sides[0] + "".join(f" {_SIGNS[type(op)]} {side}" for op, side in zip(node.ops, sides[1:], strict=True))
     if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        kinds = {type(one) for one in node.elts}
+        if kinds == {ast.Dict}:  # sympy's solutions of a system
+            return ", ".join(f"({_latex(one)})" for one in node.elts)
+        if kinds == {ast.List}:
+            return _call("Matrix", [node])
         opening, closing = {ast.Tuple: "()", ast.List: "[]", ast.Set: ("\\{", "\\}")}[type(node)]
         return f"{opening}{', '.join(map(_latex, node.elts))}{closing}"
     if isinstance(node, ast.Dict):
@@ -88,10 +92,14 @@ def _factor(node: ast.expr) -> str:
 
 
 def _binary(node: ast.BinOp) -> str:
-    if isinstance(node.op, ast.BitAnd | ast.BitOr):  # (x > 0) & (x < 3)
-        return (
-            rf"{_latex(node.left)} \text{{{'and' if isinstance(node.op, ast.BitAnd) else 'or'}}} {_latex(node.right)}"
-        )
+    if isinstance(node.op, ast.BitAnd | ast.BitOr):  # (x > 0) & (x < 3); (-oo < x) & (x < 3) is x < 3
+        both = isinstance(node.op, ast.BitAnd)
+        sides = [
+            _latex(side)
+            for side in (node.left, node.right)
+            if not (both and isinstance(side, ast.Compare) and "oo" in ast.unparse(side))
+        ]
+        return (r" \text{and} " if both else r" \text{or} ").join(sides)
     if isinstance(node.op, ast.Add | ast.Sub):
         right = _factor(node.right) if isinstance(node.op, ast.Sub) else _latex(node.right)
         return f"{_latex(node.left)} {'+' if isinstance(node.op, ast.Add) else '-'} {right}"
@@ -116,6 +124,8 @@ def _call(name: str, arguments: list[ast.expr]) -> str:
         return {"Union": r" \cup ", "And": r" \text{ and } ", "Or": r" \text{ or } "}[short].join(
             map(_latex, arguments)
         )
+    if short in ("Point", "Point2D", "Point3D"):
+        return f"({', '.join(map(_latex, arguments))})"
     if short == "FiniteSet":
         return rf"\{{{', '.join(map(_latex, arguments))}\}}"
     if short in ("Matrix", "ImmutableDenseMatrix", "array"):
