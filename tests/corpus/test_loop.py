@@ -60,6 +60,9 @@ def test_with_rules_it_collects_the_mathematics(crawl: tuple[Path, dict[str, boo
     found, math = _collected(folder / "run"), {url for url, is_math in truth.items() if is_math}
     assert len(found & math) / len(math) > 0.95
     assert len(found & math) / len(found) > 0.95
+    head, *hosts = (folder / "run/iteration-1/hosts.csv").read_text().splitlines()
+    assert head == "host,pages,collected,share,tokens,mean_log_odds"
+    assert {line.split(",")[0]: line.split(",")[1] for line in hosts}["forum.test"] == "80"  # its 30 and 50 pages
     last = result.reports[-1]
     assert last["labelled"]["precision"] > 0.9 and last["labelled"]["average_precision"] > 0.95
     assert last["already_collected"] > 0.9 and last["seed_auc"] > 0.65

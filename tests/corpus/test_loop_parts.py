@@ -8,9 +8,12 @@ import pytest
 
 pytest.importorskip("fasttext", reason="fastText is not installed")
 
+from trl_dsmath.corpus import loop
+from trl_dsmath.corpus import round as round_
 from trl_dsmath.corpus.execution import Execution
 from trl_dsmath.corpus.loop import _decide, _stop, choose_labels, lines_of, read_labels, score_part, split_seed
 from trl_dsmath.corpus.review import Entry
+from trl_dsmath.corpus.round import Round
 from trl_dsmath.corpus.rules import Decisions, read_rules
 from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError, DataError
@@ -53,6 +56,10 @@ def test_settings_at_their_limits_and_what_a_run_cannot_change() -> None:
 def test_executions_that_cannot_work(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Execution(**settings)
+
+
+def test_one_task_and_one_worker_are_enough() -> None:
+    assert (Execution(tasks=1, workers=1).tasks, Execution().tasks, Execution().workers) == (1, 16, 1)
 
 
 def _seed(path: Path, count: int) -> str:
@@ -115,6 +122,54 @@ def test_a_report_in_words() -> None:
     assert list(lines_of({**bare, "pages": 0, "tokens": 0, "all_tokens": 0, "above_tokens": 0})) == [
         "collected    0 pages, 0 tokens (0.0% of the crawl)"
     ]
+
+
+def test_random_pages_are_judged_by_a_model_that_has_not_seen_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five random pages beside a sure one; what looks mathematical is left out, unless nearly all do."""
+    trained: list[list[str]] = []
+
+    def judged(looks: str) -> tuple[list[str], int]:
+        trained.clear()
+        scores = lambda self, lines: [1 if line in looks else 0 for line in lines]  # noqa: E731
+        monkeypatch.setattr(
+            round_, "Classifier", type("Judge", (), {"__init__": lambda self, model: None, "scores": scores})
+        )
+        kept, dropped = made._clean([SimpleNamespace(line=name, sure=name == "s") for name in "asbcde"])
+        return [one.line for one in kept], dropped
+
+    def write(path: Path, examples: list) -> int:
+        path.touch()
+        trained.append([one.line for one in examples])
+        return len(examples)
+
+    monkeypatch.setattr(round_, "write_lines", write)
+    monkeypatch.setattr(round_, "hyperparameters", lambda count, settings: count)
+    monkeypatch.setattr(round_, "train", lambda lines, model, values: model.touch())
+    made = Round(tmp_path / "iteration-1", 1, [], LoopSettings("p", "s"), Execution())
+    assert judged("b") == (list("ascde"), 1)
+    assert trained == [list("sbd"), list("asce")] and sorted(path.name for path in made.folder.iterdir()) == ["scores"]
+    assert (
+        judged("ad") == (list("sbce"), 2)
+        and judged("abd") == (list("asbcde"), 0)
+        and judged("s") == (list("asbcde"), 0)
+    )
+    assert made._clean([SimpleNamespace(line="s", sure=True)])[1] == 0
+
+
+def test_a_disk_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, said in (
+        (OSError(28, "No space left", "a/file"), "a/file: No space left"),
+        (OSError("odd"), f"{tmp_path}: odd"),
+    ):
+
+        def fail(*given: object, error: OSError = error) -> None:
+            raise error
+
+        monkeypatch.setattr(loop, "_run", fail)
+        with pytest.raises(ConfigError, match=f"^{said}. What is written is whole"):
+            loop.run_loop(LoopSettings("p", "s"), tmp_path)
 
 
 def _round(folder: Path, **decided: str) -> SimpleNamespace:

@@ -93,11 +93,11 @@ class Answers:
             return io.BytesIO(answer)
         if isinstance(answer, Exception):
             raise answer
-        code, headers = answer
+        code, headers, *body = answer
         message = Message()
         for name, value in headers.items():
             message[name] = value
-        raise urllib.error.HTTPError(request.full_url, code, "", message, io.BytesIO(b" why \n"))
+        raise urllib.error.HTTPError(request.full_url, code, "", message, io.BytesIO(*body or [b" why \n"]))
 
 
 def test_a_busy_server_is_asked_again_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +135,9 @@ def test_when_a_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ConfigError, match=f"answered {code}: {said}"):
             server().ask("/x")
         assert not answers.pauses
+    Answers(monkeypatch, (400, {}, b"x" * 600))
+    with pytest.raises(ConfigError, match=f"answered 400: {'x' * 500}$"):
+        server().ask("/x")
     refused = urllib.error.URLError("refused")
     answers = Answers(monkeypatch, refused)
     with pytest.raises(ConfigError, match=r"http://host does not answer \(.*refused.*\): start one\."):

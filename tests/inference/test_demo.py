@@ -1,5 +1,6 @@
 """The demo: what it shows while samples come and at the end, and one question through its real page."""
 
+import os
 import re
 import sys
 import threading
@@ -127,9 +128,17 @@ def test_errors_are_told_on_the_page(scripted) -> None:
 
 
 @pytest.mark.parametrize(("n", "most", "seen"), [(3, 3, True), (1, 2, False)])
-def test_what_can_be_asked_on_the_page(n: int, most: int, seen: bool, scripted) -> None:
+def test_what_can_be_asked_on_the_page(
+    n: int, most: int, seen: bool, scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("gradio")
+    monkeypatch.delenv("GRADIO_ANALYTICS_ENABLED", raising=False)
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
     page, options = make_demo(Solver(scripted(lambda prompt, i: ""), n=n), "A <title>")
+    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False" and os.environ["HF_HUB_DISABLE_TELEMETRY"] in (
+        "1",
+        "True",
+    )
     parts = {part["type"]: part["props"] for part in page.get_config_file()["components"]}
     question, slider = parts["textbox"], parts["slider"]
     assert (question["max_length"], question["autofocus"], question["lines"]) == (4000, True, 2)
@@ -144,6 +153,7 @@ def test_what_can_be_asked_on_the_page(n: int, most: int, seen: bool, scripted) 
     events = page.get_config_file()["dependencies"]
     solve = next(one for one in events if one["api_name"] == "solve")
     stop = next(one for one in events if one["cancels"])
+    assert page.fns[solve["id"]].concurrency_limit == 1
     assert stop["cancels"] == [solve["id"]] and len(solve["targets"]) == 2  # the button and the Enter key
     assert page.analytics_enabled is False and options["ssr_mode"] is False and options["footer_links"] == []
     assert any("A &lt;title&gt;" in str(part["props"].get("value")) for part in page.get_config_file()["components"])
@@ -151,6 +161,13 @@ def test_what_can_be_asked_on_the_page(n: int, most: int, seen: bool, scripted) 
     assert not re.search("https?:", options["css"]) and "fonts.googleapis" not in "".join(
         options["theme"]._stylesheets
     )
+
+
+def test_a_model_that_fails_ends_the_waiting(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: raised.append(told.exc_type))
+    last = list(stream(Solver(scripted(lambda prompt, i: 1 / 0), n=1), "?", 1))[-1]
+    assert plain(last) == "The model failed; the terminal says why." and raised == [ZeroDivisionError]
 
 
 def test_a_question_through_the_real_page(tiny: Path) -> None:

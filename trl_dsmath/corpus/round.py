@@ -162,10 +162,10 @@ class Round:
         for half in (0, 1):
             lines = self.folder / f"half-{half}.txt"
             model = self.folder / f"half-{half}.bin"
-            apart = {id(example) for example in doubtful[half::2]}
+            judged = doubtful[half::2]
+            apart = set(map(id, judged))
             count = write_lines(lines, [e for e in examples if id(e) not in apart])
             train(lines, model, hyperparameters(count, self.settings))
-            judged = doubtful[half::2]
             classifier = Classifier(model)
             for start in range(0, len(judged), 1024):
                 part = judged[start : start + 1024]
