@@ -80,7 +80,7 @@ def main() -> None:
         return
     solved = solver.solve_file(rows, args.output, show)
     if source.input:
-        print(summary_of_answers(solved))
+        print(summary_of_answers(solved, printed=config.mode == "pot"))
     elif not shown:
         print(f"answer      {solved[0]['answer']} (an earlier run's)")
     if args.output:

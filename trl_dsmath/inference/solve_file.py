@@ -144,10 +144,17 @@ def solve_file(
         return [{**solved[key], "gold": rows[i].get("gold")} for i, key in enumerate(keys)]
 
 
-def summary_of_answers(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Samples, answers and, where there are right ones, the accuracy of the rows of [`Solver.solve_file`], in a few lines."""
-    from ..grading import Verdict
-    from ..grading.batch import judge
+def summary_of_answers(rows: Sequence[Mapping[str, Any]], printed: bool = False) -> str:
+    """
+    Samples, answers and, where there are right ones, the accuracy of the rows of [`Solver.solve_file`], in a few lines.
+
+    Args:
+        rows (`Sequence[Mapping]`):
+            What [`Solver.solve_file`] returned.
+        printed (`bool`, *optional*, defaults to `False`):
+            Whether the answers are what programs printed (mode `"pot"`).
+    """
+    from ..grading import Verdict, judge, judge_printed
 
     drawn, allowed = sum(row["samples"] for row in rows), sum(row["n"] for row in rows)
     tokens = sum(row["tokens"] for row in rows)
@@ -160,7 +167,8 @@ def summary_of_answers(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     with_gold = [row for row in rows if row["gold"] is not None]
     if with_gold:
-        verdicts = judge([row["answer"] for row in with_gold], [row["gold"] for row in with_gold])
+        answers, golds = [row["answer"] for row in with_gold], [row["gold"] for row in with_gold]
+        verdicts = (judge_printed if printed else judge)(answers, golds)
         readable = sum(verdict is not Verdict.BAD_GOLD for verdict in verdicts)
         right = sum(verdict is Verdict.CORRECT for verdict in verdicts)
         lines.append(
