@@ -334,8 +334,7 @@ class Parser:
     def _derivative(self) -> Node | None:
         r"""`\frac{dx}{dt}` is `x'`."""
         ahead = self.tokens[self.at : self.at + 8]
-        words = [value for _, value in ahead]
-        if words[:2] in (["{", "d"], ["{", "partial"]) and (words[2:5] == ["}", "{", words[1]] or words[2:3] == ["^"]):
+        if _OPERATOR.match(" ".join(value for _, value in self.tokens[self.at : self.at + 12])):
             raise Unsupported("a derivative that is not computed")
         if [value for _, value in ahead[:2] + ahead[3:6] + ahead[7:]] != ["{", "d", "}", "{", "d", "}"]:
             return None
@@ -396,6 +395,7 @@ class Parser:
         return (name, variable, low, high, self.product())
 
 
+_OPERATOR = re.compile(r"\{ (d|partial)(?: \^ (?:\w+|\{ \w+ \}))? \} \{ \1 (?!\})")  # d/dx, d^2/dx^2
 _PREFIX_COMMANDS = {
     "frac": Parser.frac, "sqrt": Parser.sqrt, "binom": Parser.binom, "lfloor": Parser.floor, "lceil": Parser.floor,
     "sum": Parser.series, "prod": Parser.series, "pi": lambda _: ("sym", "pi"), "infty": lambda _: ("inf",),

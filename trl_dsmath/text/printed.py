@@ -5,6 +5,7 @@ Programs print their results so (program of thought, tools), and models copy it 
 
 import ast
 import re
+import warnings
 
 _PRINTED = re.compile(  # what no one writes by hand
     r"\b(?:Interval(?:\.\w+)?|Union|FiniteSet|Complement|Range|Matrix|ImmutableDenseMatrix|array|Eq|Piecewise|Rational|Fraction|Poly|Abs|And|Or|Decimal|Point[23]?D?|np\.\w+)\("
@@ -37,9 +38,10 @@ def printed_latex(text: str) -> str | None:
     if re.fullmatch(r"\s*\[[-\d.\s\[\]]+\]\s*", text):  # numpy's [1. 2.]
         text = re.sub(r"(?<=[\d.\]])\s+(?=[-\d.\[])", ", ", text)
     try:
-        return _latex(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, KeyError, IndexError, RecursionError, MemoryError):
-        return None
+        with warnings.catch_warnings(action="ignore"):  # of odd escapes
+            return _latex(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, LookupError, AttributeError, RecursionError, MemoryError):
+        return None  # no Python, or nothing that is read here: `Matrix(5)`
 
 
 def listed(text: str) -> str | None:
