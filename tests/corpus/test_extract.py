@@ -288,6 +288,14 @@ def test_the_characters_of_a_page(page: bytes, charset: str | None, text: str) -
     assert decode(page, charset) == text
 
 
+@pytest.mark.parametrize(
+    ("whole", "broken", "believed"), [(997, 2, False), (998, 2, True), (1997, 3, True), (1996, 3, False)]
+)
+def test_a_thousandth_of_utf_8_may_be_broken(whole: int, broken: int, believed: bool) -> None:
+    text = decode(("é" * whole).encode() + b"\xff" * broken)
+    assert (text == "é" * whole + "\ufffd" * broken) == believed
+
+
 def test_a_wrong_or_unknown_charset_is_not_believed() -> None:
     page = "<p>数学の問題を解く。方程式の解を求めよ。</p>".encode("cp932")
     assert "数学" in extract_text(page, charset="nonsense") or "数学" in extract_text(page)

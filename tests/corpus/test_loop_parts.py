@@ -99,6 +99,8 @@ def test_labels_are_read_and_a_fifth_of_the_crawl_is_used(tmp_path: Path) -> Non
     assert len(some) == 3 and some.items() <= labels.items()
     assert said == ["labelled     3 of 10 pages, a fifth of the crawl: they are not trained on"]
     assert len(choose_labels("f", labels, set(labels), 4, 0, said.append)) == 1
+    chosen = {tuple(sorted(choose_labels("f", labels, set(labels), 19, seed, said.append))) for seed in range(5)}
+    assert len(chosen) > 1  # by the seed, not by the alphabet
     with pytest.raises(DataError, match="f: no line has a url of the crawl"):
         choose_labels("f", labels, set(), 10, 0, said.append)
 

@@ -126,6 +126,11 @@ def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
         "http://www.a.org/1/": "same address",
         "http://b.org/copy": "near-duplicate",
     }
+    twins = read_jsonl(finished / "removed/dedup/000001.jsonl.gz")
+    assert {page["url"]: page["kept"] for page in twins} == {  # file and line of the page that stays
+        "http://www.a.org/1/": "000000.jsonl.gz:2",
+        "http://b.org/copy": "000000.jsonl.gz:3",
+    }
     removed = _removed(finished, "decontaminate")
     assert removed == {"http://b.org/planted": "10-gram", "http://b.org/only": "nothing left"}
 

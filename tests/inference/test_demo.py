@@ -163,6 +163,12 @@ def test_what_can_be_asked_on_the_page(
     )
 
 
+def test_the_page_says_how_many_samples(scripted) -> None:
+    sampler = scripted(lambda prompt, i: f"\\boxed{{{i}}}")
+    last = list(stream(Solver(sampler, n=4, adaptive="off"), "?", 2))[-1]
+    assert "2 of 2 samples" in last and len(sampler.asked) == 2
+
+
 def test_a_model_that_fails_ends_the_waiting(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     raised: list = []
     monkeypatch.setattr(threading, "excepthook", lambda told: raised.append(told.exc_type))

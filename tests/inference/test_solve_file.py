@@ -51,6 +51,14 @@ def test_questions_of_a_folder_with_splits(tmp_path: Path) -> None:
         load_questions(tmp_path, question_column="nothing")
 
 
+def test_questions_need_no_right_answers(tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"question": "1?", "id": 5}\n')
+    assert load_questions(tmp_path / "q.jsonl") == [{"question": "1?", "gold": None}]
+    (tmp_path / "a.jsonl").write_text('{"answer": "1"}\n')
+    with pytest.raises(DataError, match="question_column"):
+        load_questions(tmp_path / "a.jsonl")
+
+
 def test_a_script_may_leave_every_question_argument_out() -> None:
     assert set(vars(QuestionArguments()).values()) == {None}
 
