@@ -84,7 +84,7 @@ def test_the_kernel_ends_a_hard_pair_and_not_math_verify(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         math_verify, "verify", lambda *args, **kwargs: limits.update(kwargs) or verify(*args, **kwargs)
     )
-    assert same_formula(r"\frac{x^2}{2}", r"\int_0^x t \, dt")
+    assert same_formula(r"\frac{n(n+1)}{2}", r"\sum_{k=1}^{n} k")
     assert limits == {"parsing_timeout": None, "timeout_seconds": None}
 
 
