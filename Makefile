@@ -42,7 +42,7 @@ check: $(STAMP)
 
 # The documentation as a site, in build/site; a broken link or a page outside the menu is an error.
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # with --quiet no warning counts
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/reward_speed.py

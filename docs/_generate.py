@@ -182,10 +182,12 @@ def api_index() -> str:
 
 
 def api_page(package: str) -> str:
-    """All public names of a package."""
+    """All public names of a package; one that has a place on another package's page is named there."""
     lines = [f"# {package}", "", f"{API[package]} `from trl_dsmath.{package} import ...`", ""]
-    for _, home in public(package):
-        lines += [f"::: {home}", ""]
+    for name, home in public(package):
+        other = home.split(".")[1]
+        elsewhere = other != package and other in API and home in dict(public(other)).values()
+        lines += [f"`{name}`: see [{other}]({other}.md#{home})." if elsewhere else f"::: {home}", ""]
     return "\n".join(lines)
 
 

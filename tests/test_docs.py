@@ -221,6 +221,9 @@ def test_the_generated_pages_hold_every_recipe_command_and_name() -> None:
     assert "| `--learning_rate` | `5e-05` |" in commands and "| `--budget_tokens` |" in commands
     names = generate["api_page"]("grading")
     assert "::: trl_dsmath.grading.grade.grade\n" in names or "::: trl_dsmath.grading" in names
+    assert "`SandboxError`: see [errors](errors.md#trl_dsmath.errors.SandboxError)." in generate["api_page"]("sandbox")
+    assert "::: trl_dsmath.errors.SandboxError\n" in generate["api_page"]("errors")
+    assert "::: trl_dsmath.data.benchmarks.Problem\n" in generate["api_page"]("inference")  # on no other page
     formula = generate["on_page_content"]('<span class="arithmatex">\\(x^2\\)</span> [<code>~trl.GRPOTrainer</code>]')
     typed = generate["on_page_content"](
         "(<code>[`~trl.X`] or `str`, *optional*, defaults to `8`</code>, default: <code>Y</code> )"
