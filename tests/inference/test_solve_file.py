@@ -145,6 +145,7 @@ def test_a_summary_by_hand() -> None:
     ]
     assert summary_of_answers([{**row, "gold": None}]).splitlines()[1:] == ["answers     1 of 1 questions"]
     assert summary_of_answers([rows[3]]).splitlines()[-1].startswith("accuracy    0.0% (0 of 0")
+    assert "1 whose program printed nothing)" in summary_of_answers(rows, printed=True)
     of_program = {**row, "answer": "[2, 3]", "gold": "2, 3"}
     for printed, accuracy in ((False, "0.0%"), (True, "100.0%")):
         assert f"accuracy    {accuracy}" in summary_of_answers([of_program], printed=printed)

@@ -51,6 +51,14 @@ def _wall() -> None:
             1.0,
         ),
         (_fenced("from sympy import *\nprint(E)"), "e", 1.0),
+        (
+            _fenced("from sympy import *\nx, y = symbols('x y')\nprint(solve([x + y - 3, x - y + 1], [x, y]))"),
+            "x=1, y=2",
+            1.0,
+        ),
+        (_fenced("from sympy import *\nx = symbols('x')\nprint(reduce_inequalities([x**2 <= 4], x))"), "[-2,2]", 1.0),
+        (_fenced("import numpy as np\nprint(np.array([1., 2.]))"), "(1,2)", 1.0),
+        (_fenced("import numpy as np\nprint(np.array([2., 1.]))"), "(1,2)", 0.0),
         (_fenced("def solution():\n    return 18\nif False:\n    print(1)"), "18", 1.0),  # asked again
         (_fenced("x = 18\nif False:\n    print(1)"), "18", 0.0),
         (_fenced("print(4)\ndef solution():\n    return 18"), "4", 1.0),

@@ -159,7 +159,7 @@ def summary_of_answers(rows: Sequence[Mapping[str, Any]], printed: bool = False)
     drawn, allowed = sum(row["samples"] for row in rows), sum(row["n"] for row in rows)
     tokens = sum(row["tokens"] for row in rows)
     cut_off, finished = (sum(row.get(name, 0) for row in rows) for name in ("cut_off", "without_answer"))
-    why = why_unread(cut_off, finished)
+    why = why_unread(cut_off, finished, "program" if printed else "box")
     lines = [
         f"samples     {drawn:,} of {allowed:,} ({1 - drawn / allowed:.0%} saved), {tokens:,} tokens",
         f"answers     {sum(row['answer'] is not None for row in rows):,} of {len(rows):,} questions"
