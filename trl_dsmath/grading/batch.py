@@ -41,7 +41,7 @@ _EULER = re.compile(r"(?<![A-Za-z\\\d.])E(?![A-Za-z\d])")  # sympy's name of e
 _VERB = re.compile(
     r"(?:.* )?(?:is|are|was|were|be|equals|exactly|ha(?:s|ve|d)|needs?|needed|costs?|spen(?:ds?|t)|earn(?:s|ed)?|pa(?:ys?|id)|ma(?:kes?|de)|gets?|got|ke(?:eps?|pt)|raise[sd]?"
     r"|sells?|sold|buys?|bought|takes?|took|use[sd]?|weigh(?:s|ed)?|runs?|ran|drives?|drove|walk(?:s|ed)?|bake[sd]?|save[sd]?|eats?|ate|receive[sd]?|wins?|won|lasts?|totals?|collect(?:s|ed)?"
-    r"|hat|haben|gibt|kostet|braucht|tienen?|hay|gasta|ont|total of|(?:simplifies|equal|comes|amounts|evaluates) to|contains?|saves?|carr(?:y|ies))(?: (?:about|approximately|currently|now|still|only|to \w+))?"
+    r"|hat|haben|gibt|kostet|braucht|tienen?|hay|gasta|ont|total of|(?:simplifies|equal|comes|amounts|evaluates) to|contains?|carr(?:y|ies))(?: (?:about|approximately|currently|now|still|only|to \w+))?"
 )
 _ENGLISH_WORDS = (
     "a an the any every each of by is are to from with and this that it we there here in numbers number prime ways way"
@@ -142,7 +142,11 @@ def _read(text: str) -> str | None:
 def judge_printed(
     answers: Sequence[str | None], golds: Sequence[object], time_limit: float = TIME_LIMIT
 ) -> list[Verdict]:
-    """[`judge`] for what programs printed: `[2, 3]` may also be the list of the answers or a vector, and `E` is e."""
+    """[`judge`] for what programs printed: `[2, 3]` may also be the list of the answers or a vector, and `E` is e.
+
+    Returns:
+        `list[Verdict]`: of each answer `CORRECT` where one reading is right, `TIMEOUT` where one could not be judged in time.
+    """
     verdicts = judge(answers, golds, time_limit)
     for form in (listed, lambda text: f"({inner})" if (inner := listed(text)) else None, partial(_EULER.sub, "e")):
         open_ones = [i for i, verdict in enumerate(verdicts) if verdict in (Verdict.WRONG, Verdict.TIMEOUT)]

@@ -77,9 +77,8 @@ MAX_EXPONENT = 1 << 50  # of a high-precision float, in bits
 MAX_TERMS = 2_000  # of a sum or product
 DIGITS = (50, 100)
 POINTS = 5  # variables are positive at the first three, negative at the fourth, of both signs at the last
-FAR = range(
-    5, 10
-)  # points beyond what an answer may hide in `|x - 20|`: positive at two, negative at one, of both signs at two
+# Points beyond what an answer may hide in `|x - 20|`: positive at two, negative at one, of both signs at two.
+FAR = range(5, 10)
 
 _NEAR_SPANS = [(1100, 2900), (210, 890), (4100, 17_000), (1100, 2900), (4100, 17_000)]  # thousandths, roughly
 _SPANS = [*_NEAR_SPANS, *[(10**6, 10**7), (10**9, 10**10), (10**6, 10**7), (10**6, 10**7), (10**9, 10**10)]]
@@ -288,7 +287,7 @@ class Evaluator:
             raise TooLarge
         if name == "cis":
             return self.mp.expj(number)
-        function = getattr(self.mp, _MPMATH_NAMES.get(name, name))
+        function = getattr(self.mp, MPMATH_NAMES.get(name, name))
         try:
             return function(number)
         except (ZeroDivisionError, ValueError) as error:  # a pole
@@ -352,7 +351,7 @@ class Evaluator:
         raise Unsupported("plus-minus stands for two values")
 
 
-_MPMATH_NAMES = {
+MPMATH_NAMES = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",
     "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh",
 }  # fmt: skip

@@ -22,6 +22,8 @@ import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from .expressions import MPMATH_NAMES
+
 if TYPE_CHECKING:
     from sympy import Basic
 
@@ -44,14 +46,12 @@ _FUNCTION_NAMES = (
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh arsinh arcosh artanh ln log exp"
 )
 _FUNCTIONS = set(_FUNCTION_NAMES.split())
-_ALIASES = {"lg": "log_{10}", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "acot": "arccot"} | {
-    "asinh": "arsinh", "acosh": "arcosh", "atanh": "artanh", "arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh",
-}  # fmt: skip
-_COMMAND_NAMES = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta kappa lambda mu nu xi pi rho sigma tau phi varphi chi psi "
-    "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega infty frac dfrac tfrac sqrt binom int sum prod lim to partial "
-    "left right begin end langle rangle vert lvert rvert lfloor rfloor lceil rceil cdot times div pm mp le ge lt gt leq geq neq "
-    "approx in cup cap setminus circ dots ldots cdots quad qquad limits vec hat bar overline"
+_ALIASES = {"lg": "log_{10}", "arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh"}
+_ALIASES |= {short: name for name, short in MPMATH_NAMES.items()}  # sympy's are mpmath's: `atan`
+_COMMAND_NAMES = (  # of those that `normalize` leaves
+    "alpha beta gamma delta epsilon zeta eta theta vartheta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega Gamma Delta Theta "
+    "Lambda Xi Pi Sigma Phi Psi Omega infty frac sqrt binom int sum prod lim to partial left right begin end langle rangle lfloor "
+    "rfloor lceil rceil cdot times div pm mp le ge neq approx in cup cap setminus circ dots quad qquad limits vec hat bar overline"
 )
 _COMMANDS = _FUNCTIONS | set(_COMMAND_NAMES.split())
 _NAME = re.compile(  # of a function, in any dress: \text{atan}, \atan, atan
@@ -117,14 +117,12 @@ def same_formula(gold: str, answer: str) -> bool:
         MemoryError: the limit was reached; the pair is not judged.
     """
     try:
-        sides = [_with_commands(side) for side in (gold, answer)]
-        if not all(set(re.findall(r"\\([A-Za-z]+)", side)) <= _COMMANDS for side in sides):
+        sides = _with_commands(gold), _with_commands(answer)
+        if not set(re.findall(r"\\([A-Za-z]+)", " ".join(sides))) <= _COMMANDS:
             return False  # math-verify drops what it does not know: `\erf(\frac27)` would be 2/7
-        readings = [
-            [_BARE_LOG.sub(r"\\ln", side) for side in sides],
-            sides,
-        ]  # of `\log`, natural or decimal on both sides
-        for left, right in (map(_read, reading) for reading in (readings if readings[0] != sides else [sides])):
+        natural = _BARE_LOG.sub(r"\\ln", sides[0]), _BARE_LOG.sub(r"\\ln", sides[1])
+        for reading in dict.fromkeys([natural, sides]):  # a bare `\log` is natural or decimal, on both sides the same
+            left, right = map(_read, reading)
             if left is not None and right is not None and _same(left, right):
                 return True
         return False

@@ -5,10 +5,9 @@ Programs print their results so (program of thought, tools), and models copy it 
 
 import ast
 import re
-import warnings
 
 _PRINTED = re.compile(  # what no one writes by hand
-    r"\b(?:Interval(?:\.\w+)?|Union|FiniteSet|Complement|Range|Matrix|ImmutableDenseMatrix|array|Eq|Piecewise|Rational|Fraction|Poly|Abs|And|Or|Decimal|Point[23]?D?|np\.\w+)\("
+    r"\b(?:Interval(?:\.\w+)?|Union|FiniteSet|Complement|Matrix|ImmutableDenseMatrix|array|Eq|Piecewise|Rational|Fraction|Poly|Abs|And|Or|Decimal|Point[23]?D?|np\.\w+)\("
     r"|\b(?:factorial|binomial|floor|ceiling)\(|^\s*\[?\{[^{}\\]+:.*\}\]?\s*$|\) [&|] \(|\d+j\b|^\s*\[\[|(?<![A-Za-z\\])oo(?![A-Za-z])|^\s*\[[-\d.\s\[\]]*[\d.]\s+-?\d[-\d.\s\[\]]*\]$|^'[^']*'$",
     re.DOTALL,
 )
@@ -33,13 +32,12 @@ def printed_latex(text: str) -> str | None:
         `str` or `None`: `None` for a text that may have been written by hand, such as `sqrt(3)/2` or `[1, 2]`, and for one that
             is no Python.
     """
-    if len(text) > 2000 or not _PRINTED.search(text):
+    if len(text) > 2000 or "\\" in text or not _PRINTED.search(text):
         return None
     if re.fullmatch(r"\s*\[[-\d.\s\[\]]+\]\s*", text):  # numpy's [1. 2.]
         text = re.sub(r"(?<=[\d.\]])\s+(?=[-\d.\[])", ", ", text)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of odd escapes
-            return _latex(ast.parse(text.strip(), mode="eval").body)
+        return _latex(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, LookupError, AttributeError, RecursionError, MemoryError):
         return None  # no Python, or nothing that is read here: `Matrix(5)`
 
@@ -62,9 +60,7 @@ def _latex(node: ast.expr) -> str:
         name = ast.unparse(node).rpartition(".")[2]
         return _NAMES.get(name, name if len(name) == 1 or "_" in name else f"\\{name}")
     if isinstance(node, ast.UnaryOp):
-        return {ast.USub: "-", ast.UAdd: "", ast.Invert: r"\neg ", ast.Not: r"\neg "}[type(node.op)] + _factor(
-            node.operand
-        )
+        return {ast.USub: "-", ast.UAdd: ""}[type(node.op)] + _factor(node.operand)
     if isinstance(node, ast.BinOp):
         return _binary(node)
     if isinstance(node, ast.Compare):
