@@ -164,10 +164,11 @@ def test_greedy_is_asked_for_once(server: Listener) -> None:
 
 
 def test_a_server_that_stumbles_is_asked_again(server: Listener, pauses: list[float]) -> None:
-    faults: list[Answer] = [(503, {}, {}), (429, {}, {"Retry-After": "7"}), (200, b"<html>", {}), (500, {}, {})]
-    server.respond = lambda i, path, body: faults[i] if i < 4 else chat(1)
+    cut_off: Answer = (200, b'{"choices"', {"Content-Length": "100"})  # the connection ends in the middle of an answer
+    faults = [(503, {}, {}), (429, {}, {"Retry-After": "7"}), (200, b"<html>", {}), (500, {}, {}), cut_off]
+    server.respond = lambda i, path, body: faults[i] if i < 5 else chat(1)
     assert OpenAISampler(server.url, "m").sample([CHAT], DECODING)[0][0].text == "50"
-    assert pauses == [1.0, 7.0, 4.0, 8.0]
+    assert pauses == [1.0, 7.0, 4.0, 8.0, 16.0]
 
 
 @pytest.mark.parametrize(

@@ -346,7 +346,8 @@ def test_the_end_token_before_the_stop_string_ends_the_sample(sampler: Any, toke
     end, (text, *_) = tokenizer.eos_token_id, tokenizer("The dial", add_special_tokens=False)["input_ids"]
     last = sampler.decode([text])[-1]
     rows = torch.tensor([[5, end, text, text], [5, text, text, text], [5, 6, 7, 8]])
-    ends = RowEnds([0, 0, 0], 3, [end], (last,), sampler.decode, prompt_length=1, enough=9)
+    decoding = Decoding(max_new_tokens=3, stop=(last,))
+    ends = RowEnds([0, 0, 0], decoding, [end], sampler.decode, 1, 9, lambda count: None, torch.device("cpu"))
     done = [ends(rows[:, :length], None).tolist() for length in (2, 3, 4)]  # type: ignore[arg-type]
     assert done == [[True, True, False], [True, True, False], [True, True, True]]
     assert ends.ends_B.tolist() == [1, 1, 3] and ends.stops == [False, True, False]

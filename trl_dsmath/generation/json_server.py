@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,17 +33,8 @@ class JSONServer:
     """
     A server that is asked in JSON, from several threads.
 
-    Args:
-        url (`str`):
-            Its address; the paths of requests are put behind it.
-        setting (`str`):
-            The argument that the address comes from, for messages.
-        how_to_start (`str`):
-            What to do when nobody answers, for messages.
-        api_key (`str`, *optional*):
-            Sent as bearer token.
-        timeout (`float`, *optional*, defaults to `3600.0`):
-            Seconds to wait for an answer.
+    Messages name the argument that its address comes from (`setting`), and say what to do when nobody answers
+    (`how_to_start`).
 
     Raises:
         ConfigError: no address.
@@ -84,7 +76,7 @@ class JSONServer:
                     raise ConfigError(f"{self.url}{path} answered {error.code}: {said}{fix}") from error
                 asked = error.headers.get("Retry-After", "")
                 pause = min(float(asked), _LONGEST_PAUSE) if asked.isdigit() else pause
-            except (OSError, ValueError) as error:  # refused, reset, timed out; or no JSON
+            except (OSError, HTTPException, ValueError) as error:  # refused, reset, timed out; cut off; no JSON
                 # Nobody who never answered is waited for.
                 if attempt == _TRIES or (isinstance(error, urllib.error.URLError) and not self._answered.is_set()):
                     raise ConfigError(f"{self.url} does not answer ({error}): {self._how_to_start}") from error

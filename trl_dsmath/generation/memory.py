@@ -14,26 +14,12 @@ _NESTED_BLOCK = 256  # scales that share a scale of their own (double quantizati
 
 @dataclass(frozen=True)
 class ModelMemory:
-    """
-    Memory of a model for inference.
+    """Memory of a model for inference."""
 
-    Attributes:
-        parameters (`int`):
-            Weights, each counted once (a head that is tied to the embedding adds none).
-        weight_bytes (`int`):
-            Their bytes as they are loaded, with the scales of a quantized model.
-        cache_bytes_per_token (`int`):
-            Keys and values of one token in one row.
-        dtype (`torch.dtype`):
-            Number format of everything that is not quantized, and of the cache.
-        quantization (`str`, *optional*):
-            `"8bit"`, `"4bit"` or `"4bit-double"`.
-    """
-
-    parameters: int
-    weight_bytes: int
-    cache_bytes_per_token: int
-    dtype: torch.dtype
+    parameters: int  # each counted once: a head that is tied to the embedding adds none
+    weight_bytes: int  # as they are loaded, with the scales of a quantized model
+    cache_bytes_per_token: int  # keys and values in one row
+    dtype: torch.dtype  # of everything that is not quantized, and of the cache
     quantization: Quantization | None
 
     def cache_bytes(self, tokens: int, rows: int = 1) -> int:
@@ -69,15 +55,10 @@ def model_memory(
     Args:
         config ([`~transformers.PreTrainedConfig`]):
             The model's config.
-        dtype (`torch.dtype`, *optional*, defaults to `torch.bfloat16`):
-            Number format.
         quantization (`str`, *optional*):
             `"8bit"`, `"4bit"` (nf4) or `"4bit-double"` (nf4 with double quantization).
         trust_remote_code (`bool`, *optional*, defaults to `False`):
             Whether the config may bring its own model class.
-
-    Returns:
-        [`ModelMemory`]
     """
     from transformers import AutoModelForCausalLM
 
@@ -90,11 +71,19 @@ def model_memory(
         for module in model.modules():
             if isinstance(module, torch.nn.Linear) and module is not head:
                 weight_bytes += _quantized_bytes(module, quantization) - module.weight.numel() * dtype.itemsize
+    return ModelMemory(parameters, weight_bytes, cache_bytes_per_token(config, dtype.itemsize), dtype, quantization)
+
+
+def key_value_width(config: Any) -> int:
+    """Numbers of the keys of a token in a layer; its values are as many."""
     text = config.get_text_config()
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    cache = 2 * text.num_hidden_layers * heads * size * dtype.itemsize
-    return ModelMemory(parameters, weight_bytes, cache, dtype, quantization)
+    return heads * (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
+
+
+def cache_bytes_per_token(config: Any, itemsize: int) -> int:
+    """Bytes of the keys and values of a token in all layers."""
+    return 2 * config.get_text_config().num_hidden_layers * key_value_width(config) * itemsize
 
 
 def _quantized_bytes(module: torch.nn.Linear, quantization: Quantization) -> int:

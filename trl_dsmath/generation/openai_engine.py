@@ -88,19 +88,8 @@ class OpenAISampler(TokenizerMixin):
     def rows_at_once(self) -> int:
         return self._concurrency
 
-    def encode_prompt(self, prompt: Prompt) -> list[int]:
-        self._need_tokenizer()
-        return super().encode_prompt(prompt)
-
-    def encode(self, text: str) -> list[int]:
-        self._need_tokenizer()
-        return super().encode(text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        self._need_tokenizer()
-        return super().decode(ids)
-
-    def _need_tokenizer(self) -> None:
+    @property
+    def tokenizer(self) -> Any:
         if self._tokenizer is None:
             from transformers import AutoTokenizer
 
@@ -111,6 +100,7 @@ class OpenAISampler(TokenizerMixin):
                     f"Tools and annotation continue token ids, and there is no tokenizer for {self._model}: name a model "
                     "by folder or name on the hub, and use engine server with vLLM."
                 ) from error
+        return self._tokenizer
 
     def sample(
         self,
@@ -185,11 +175,11 @@ class OpenAISampler(TokenizerMixin):
             used = (answer.get("usage") or {}).get("completion_tokens")
             tokens = None if used is None else round(used / len(choices))
             samples = [self._read(choice, tokens, "return_token_ids" in body) for choice in choices]
-            assert samples
-            return samples
-        except (AssertionError, AttributeError, KeyError, TypeError, ZeroDivisionError) as error:
-            said = json.dumps(answer)[:300]
-            raise ConfigError(f"{self._server.url}{path} answered with no completion: {said}") from error
+        except (AttributeError, KeyError, TypeError, ZeroDivisionError):
+            samples = []
+        if not samples:
+            raise ConfigError(f"{self._server.url}{path} answered with no completion: {json.dumps(answer)[:300]}")
+        return samples
 
     def _read(self, choice: dict[str, Any], tokens: int | None, needs_ids: bool) -> Sample:
         finished = choice["finish_reason"] == "stop"

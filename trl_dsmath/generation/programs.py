@@ -40,14 +40,7 @@ for block in blocks:
 def program_of(completion: str) -> str | None:
     """The program of a completion: its last block, made to print its result, with the variables of the blocks before it.
 
-    A last block that is not closed counts: a model that stops at the closing fence leaves one.
-
-    Args:
-        completion (`str`):
-            Text with ```` ```python ```` blocks.
-
-    Returns:
-        `str` or `None`: a program that runs alone; `None` when there is no block.
+    A last block that is not closed counts: a model that stops at the closing fence leaves one. `None` without a block.
     """
     found = final_program(completion)
     return None if found is None else with_state(*found)

@@ -223,12 +223,8 @@ def first_of(first: int | Sequence[int], prompts: int) -> list[int]:
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> list[int]:
     """The ids that a model reads for a prompt.
 
-    Args:
-        tokenizer ([`~transformers.PreTrainedTokenizerBase`]):
-            The model's tokenizer.
-        prompt (`str`, `list[dict]` or `list[int]`):
-            Text gets the tokenizer's special tokens, as TRL does it, unless it begins with one already; messages go
-            through the chat template with the generation prompt; ids stay as they are.
+    Text gets the tokenizer's special tokens, as TRL does it, unless it begins with one already; messages go through the
+    chat template with the generation prompt; ids stay as they are.
 
     Raises:
         ConfigError: messages, and the tokenizer has no chat template.
@@ -257,13 +253,17 @@ class TokenizerMixin:
     _tokenizer: Any
     context_length: int | None = None
 
+    @property
+    def tokenizer(self) -> Any:
+        return self._tokenizer
+
     def encode_prompt(self, prompt: Prompt) -> list[int]:
-        return encode_prompt(self._tokenizer, prompt)
+        return encode_prompt(self.tokenizer, prompt)
 
     def encode(self, text: str) -> list[int]:
         # No special tokens, not even where the text has their names in it.
-        return list(self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
     def decode(self, ids: Sequence[int]) -> str:
         # Nothing is tidied up, so that the text of a prefix of the ids is a prefix of the text.
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

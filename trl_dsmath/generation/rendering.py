@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ..data.prompts import PromptText
 from ..errors import ConfigError
-from .protocol import Prompt
 
 _LONGEST = 1500  # characters that are shown; worked examples have more
 _MARK = "\ue000"  # a character of no prompt
 
 
-def describe_prompt(prompt: Prompt, reader: Any) -> list[tuple[str, str]]:
+def describe_prompt(prompt: PromptText, reader: Any) -> list[tuple[str, str]]:
     """
     A prompt as the model reads it, for people.
 
@@ -26,14 +26,13 @@ def describe_prompt(prompt: Prompt, reader: Any) -> list[tuple[str, str]]:
     Raises:
         ConfigError: the chat template refuses the messages: many refuse a system prompt.
     """
+    if not prompt or isinstance(prompt, str):
+        return [("prompt", _shown(str(prompt or "")))]
     tokenizer = _tokenizer_of(reader)
-    if isinstance(prompt, str) or not prompt or not isinstance(prompt[0], dict):
-        return [("prompt", _shown(prompt if isinstance(prompt, str) else tokenizer.decode(prompt)))]
-    messages: list[dict[str, Any]] = list(prompt)  # type: ignore[arg-type]
     if tokenizer is None:
-        return [("prompt", _shown("\n".join(f"{one['role']}: {one['content']}" for one in messages)))]
-    lines = [("prompt", _shown(_render(tokenizer, messages)))]
-    if messages[0].get("role") != "system" and (own := own_system_prompt(tokenizer)):
+        return [("prompt", _shown("\n".join(f"{one['role']}: {one['content']}" for one in prompt)))]
+    lines = [("prompt", _shown(_render(tokenizer, prompt)))]
+    if prompt[0].get("role") != "system" and (own := own_system_prompt(tokenizer)):
         told = f"the chat template puts in a system prompt of its own, {own!r}: system_prompt replaces it"
         lines.append(("system", told))
     return lines

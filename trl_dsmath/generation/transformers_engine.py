@@ -10,6 +10,7 @@ import torch
 from transformers import DynamicCache, GenerationConfig, GenerationMixin, LogitsProcessorList, StoppingCriteriaList
 
 from ..errors import ConfigError
+from .memory import cache_bytes_per_token
 from .protocol import Decoding, Prompt, Sample, TokenizerMixin, Watch, first_of, stream_key
 from .transformers_hooks import RowEnds, SeededChoice
 from .transformers_rows import CACHE, Row, Rows, joined
@@ -180,15 +181,7 @@ class TransformersSampler(TokenizerMixin):
         length = batch.ids_BT.shape[1]
         enough = len(rows) if batch.cache is None else max(1, len(rows) // _LEAVE)
         ends = RowEnds(
-            written,
-            decoding.max_new_tokens,
-            self._ends,
-            decoding.stop,
-            self.decode,
-            length,
-            enough,
-            watch.on_tokens,
-            batch.ids_BT.device,
+            written, decoding, self._ends, self.decode, length, enough, watch.on_tokens, batch.ids_BT.device
         )
         config = GenerationConfig(
             max_new_tokens=decoding.max_new_tokens - min(written),
@@ -239,13 +232,9 @@ class TransformersSampler(TokenizerMixin):
         device = self._model.device
         if device.type != "cuda":
             return ROWS_ON_CPU
-        config = self._model.config.get_text_config()
-        heads = config.num_attention_heads
-        head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
-        kept = 2 * config.num_hidden_layers * (getattr(config, "num_key_value_heads", None) or heads) * head_size
-        row_bytes = (
-            kept * self._model.dtype.itemsize * tokens + 40 * config.vocab_size
-        )  # scores, as floats and doubles
+        config = self._model.config
+        scores = 40 * config.get_text_config().vocab_size  # as floats and doubles
+        row_bytes = cache_bytes_per_token(config, self._model.dtype.itemsize) * tokens + scores
         free = torch.cuda.mem_get_info(device)[0]
         free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(max(1, min(MOST_ROWS, _SHARE_OF_FREE_MEMORY * free // row_bytes)))

@@ -10,6 +10,7 @@ import torch
 from transformers import LogitsProcessor, StoppingCriteria
 
 from ..errors import ConfigError
+from .protocol import Decoding
 
 _REPORT = 16  # steps between two reports of progress
 
@@ -19,13 +20,7 @@ class SeededChoice(LogitsProcessor):
     Chooses each row's next token with that row's own random numbers; `generate` then takes the only one left.
 
     `torch.multinomial` draws all rows from one generator, so a sample would depend on its neighbours in the batch. Here
-    one uniform number per token is compared with the cumulated probabilities, in the order of the vocabulary.
-
-    Args:
-        draws (`Sequence[numpy.ndarray]`):
-            Uniform numbers of each row, one per new token.
-        temperature (`float`, *optional*, defaults to `1.0`), top_p (`float`, *optional*, defaults to `1.0`):
-            As in [`Decoding`].
+    one uniform number per token (`draws`) is compared with the cumulated probabilities, in the order of the vocabulary.
     """
 
     def __init__(self, draws: Sequence[np.ndarray], temperature: float = 1.0, top_p: float = 1.0) -> None:
@@ -89,54 +84,33 @@ class RowEnds(StoppingCriteria):
     Ends a row at the end of the text, after a stop string or at its longest length, and remembers where.
 
     transformers' own criterion of stop strings also looks into the prompt, where few-shot examples hold the same strings.
-
-    Args:
-        written (`Sequence[int]`):
-            New tokens that each row has already.
-        longest (`int`):
-            New tokens that a row may have.
-        ends (`Sequence[int]`):
-            Tokens that end a text.
-        stop (`Sequence[str]`):
-            Strings that end a row.
-        decode (`Callable`):
-            Text of token ids.
-        prompt_length (`int`):
-            Tokens before the first one of this call, padding included.
-        enough (`int`):
-            Ended rows at which all stop, so that others can take their place.
-        on_tokens (`Callable`, *optional*):
-            Called with a number of new tokens now and then.
-        device (`torch.device`, *optional*):
-            Where the model writes. If `None`, torch's default.
     """
 
     def __init__(
         self,
-        written: Sequence[int],
-        longest: int,
-        ends: Sequence[int],
-        stop: Sequence[str],
+        written: Sequence[int],  # new tokens that each row has already
+        decoding: Decoding,
+        ends: Sequence[int],  # tokens that end a text
         decode: Callable[[Sequence[int]], str],
-        prompt_length: int,
-        enough: int,
-        on_tokens: Callable[[int], None] | None = None,
-        device: torch.device | None = None,
+        prompt_length: int,  # tokens before the first one of this call, padding included
+        enough: int,  # ended rows at which all stop, so that others can take their place
+        on_tokens: Callable[[int], None],
+        device: torch.device,
     ) -> None:
         self.stops: list[bool] = [False] * len(written)  # by a stop string
         self.ends_B = torch.zeros(len(written), dtype=torch.long, device=device)  # new tokens of this call; 0: goes on
         self._written = list(written)
         self._written_B = torch.tensor(written, device=device)
-        self._longest = longest
+        self._longest = decoding.max_new_tokens
         self._end_tokens = torch.tensor(ends, dtype=torch.long, device=device)
-        self._stop = tuple(stop)
+        self._stop = decoding.stop
         self._decode = decode
         self._prompt_length = prompt_length
         self._enough = enough
         self._on_tokens = on_tokens
         self._new = torch.zeros((), dtype=torch.long, device=device)
         # A token has at least one byte; some more, because the first ones may be halves of a character.
-        self._window = max((len(text.encode()) for text in stop), default=0) + 4
+        self._window = max((len(text.encode()) for text in decoding.stop), default=0) + 4
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object) -> torch.BoolTensor:
         """Shapes: `input_ids` (B, T); returns (B,)."""
@@ -148,13 +122,13 @@ class RowEnds(StoppingCriteria):
             ended_B |= self._at_stop_string(input_ids, new, open_B.tolist())
         self.ends_B[ended_B & open_B] = new
         done_B = self.ends_B > 0
-        if self._on_tokens is not None and new % _REPORT == 0:
+        if new % _REPORT == 0:
             self.report()
         return done_B | (done_B.sum() >= self._enough)  # type: ignore[return-value]
 
     def report(self) -> None:
         """Says how many tokens are new since the last report."""
-        if self._on_tokens is not None and (count := int(self._new)):
+        if count := int(self._new):
             self._new.zero_()
             self._on_tokens(count)
 

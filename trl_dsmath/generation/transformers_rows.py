@@ -25,38 +25,21 @@ CACHE = next(
 
 @dataclass
 class Row:
-    """A sample that is being written.
+    """A sample that is being written."""
 
-    Attributes:
-        prompt (`int`):
-            Place of its prompt in the call.
-        place (`int`):
-            Its place among the samples of the prompt.
-        draws (`numpy.ndarray`):
-            Its random numbers, one per new token; empty when nothing is random.
-        ids (`list[int]`):
-            Its new tokens.
-        at_stop_string (`bool`):
-            Whether a stop string is in them.
-    """
-
-    prompt: int
-    place: int
-    draws: np.ndarray
-    ids: list[int] = field(default_factory=list)
-    at_stop_string: bool = False
+    prompt: int  # place of its prompt in the call
+    place: int  # among the samples of the prompt
+    draws: np.ndarray  # its random numbers, one per new token; empty when nothing is random
+    ids: list[int] = field(default_factory=list)  # its new tokens
+    at_stop_string: bool = False  # whether a stop string is in them
 
 
 @dataclass
 class Rows:
     """
-    Sequences of different lengths, padded on the left, and their cache.
+    Sequences of different lengths, padded on the left, and the keys and values of all their tokens but the last.
 
-    Attributes:
-        ids_BT (`torch.Tensor`), mask_BT (`torch.Tensor`):
-            Tokens, and which of them are no padding.
-        cache ([`~transformers.DynamicCache`], *optional*):
-            Keys and values of all tokens but the last. `None`: `generate` makes its own, and rows stay together.
+    Without a cache, `generate` makes its own, and rows stay together.
     """
 
     ids_BT: torch.Tensor
@@ -73,11 +56,7 @@ def joined(parts: Sequence[tuple[Rows, Sequence[int]]], pad: int) -> Rows:
     """
     New rows out of the named rows of others, which can be named more than once. What was joined before is used up by it.
 
-    Args:
-        parts (`Sequence[tuple[Rows, Sequence[int]]]`):
-            Rows, and which of them. More than one only of rows that can be joined.
-        pad (`int`):
-            Token to pad with.
+    Several parts only of rows that can be joined.
     """
     device = parts[0][0].ids_BT.device
     chosen = [(rows, torch.tensor(places, device=device)) for rows, places in parts]
@@ -120,13 +99,8 @@ class ReservedLayer(DynamicLayer):
 
     `DynamicLayer` makes a new tensor of all keys for every token. For 64 rows that follow a prompt of 1,024 tokens, two
     thirds of the time of a small model on a CPU went into that (fresh pages, mostly). With room behind them, the new keys
-    are written in place, and the whole is copied once in 128 tokens.
-
-    Args:
-        parts (`Sequence[tuple[DynamicLayer, torch.Tensor]]`):
-            Layers, and which of their rows; the layers are left as they are.
-        length (`int`):
-            Tokens of the longest row; shorter ones have zeros before them, where the attention mask is 0.
+    are written in place, and the whole is copied once in 128 tokens. Rows shorter than `length` have zeros before them,
+    where the attention mask is 0. The layers that it is made of are left as they are.
     """
 
     is_croppable = False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..generation.memory import Quantization, model_memory
+from ..generation.memory import Quantization, key_value_width, model_memory
 from ..paper import MODEL
 
 # Shapes that need no hub. Qwen2.5: `config.json` of Qwen/Qwen2.5-0.5B, -1.5B and -7B; the Math models have the same.
@@ -18,7 +18,6 @@ _QWEN = {
     "1.5b": (1536, 28, 12, 2, 8960, 151936, True),
     "7b": (3584, 28, 28, 4, 18944, 152064, False),
 }
-# Assumptions: what nobody has measured here.
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,6 @@ def _shape(name: str, text: str) -> Shape:
             key = path.rsplit(".", 1)[-1]
             linear[key] = (module.in_features, module.out_features, linear.get(key, (0, 0, 0))[2] + 1)
     inner = config.get_text_config()
-    size = getattr(inner, "head_dim", None) or inner.hidden_size // inner.num_attention_heads
     return Shape(
         name=name,
         config=text,
@@ -156,6 +154,6 @@ def _shape(name: str, text: str) -> Shape:
         layers=inner.num_hidden_layers,
         hidden=inner.hidden_size,
         intermediate=inner.intermediate_size,
-        key_value=size * (getattr(inner, "num_key_value_heads", None) or inner.num_attention_heads),
+        key_value=key_value_width(config),
         vocabulary=inner.vocab_size,
     )
