@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from trl_dsmath.data.benchmarks import Problem
+from trl_dsmath.data.files import read_jsonl
 from trl_dsmath.errors import DataError
 from trl_dsmath.inference import load_benchmark, load_recordings, score
 from trl_dsmath.inference.recorded_rows import Finder, labels_of, own_problem, texts_of
-from trl_dsmath.inference.recordings import agreement, write_agreement
+from trl_dsmath.inference.recordings import write_agreement
 from trl_dsmath.inference.run import load_plan, read_samples
 
 
@@ -52,10 +53,10 @@ def test_labels_are_compared(tmp_path: Path) -> None:
         {"question": "2+2?", "code": ["It is 4"], "gt": "4", "score": [1.0]},
     ]
     found = load_recordings(_file(tmp_path, rows))
-    labelled, differing = agreement(found.samples, score(found.tasks, found.samples).graded)
-    assert labelled == 3 and [(row["problem"], row["sample"], row["verdict"]) for row in differing] == [
-        (0, 1, "wrong")
-    ]
+    graded = score(found.tasks, found.samples).graded
+    assert write_agreement(tmp_path, found.samples, graded, found.tasks) == (2, 3)
+    (row,) = read_jsonl(tmp_path / "disagreements.jsonl")[0]
+    assert (row["problem"], row["sample"], row["verdict"]) == (0, 1, "wrong")
     assert any("1 to 2 completions" in remark for remark in found.remarks)
 
 
@@ -80,7 +81,7 @@ def test_a_folder_as_if_drawn_there_and_what_differs_from_labels(tmp_path: Path)
         "benchmark": "recorded", "problem": 0, "sample": 0, "question": "1+1?", "gold": "2", "label": True, "read": "3",
         "verdict": "wrong", "completion": "\\boxed{3}",
     }  # fmt: skip
-    assert write_agreement(tmp_path / "no", samples[2:], graded[2:]) is None and not (tmp_path / "no").exists()
+    assert write_agreement(tmp_path / "no", samples[2:], graded[2:], tasks) is None and not (tmp_path / "no").exists()
 
 
 def test_a_document_that_is_there_once_for_each_filter_is_read_once(tmp_path: Path) -> None:

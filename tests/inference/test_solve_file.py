@@ -26,6 +26,8 @@ def test_questions_of_a_text_file(tmp_path: Path) -> None:
     file.write_text("\ufeff 1+1? \n\n 2+2?\n3+3?", encoding="utf-8")
     assert load_questions(file) == [{"question": f"{n}+{n}?", "gold": None} for n in (1, 2, 3)]
     assert [row["question"] for row in load_questions(file, limit=2)] == ["1+1?", "2+2?"]
+    with pytest.raises(ConfigError, match="limit must be at least 1, not -1"):  # not all but the last
+        load_questions(file, limit=-1)
     file.write_text(" \n")
     with pytest.raises(DataError, match="holds no question"):
         load_questions(file)

@@ -1,6 +1,5 @@
 """Held-out problems while a model trains: greedy accuracy, maj@k and pass@k in the trainer's own logs."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,14 +10,14 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from ..data import convert
 from ..data.benchmarks import Problem
 from ..data.files import to_dataset
-from ..data.journal import write_whole
+from ..data.journal import write_rows
 from ..data.reading import kind_of
 from ..errors import ConfigError
 from ..generation import TransformersSampler
 from .config import EvaluateConfig
 from .draw import draw
-from .run import Task
-from .score import Graded, Scores, score
+from .run import Task, sample_row
+from .score import Scores, score
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -104,6 +103,10 @@ class MathEvaluationCallback(TrainerCallback):
             raise ConfigError("at_start needs `every`; with the trainer's own evaluation set eval_on_start=True.")
         if every is None and trainer.args.eval_strategy == "no":
             raise ConfigError("When? Set every, or eval_strategy (and eval_dataset) of the trainer.")
+        kinds = ("avg", "maj", "pass") if num_samples > 1 else ("avg",) * num_samples
+        accuracies = ("greedy", "strict_greedy", *(f"{kind}@{num_samples}" for kind in kinds))
+        if metric not in accuracies:
+            raise ConfigError(f"metric must be one of {', '.join(accuracies)}, not {metric!r}.")
         if trainer.is_fsdp_enabled:
             raise ConfigError(
                 "MathEvaluationCallback does not work with FSDP: evaluate checkpoints with `dsmath evaluate`."
@@ -174,33 +177,22 @@ class MathEvaluationCallback(TrainerCallback):
         mine = self._tasks[accelerator.process_index :: accelerator.num_processes]
         rows: list[dict[str, Any]] = []
         with unwrap_model_for_generation(self.trainer.model_wrapped, accelerator) as model:
-            sampler = TransformersSampler(model, self._tokenizer(), self._batch_size)
+            processing = self.trainer.processing_class
+            tokenizer: Any = getattr(processing, "tokenizer", processing)
+            sampler = TransformersSampler(model, tokenizer, self._batch_size)
             for name, (sampling, samples) in self._decodings.items():
                 tasks = [task for task in mine if task.decoding == name]
                 drawn = draw(sampler, [task.built for task in tasks], sampling, samples)
                 for task, completions in zip(tasks, drawn, strict=True):
-                    rows += [
-                        {
-                            "key": task.key,
-                            "sample": i,
-                            "completion": one.text,
-                            "finished": one.finished,
-                            "tokens": one.tokens,
-                        }
-                        for i, one in enumerate(completions)
-                    ]
+                    rows += [sample_row(task, i, one) for i, one in enumerate(completions)]
         rows = gather_object(rows)
         metrics: list[dict[str, float]] = [{}]
         if accelerator.is_main_process:
             scores = score(self._tasks, rows)
             metrics = [self._metrics(scores, rows)]
-            self._save(scores, rows)
+            self._save(scores)
         broadcast_object_list(metrics)
         return metrics[0]
-
-    def _tokenizer(self) -> Any:
-        processing = self.trainer.processing_class
-        return getattr(processing, "tokenizer", processing)
 
     def _metrics(self, scores: Scores, rows: list[dict[str, Any]]) -> dict[str, float]:
         samples = self._decodings.get("sampled", (None, 0))[1]
@@ -227,31 +219,33 @@ class MathEvaluationCallback(TrainerCallback):
         else:
             return
         self._warned = True
-        folder = Path(self.trainer.args.output_dir or ".") / f"eval_{self.name}"
-        logger.warning("eval_%s, step %d: %s (%s).", self.name, self.trainer.state.global_step, said, folder)
+        logger.warning("eval_%s, step %d: %s (%s).", self.name, self.trainer.state.global_step, said, self._folder)
 
-    def _save(self, scores: Scores, rows: list[dict[str, Any]]) -> None:
+    @property
+    def _folder(self) -> Path:
+        return Path(self.trainer.args.output_dir or ".") / f"eval_{self.name}"
+
+    def _save(self, scores: Scores) -> None:
         """Writes all samples of this evaluation, and shows the first of them."""
         by_key = {task.key: task for task in self._tasks}
-        folder = Path(self.trainer.args.output_dir or ".") / f"eval_{self.name}"
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = [self._line(by_key[one.key], one) for one in scores.graded]
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        write_whole(folder / f"step-{self.trainer.state.global_step:06d}.jsonl", text)
+        lines = []
+        for one in scores.graded:
+            task = by_key[one.key]
+            lines.append(
+                {
+                    "problem": task.problem.index,
+                    "decoding": task.decoding,
+                    "sample": one.sample,
+                    "question": task.problem.question,
+                    "gold": task.problem.gold,
+                    "answer": one.answers["flexible"],
+                    "verdict": str(one.verdicts["flexible"]),
+                    "completion": one.completion,
+                }
+            )
+        write_rows(self._folder / f"step-{self.trainer.state.global_step:06d}.jsonl", lines)
         for line in lines[:2]:
             logger.info("%s | gold %s | %s | %s", line["question"], line["gold"], line["verdict"], line["completion"])
-
-    def _line(self, task: Task, one: Graded) -> dict[str, Any]:
-        return {
-            "problem": task.problem.index,
-            "decoding": task.decoding,
-            "sample": one.sample,
-            "question": task.problem.question,
-            "gold": task.problem.gold,
-            "answer": one.answers["flexible"],
-            "verdict": str(one.verdicts["flexible"]),
-            "completion": one.completion,
-        }
 
     def _log(self, metrics: dict[str, float], state: TrainerState, control: TrainerControl) -> None:
         # Not `trainer.log`: TRL's trainers would flush the training metrics that they are collecting into this entry.
@@ -261,8 +255,6 @@ class MathEvaluationCallback(TrainerCallback):
         if self.patience is None:
             return
         key = f"eval_{self.name}/{self.metric}"
-        if key not in metrics:
-            raise ConfigError(f"metric {self.metric!r} is not logged; there are: {', '.join(metrics)}.")
         # From the log, which is saved with the checkpoint: a resumed run continues the count.
         history = [entry[key] for entry in state.log_history if key in entry]
         since_best = len(history) - 1 - history.index(max(history))

@@ -235,13 +235,7 @@ class EvaluateConfig(PromptArguments):
 
 def few_shot_examples(few_shot: FewShot | str | None, mode: Mode = "cot") -> tuple[Example, ...]:
     """
-    Worked examples: those of a benchmark, the rows of a file, or pairs of question and solution.
-
-    Args:
-        few_shot (`str` or `Sequence[tuple[str, str]]`, *optional*):
-            As in [`SolveConfig`].
-        mode (`str`, *optional*, defaults to `"cot"`):
-            `"pot"` needs examples with programs.
+    Worked examples: those of a benchmark, the rows of a file, or pairs of question and solution, as in [`SolveConfig`].
 
     Raises:
         ConfigError: there are none of that name, or none for the mode.

@@ -81,15 +81,8 @@ def stream(solver: Solver, question: str, n: int, lock: AbstractContextManager |
     """
     Solves a question in a thread and yields the page's state as HTML, again and again, the last time with the answer.
 
-    Args:
-        solver ([`Solver`]):
-            The solver.
-        question (`str`):
-            The question.
-        n (`int`):
-            Samples, at most.
-        lock (context manager, *optional*):
-            Held while the model is at work. Closing the iterator ends the work at the next token.
+    At most `n` samples are drawn; the lock is held while the model is at work. Closing the iterator ends the work at the
+    next token.
     """
     news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     stopped = threading.Event()

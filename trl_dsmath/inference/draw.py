@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..data.prompts import BuiltPrompt
 from ..generation import Decoding, Program, Sample, Sampler, Watch, run_completions
 from ..generation.programs import REQUEST, output_block
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 OnCompletion = Callable[[int, int, "Completion"], None]
 _PROGRAMS = 64  # run together
@@ -13,24 +17,12 @@ _PROGRAMS = 64  # run together
 
 @dataclass(frozen=True)
 class Completion:
-    """
-    A sample of a prompt, with what its program printed.
+    """A sample of a prompt, with what its program printed."""
 
-    Attributes:
-        text (`str`):
-            The text; a program whose opening fence is in the prompt is in its fences.
-        finished (`bool`):
-            Whether it came to an end before the longest length.
-        tokens (`int`):
-            Its length, the interpreter's tokens included.
-        program (`Program`, *optional*):
-            The last program that was run for it.
-    """
-
-    text: str
-    finished: bool
-    tokens: int
-    program: Program | None = None
+    text: str  # a program whose opening fence is in the prompt is in its fences
+    finished: bool  # whether it came to an end before the longest length
+    tokens: int  # the interpreter's included
+    program: Program | None = None  # the last that was run for it
 
     @property
     def with_output(self) -> str:
@@ -52,18 +44,12 @@ def draw(
     Draws completions of prompts, and runs their programs where the answer is what a program prints.
 
     Args:
-        sampler ([`~trl_dsmath.generation.Sampler`]):
-            The engine; for tools, one that runs programs while the model writes.
         prompts (`Sequence[BuiltPrompt]`):
             The prompts, all of one form.
-        decoding ([`~trl_dsmath.generation.Decoding`]):
-            How samples are drawn.
-        n (`int`, *optional*, defaults to `1`), first (`int` or `Sequence[int]`, *optional*, defaults to `0`):
-            As in [`~trl_dsmath.generation.Sampler.sample`].
         on_completion (`Callable`, *optional*):
             Called with each completion as it is finished, in any order: place of its prompt, place among its `n`.
-        on_tokens (`Callable`, *optional*):
-            As in [`~trl_dsmath.generation.Watch`].
+        sampler, decoding, n, first, on_tokens:
+            As in [`~trl_dsmath.generation.Sampler.sample`] and [`~trl_dsmath.generation.Watch`].
 
     Returns:
         `list[list[Completion]]`: `n` completions for each prompt, in order.
@@ -106,3 +92,15 @@ def draw(
 
 def _in_fences(opening: str, text: str) -> str:
     return f"{opening}{text.strip()}\n```" if opening else text
+
+
+def tokens_on(bar: "tqdm") -> Callable[[int], None]:
+    """Shows on a progress bar how many tokens were drawn: what `on_tokens` takes."""
+    tokens = 0
+
+    def show(new: int) -> None:
+        nonlocal tokens
+        tokens += new
+        bar.set_postfix_str(f"{tokens:,} tokens")
+
+    return show

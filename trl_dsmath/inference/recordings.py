@@ -10,7 +10,7 @@ from typing import Any
 from ..data.benchmarks import Problem
 from ..data.columns import COMPLETION_COLUMNS, GOLD_COLUMNS, columns_of, first_filled
 from ..data.files import read_jsonl
-from ..data.journal import json_line, write_whole
+from ..data.journal import write_rows
 from ..data.prompts import Form
 from ..errors import DataError
 from ..generation import Decoding
@@ -23,25 +23,16 @@ from .score import Graded
 
 @dataclass
 class Recordings:
-    """A file of completions.
+    """A file of completions."""
 
-    Attributes:
-        tasks (`list[Task]`):
-            One per problem.
-        samples (`list[dict]`):
-            The completions, as lines of `samples.jsonl`; `label` where the file has one.
-        remarks (`list[str]`):
-            What a reader should know about how the file was read.
-    """
-
-    tasks: list[Task]
-    samples: list[dict[str, Any]]
-    remarks: list[str]
+    tasks: list[Task]  # one per problem
+    samples: list[dict[str, Any]]  # as lines of `samples.jsonl`; `label` where the file has one
+    remarks: list[str]  # what a reader should know about how the file was read
 
     def save(self, folder: str | Path, record: dict[str, Any]) -> Path:
         """Writes them into a folder, as if they had been drawn there; `record` goes into `run.json`."""
         save_plan(self.tasks, Path(folder), record)
-        write_whole(Path(folder) / SAMPLES, b"".join(map(json_line, self.samples)))
+        write_rows(Path(folder) / SAMPLES, self.samples)
         return Path(folder)
 
 
@@ -107,12 +98,8 @@ def load_recordings(
         problem = finder.find(row, where) if problems else own_problem(row, path.stem, where)
         if problems and (own := columns_of(row).gold_of(row)):
             other_golds.append((own, problem))
-        key = hashlib.blake2b(
-            f"{problem.benchmark}/{number if single else problem.index}/{problem.question}".encode(
-                "utf-8", "surrogatepass"
-            ),
-            digest_size=16,
-        ).hexdigest()
+        name = f"{problem.benchmark}/{number if single else problem.index}/{problem.question}"
+        key = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         known = tasks.get(key)
         if known is None:
             index = problem.index if problems else len(tasks)
@@ -161,65 +148,42 @@ def _remarks(tasks: Mapping[str, Task], other_golds: list[tuple[str, Problem]]) 
 
 
 def write_agreement(
-    folder: str | Path, samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
+    folder: str | Path, samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task]
 ) -> tuple[int, int] | None:
     """
-    Compares verdicts with the labels of recorded completions, and writes `disagreements.jsonl`.
+    Compares verdicts on the flexible answer with the labels of recorded completions, and writes `disagreements.jsonl`.
 
     Args:
         folder (`str` or `Path`):
             Folder of the evaluation.
-        samples (`Sequence[dict]`), graded (`Sequence[Graded]`), tasks (`Sequence[Task]`, *optional*):
-            As in [`agreement`].
-
-    Returns:
-        `tuple[int, int]` or `None`: how many labels agree, and how many there are; `None` without labels.
-    """
-    labelled, differing = agreement(samples, graded, tasks)
-    if not labelled:
-        return None
-    write_whole(Path(folder) / "disagreements.jsonl", b"".join(map(json_line, differing)))
-    return labelled - len(differing), labelled
-
-
-def agreement(
-    samples: Sequence[dict[str, Any]], graded: Sequence[Graded], tasks: Sequence[Task] = ()
-) -> tuple[int, list[dict[str, Any]]]:
-    """
-    Compares verdicts with the labels that a file of recordings brings.
-
-    Args:
         samples (`Sequence[dict]`):
             Samples, some with `label`.
         graded (`Sequence[Graded]`):
             The same samples, judged.
-        tasks (`Sequence[Task]`, *optional*):
-            Their tasks, whose questions and golds are added to what differs.
+        tasks (`Sequence[Task]`):
+            Their tasks.
 
     Returns:
-        `tuple`: how many have a label, and those whose flexible answer is judged otherwise.
+        `tuple[int, int]` or `None`: how many labels agree, and how many there are; `None` without labels.
     """
     problems = {task.key: task.problem for task in tasks}
     labels = {(row["key"], row["sample"]): row["label"] for row in samples if "label" in row}
+    if not labels:
+        return None
     differing = [
         {
-            "benchmark": row["benchmark"],
-            "problem": row["problem"],
+            "benchmark": problems[one.key].benchmark,
+            "problem": problems[one.key].index,
             "sample": one.sample,
-            **(
-                {"question": problems[one.key].question, "gold": problems[one.key].gold} if one.key in problems else {}
-            ),
+            "question": problems[one.key].question,
+            "gold": problems[one.key].gold,
             "label": labels[one.key, one.sample],
             "read": one.answers["flexible"],
             "verdict": str(one.verdicts["flexible"]),
             "completion": one.completion,
         }
-        for row, one in _pairs(samples, graded)
+        for one in graded
         if (one.key, one.sample) in labels and one.right("flexible") != labels[one.key, one.sample]
     ]
-    return len(labels), differing
-
-
-def _pairs(samples: Sequence[dict[str, Any]], graded: Sequence[Graded]) -> list[tuple[dict[str, Any], Graded]]:
-    by_key = {(row["key"], row["sample"]): row for row in samples}
-    return [(by_key[one.key, one.sample], one) for one in graded]
+    write_rows(Path(folder) / "disagreements.jsonl", differing)
+    return len(labels) - len(differing), len(labels)

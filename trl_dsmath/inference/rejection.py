@@ -108,16 +108,9 @@ def training_problems(
     dataset: "Dataset", question_column: str | None = None, gold_column: str | None = None
 ) -> list[Problem]:
     """
-    The problems of a training set, for [`draw_solutions`].
+    The problems of a training set, for [`draw_solutions`]: its rows with a question and a right answer, under their numbers.
 
-    Args:
-        dataset ([`~datasets.Dataset`]):
-            Rows with a question and a right answer.
-        question_column (`str`, *optional*), gold_column (`str`, *optional*):
-            Their columns. If `None`, they are looked for by the usual names.
-
-    Returns:
-        `list[Problem]`: those that have both; numbers are those of the rows.
+    Columns that are not named are looked for by the usual names.
 
     Raises:
         DataError: there is no such column, or no row has both.
@@ -143,19 +136,9 @@ def draw_solutions(
     """
     Draws the solutions that the folder lacks; a run that was stopped goes on, and nothing is drawn twice.
 
-    Args:
-        problems (`Sequence[Problem]`):
-            See [`training_problems`].
-        sampler ([`~trl_dsmath.generation.Sampler`]):
-            The engine.
-        folder (`str` or `Path`):
-            Folder of the samples: an evaluation's, which `dsmath evaluate --rescore` reads too.
-        config ([`RFTConfig`]):
-            How they are drawn.
-        identity (`str`):
-            Identity of model and engine ([`~trl_dsmath.generation.SamplerConfig.identity`]).
-        record (`Mapping`, *optional*):
-            What else to write to `run.json`.
+    The folder is an evaluation's, which `dsmath evaluate --rescore` reads too. `problems` are those of
+    [`training_problems`], `identity` is that of model and engine ([`~trl_dsmath.generation.SamplerConfig.identity`]), and
+    `record` is what else to write to `run.json`.
 
     Returns:
         `int`: how many samples were drawn.
@@ -220,21 +203,10 @@ def solution_rows(
     draws: Sequence[Draw], config: RFTConfig, model: str, scores: Sequence[float | None] | None = None
 ) -> list[dict[str, Any]]:
     """
-    The data set for SFT: `prompt`, `completion`, and where they are from (`question`, `gold`, `problem`, `sample`,
-    `pass_rate`, `model`, `score`).
+    The data set for SFT, in the order of the problems: `prompt`, `completion`, and where they are from (`question`, `gold`,
+    `problem`, `sample`, `pass_rate`, `model`, `score`).
 
-    Args:
-        draws (`Sequence[Draw]`):
-            See [`read_draws`].
-        config ([`RFTConfig`]):
-            Which are kept.
-        model (`str`):
-            Name of the model that drew them.
-        scores (`Sequence[float]`, *optional*):
-            The score of each. If `None`, the first of equal ways are kept.
-
-    Returns:
-        `list[dict]`: in the order of the problems.
+    `config` says which are kept, `model` who drew them; without scores the first of equal ways are kept.
     """
     rates = rates_of(draws)
     candidates = [
@@ -269,14 +241,7 @@ def preference_rows(draws: Sequence[Draw], most: int | None = 4) -> list[dict[st
     """
     Pairs for TRL's [`~trl.DPOTrainer`]: `prompt`, `chosen` (a right solution), `rejected` (one that came to its end and is wrong).
 
-    Args:
-        draws (`Sequence[Draw]`):
-            See [`read_draws`].
-        most (`int`, *optional*, defaults to `4`):
-            Pairs of one problem. If `None`, all that differ.
-
-    Returns:
-        `list[dict]`: each solution is in one pair, each way of solving once.
+    At most `most` of a problem; each solution is in one pair, each way of solving once.
     """
     sides: dict[bool, dict[Any, list[Draw]]] = {True: {}, False: {}}
     for right, side in sides.items():
@@ -300,15 +265,12 @@ def completion_of(draw: Draw) -> str | list[dict[str, str]]:
     return text if isinstance(draw.task.prompt, str) else [{"role": "assistant", "content": text.strip()}]
 
 
-def rated_problems(path: str | Path, time_limit: float = TIME_LIMIT) -> list[dict[str, Any]]:
+def rated_problems(path: str | Path) -> list[dict[str, Any]]:
     """
     Problems with their pass rates, out of samples that were drawn for something else: a data set for GRPO.
 
-    Args:
-        path (`str` or `Path`):
-            The folder of `dsmath rft`, of `dsmath evaluate` with `num_samples`, or of `dsmath annotate` (or its train.jsonl).
-        time_limit (`float`, *optional*, defaults to `5.0`):
-            Seconds of CPU time for judging one answer.
+    `path` is the folder of `dsmath rft`, of `dsmath evaluate` with `num_samples`, or of `dsmath annotate` (or its
+    train.jsonl).
 
     Returns:
         `list[dict]`: `prompt`, `solution`, `pass_rate` (0 to 1), `samples` (how many were drawn).
@@ -334,7 +296,7 @@ def rated_problems(path: str | Path, time_limit: float = TIME_LIMIT) -> list[dic
             for row in rows
         )
     else:
-        draws = read_draws(path, time_limit)
+        draws = read_draws(path)
         asked = {problem_key(one.task): (one.task.prompt, one.task.problem.gold) for one in draws}
         rates = rates_of(draws)
     return [

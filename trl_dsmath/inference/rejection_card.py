@@ -58,28 +58,11 @@ def dataset_card(
     step_scorer: str | None = None,
 ) -> str:
     """
-    The card, with what `datasets` needs to load the folder.
+    The card in Markdown, with what `datasets` needs to load the folder.
 
-    Args:
-        draws (`Sequence[Draw]`):
-            See [`~trl_dsmath.inference.rejection.read_draws`].
-        rows (`Sequence[Mapping]`):
-            What is kept; see [`~trl_dsmath.inference.rejection.solution_rows`].
-        pairs (`int`):
-            Pairs for DPO beside them.
-        config ([`RFTConfig`]):
-            How they were drawn and kept.
-        source (`str`):
-            Name of the problems' data set.
-        repo_id (`str`, *optional*):
-            Name on the hub, for the example of how to load it.
-        recipe (`str`, *optional*):
-            The recipe that was run.
-        step_scorer (`str`, *optional*):
-            The process reward model that chose among the right ones.
-
-    Returns:
-        `str`: Markdown with a head of YAML.
+    `draws` and `rows` are what [`~trl_dsmath.inference.rejection.read_draws`] found and
+    [`~trl_dsmath.inference.rejection.solution_rows`] kept of it, `pairs` those for DPO beside them, `source` names the
+    problems' data set, and `step_scorer` the process reward model that chose among the right ones.
     """
     from .. import __version__
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.benchmarks import BENCHMARKS
-from ..data.journal import write_whole
+from ..data.journal import write_rows, write_whole
 from ..paper import RESULTS
 from ..report import Example, Page, Section, text_table
 from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
@@ -38,26 +38,13 @@ class Published:
 
 @dataclass(frozen=True)
 class Report:
-    """What is written about an evaluation.
-
-    Attributes:
-        metrics (`list[Metric]`):
-            All metrics.
-        published (`dict[str, list[Published]]`):
-            By benchmark, the published metrics of the same mode.
-        warnings (`list[str]`):
-            What is missing or was cut off.
-        differences (`list[str]`):
-            How this differs from the published protocol.
-        page ([`~trl_dsmath.report.Page`]):
-            The report for people.
-    """
+    """What is written about an evaluation."""
 
     metrics: list[Metric]
-    published: dict[str, list[Published]]
-    warnings: list[str]
-    differences: list[str]
-    page: Page
+    published: dict[str, list[Published]]  # by benchmark, those of the same mode
+    warnings: list[str]  # what is missing or was cut off
+    differences: list[str]  # to the published protocol
+    page: Page  # for people
 
 
 def write(folder: str | Path, tasks: Sequence[Task], scores: Scores, record: dict[str, Any]) -> Report:
@@ -80,8 +67,7 @@ def write(folder: str | Path, tasks: Sequence[Task], scores: Scores, record: dic
     folder = Path(folder)
     report = make_report(tasks, scores, record)
     tasks_by_key = {task.key: task for task in tasks}
-    score_lines = (json.dumps(_score_line(tasks_by_key[one.key], one), ensure_ascii=False) for one in scores.graded)
-    write_whole(folder / "scores.jsonl", "".join(line + "\n" for line in score_lines))
+    write_rows(folder / "scores.jsonl", (_score_line(tasks_by_key[one.key], one) for one in scores.graded))
     whole_record = {
         **record,
         "complete": scores.complete,

@@ -13,18 +13,7 @@ def title_of(name: str) -> str:
 
 
 def differences(tasks: Sequence[Task], unpublished: Sequence[str]) -> list[str]:
-    """
-    What differs from the published protocol, for the report.
-
-    Args:
-        tasks (`Sequence[Task]`):
-            What was asked.
-        unpublished (`Sequence[str]`):
-            Benchmarks without a published metric in this mode.
-
-    Returns:
-        `list[str]`: one remark per difference.
-    """
+    """What differs from the published protocol; `unpublished` are benchmarks without a published metric in this mode."""
     names = list(dict.fromkeys(task.problem.benchmark for task in tasks))
     found = [
         "Answers are judged by `trl_dsmath.grading`, not by the authors' grader. Theirs also accepts an answer that is "

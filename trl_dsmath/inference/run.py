@@ -13,12 +13,12 @@ from typing import Any
 from .. import __version__
 from ..data.benchmarks import BENCHMARKS, Problem, choose, find, load_benchmark
 from ..data.few_shot import EXAMPLES
-from ..data.journal import Journal, read_journal, write_whole
+from ..data.journal import Journal, read_journal, write_rows, write_whole
 from ..data.prompts import BuiltPrompt, Form, PromptText, build_prompt
 from ..errors import ConfigError
 from ..generation import Decoding, Sampler
 from .config import EvaluateConfig
-from .draw import Completion, draw
+from .draw import Completion, draw, tokens_on
 
 PLAN = "problems.jsonl"
 RUN = "run.json"
@@ -28,42 +28,18 @@ SAMPLE_KEY = ("key", "sample")
 
 @dataclass(frozen=True)
 class Task:
-    """One problem with one decoding.
+    """One problem with one decoding."""
 
-    Attributes:
-        key (`str`):
-            Digest of everything that its samples depend on: model, prompt, decoding and mode.
-        decoding (`str`):
-            `"greedy"`, `"sampled"`, or `"recorded"` for completions from a file.
-        problem ([`Problem`]):
-            The problem.
-        mode (`str`):
-            `"cot"`, `"tool"` or `"pot"`.
-        form (`str`):
-            Where the prompt asks for the answer.
-        prompt (`str` or `list[dict]`):
-            What the model reads.
-        sampling ([`Decoding`]):
-            Length, temperature, stop strings and seed of its samples.
-        samples (`int`):
-            How many.
-        too_long (`bool`):
-            Whether prompt and longest sample exceed what the model can read. Such a problem is not sampled and counts as
-            wrong.
-        opening (`str`):
-            What the prompt has begun of the solution: the fence of a program after examples.
-    """
-
-    key: str
-    decoding: str
+    key: str  # digest of everything that its samples depend on: model, prompt, decoding and mode
+    decoding: str  # "greedy", "sampled", or "recorded" for completions from a file
     problem: Problem
-    mode: str
-    form: Form
+    mode: str  # "cot", "tool" or "pot"
+    form: Form  # where the prompt asks for the answer
     prompt: PromptText
     sampling: Decoding
     samples: int
-    too_long: bool = False
-    opening: str = ""
+    too_long: bool = False  # more than the model can read, samples included: not sampled, and wrong
+    opening: str = ""  # what the prompt has begun of the solution: the fence of a program after examples
 
     @property
     def built(self) -> BuiltPrompt:
@@ -125,11 +101,8 @@ def plan(
             parts = [identity, config.mode, problem.benchmark, problem.index, one.prompt, asdict(sampling)]
             text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
             key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-            tasks.append(
-                Task(
-                    key, name, problem, config.mode, one.form, one.prompt, sampling, samples, long, opening=one.opening
-                )
-            )
+            prompt = (one.form, one.prompt, sampling, samples, long, one.opening)
+            tasks.append(Task(key, name, problem, config.mode, *prompt))
     return tasks
 
 
@@ -186,31 +159,25 @@ def run(
         save_plan(tasks, folder, {**(record or {}), "engine": sampler.name})
         total = sum(task.samples for task in tasks if not task.too_long)
         missing = list(_missing(tasks, journal.done, samples_at_once))
-        drawn = 0
+        drawn, show_tokens = 0, tokens_on(bar)
         bar.total = total
         bar.update(total - sum(count for _, _, count in missing))
-        tokens = 0
-
-        def show(new: int) -> None:
-            nonlocal tokens
-            tokens += new
-            bar.set_postfix_str(f"{tokens:,} tokens")
-
         for batch in _batches(missing, samples_at_once):
             count = batch[0][2]
             firsts = [first for _, first, _ in batch]
 
             def keep(place: int, number: int, one: Completion, batch: list = batch, firsts: list = firsts) -> None:
-                journal.append([_row(batch[place][0], firsts[place] + number, one)])
+                journal.append([sample_row(batch[place][0], firsts[place] + number, one)])
                 bar.update()
 
             prompts = [task.built for task, _, _ in batch]
-            draw(sampler, prompts, batch[0][0].sampling, count, firsts, keep, show)
+            draw(sampler, prompts, batch[0][0].sampling, count, firsts, keep, show_tokens)
             drawn += count * len(batch)
     return drawn
 
 
-def _row(task: Task, number: int, one: Completion) -> dict[str, Any]:
+def sample_row(task: Task, number: int, one: Completion) -> dict[str, Any]:
+    """A line of `samples.jsonl`."""
     return {
         "key": task.key,
         "benchmark": task.problem.benchmark,
@@ -250,10 +217,9 @@ def _batches(missing: list[tuple[Task, int, int]], at_once: int) -> Iterator[lis
 def save_plan(tasks: Sequence[Task], folder: Path, record: dict[str, Any]) -> None:
     """Writes `run.json` and `problems.jsonl`: with them the samples can be judged again without model and benchmarks."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / PLAN, "".join(json.dumps(asdict(task), ensure_ascii=False) + "\n" for task in tasks))
-    write_whole(
-        folder / RUN, json.dumps({**record, "versions": versions()}, ensure_ascii=False, indent=2, default=str) + "\n"
-    )
+    write_rows(folder / PLAN, map(asdict, tasks))
+    whole = {**record, "versions": versions()}
+    write_whole(folder / RUN, json.dumps(whole, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 def load_plan(folder: str | Path) -> tuple[list[Task], dict[str, Any]]:

@@ -15,23 +15,10 @@ FILTERS = ("flexible", "strict")
 
 @dataclass(frozen=True)
 class Graded:
-    """A sample that was judged.
+    """A sample that was judged, by filter: `"flexible"`, `"strict"`, and with tools `"program"` (what the last one printed)."""
 
-    Attributes:
-        key (`str`):
-            Key of its task.
-        sample (`int`):
-            Its number.
-        completion (`str`):
-            Its text.
-        answers (`dict[str, str | None]`):
-            The answer by filter: `"flexible"`, `"strict"`, and with tools `"program"` (what the last program printed).
-        verdicts (`dict[str, Verdict]`):
-            The verdict by filter.
-    """
-
-    key: str
-    sample: int
+    key: str  # of its task
+    sample: int  # its number
     completion: str
     answers: dict[str, str | None]
     verdicts: dict[str, Verdict]
@@ -170,15 +157,11 @@ def grade_samples(
     if not any(answers["program"]):
         del answers["program"]
     answers["flexible"] = _letters_of_options(tasks, answers["flexible"], time_limit)
+    printed_by_all = all(task.form == "program" for task in tasks)  # a run has one mode
     verdicts: dict[str, list[Verdict]] = {}
     for filter, found in answers.items():
-        printed = [filter == "program" or task.form == "program" for task in tasks]
-        judged: dict[int, Verdict] = {}
-        for judging, which in ((judge, False), (judge_printed, True)):
-            chosen = [i for i, one in enumerate(printed) if one is which]
-            own = judging([found[i] for i in chosen], [golds[i] for i in chosen], time_limit)
-            judged |= dict(zip(chosen, own, strict=True))
-        verdicts[filter] = [judged[i] for i in range(len(tasks))]
+        judging = judge_printed if filter == "program" or printed_by_all else judge
+        verdicts[filter] = judging(found, golds, time_limit)
     return [
         Graded(
             row["key"],
@@ -196,7 +179,7 @@ def _letters_of_options(tasks: Sequence[Task], answers: list[str | None], time_l
     open_ones = [
         (i, answer, task.problem.options)
         for i, (task, answer) in enumerate(zip(tasks, answers, strict=True))
-        if task.problem.kind == "choice" and answer and task.problem.options and not _is_letters(answer)
+        if task.problem.kind == "choice" and answer and task.problem.options and not set(answer) <= set("ABCDEFGHIJ")
     ]
     pairs = [(answer, option) for _, answer, options in open_ones for option in options]
     verdicts = iter(judge([answer for answer, _ in pairs], [option for _, option in pairs], time_limit))
@@ -206,10 +189,6 @@ def _letters_of_options(tasks: Sequence[Task], answers: list[str | None], time_l
         if len(equal) == 1:
             (found[i],) = equal
     return found
-
-
-def _is_letters(answer: str) -> bool:
-    return set(answer) <= set("ABCDEFGHIJ")
 
 
 def _votes(answers: Sequence[str | None], time_limit: float) -> list[int | None]:

@@ -182,20 +182,7 @@ def score_steps(
     separator: str = "\n",
     aggregation: Aggregation = "min",
 ) -> None:
-    """Cuts samples into steps and fills in their scores. A sample without a step scores 0.
-
-    Args:
-        scorer (`Callable`):
-            A step reward function.
-        prompts (`Sequence`):
-            The prompt of each sample.
-        samples (`Sequence[SolvedSample]`):
-            The samples; changed in place.
-        separator (`str`, *optional*):
-            What ends a step; see [`~text.steps.step_spans`].
-        aggregation (`str`, *optional*, defaults to `"min"`):
-            `"min"`, `"product"` or `"last"`.
-    """
+    """Cuts samples into steps and fills in their scores, in place. A sample without a step scores 0."""
     for sample in samples:
         sample.steps = split_steps(sample.text, separator)
     found: Any = scorer(list(prompts), [sample.text for sample in samples], steps=[sample.steps for sample in samples])

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.columns import find_columns
+from ..data.files import load
 from ..data.journal import Journal, keep_settings, settings_path
 from ..data.reading import why_unread
 from ..errors import ConfigError, DataError
+from .draw import tokens_on
 from .solution import Solution, SolvedSample
 
 
@@ -58,8 +61,11 @@ def load_questions(
         `list[dict]`: rows with `question` and `gold`, which may be `None`; those without a question are left out.
 
     Raises:
+        ConfigError: `limit` is below 1.
         DataError: it cannot be read, no column is a question, or no row has one.
     """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit must be at least 1, not {limit}.")
     path = Path(input)
     if path.suffix == ".txt":
         try:
@@ -68,9 +74,6 @@ def load_questions(
             raise DataError(f"{path} cannot be read: {error}") from error
         found: list[dict[str, Any]] = [{"question": line.strip(), "gold": None} for line in lines]
     else:
-        from ..data.columns import find_columns
-        from ..data.files import load
-
         splits, _ = load(str(input), dataset_config)
         split = dataset_split or ("test" if "test" in splits else next(iter(splits)))
         if split not in splits:
@@ -121,14 +124,7 @@ def solve_file(
             if journal:
                 journal.add_samples(keys[left[place]], first, samples)
 
-        tokens = 0
-
-        def show(new: int) -> None:
-            nonlocal tokens
-            tokens += new
-            bar.set_postfix_str(f"{tokens:,} tokens")
-
-        for place, solution in solve([rows[i]["question"] for i in left], known, drawn, show):
+        for place, solution in solve([rows[i]["question"] for i in left], known, drawn, tokens_on(bar)):
             bar.update(most - len(solution.samples))
             key = keys[left[place]]
             row = {**solution.to_dict(), "gold": rows[left[place]].get("gold")}
@@ -137,9 +133,7 @@ def solve_file(
             else:
                 solved[key] = {"id": key, **row}
             if on_solution is not None:
-                with tqdm.external_write_mode(
-                    file=sys.stdout
-                ):  # the bar is cleared, so that the text has its own lines
+                with tqdm.external_write_mode(sys.stdout):  # the bar is cleared, so that the text has its own lines
                     on_solution(solution)
         return [{**solved[key], "gold": rows[i].get("gold")} for i, key in enumerate(keys)]
 
