@@ -58,6 +58,13 @@ _NAME = re.compile(  # of a function, in any dress: \text{atan}, \atan, atan
     rf"\\text\s*\{{\s*([A-Za-z]+)\s*\}}|\\([A-Za-z]+)|(?<![A-Za-z])({'|'.join([*_FUNCTIONS, *_ALIASES])}|gcd|lcm|floor|ceil|rank|tr|det)(?![A-Za-z])"
 )
 _BARE_LOG = re.compile(r"\\log(?![A-Za-z])(?!\s*_)")
+_ONE_SIDE = re.compile(r"\^\s*([+-])(?=\s*\})")  # \lim_{x \to 0^+}
+_HIGHER_DERIVATIVE = re.compile(  # \frac{d^2}{dx^2}
+    r"\\frac\s*\{\s*(d|\\partial)\s*\^\s*\{?\s*(\d)\s*\}?\s*\}\s*\{\s*(\1\s*[a-z])\s*\^\s*\{?\s*\2\s*\}?\s*\}"
+)
+_MIXED_DERIVATIVE = re.compile(  # \frac{\partial^2}{\partial x \partial y}
+    r"\\frac\s*\{\s*\\partial\s*\^\s*\{?\s*2\s*\}?\s*\}\s*\{\s*(\\partial\s*[a-z])\s*(\\partial\s*[a-z])\s*\}"
+)
 
 
 def main() -> None:
@@ -151,6 +158,9 @@ def _read(text: str) -> "Basic | None":
     """The expression that math-verify reads, or `None` where it leaves out a number (it skips what it does not know)."""
     from math_verify import LatexExtractionConfig, parse
 
+    text = _ONE_SIDE.sub(r"^{\1}", text)
+    text = _HIGHER_DERIVATIVE.sub(lambda found: rf"\frac{{{found[1]}}}{{{found[3]}}}" * int(found[2]), text)
+    text = _MIXED_DERIVATIVE.sub(r"\\frac{\\partial}{\1}\\frac{\\partial}{\2}", text)
     text = re.sub(r"\{([A-Za-z])\}(?=\s*\()", r"\1", text)  # what normalizing leaves of \mathbf{x}(t)
     found = parse(f"\\boxed{{{text}}}", [LatexExtractionConfig(boxed_match_priority=0)], parsing_timeout=None)
     if not found or isinstance(found[0], str):
