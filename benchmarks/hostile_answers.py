@@ -81,11 +81,11 @@ WHOLE_COMPLETIONS = {
     "10,000 thoughts": "<think>" * 10_000 + r"\boxed{5}",
     "5,000 code fences": "```python\n" * 5000,
 }
-# Pairs that only computer algebra could judge and that it never finishes.
+# Pairs that only computer algebra could judge and that it never finishes: with a number for a, quadrature may.
 HANGING = [
     (
-        rf"\int_0^{{\infty}}\frac{{\sin(x^{k})\ln(x)e^{{-x^3}}}}{{1+x^7}}dx",
-        r"\int_0^{\infty}\frac{\cos(x^2)\ln(x)e^{-x^5}}{1+x^9}dx",
+        rf"\int_0^{{a}}\frac{{\sin(x^{k})\ln(x)e^{{-x^3}}}}{{1+x^7}}dx",
+        r"\int_0^{a}\frac{\cos(x^2)\ln(x)e^{-x^5}}{1+x^9}dx",
     )
     for k in range(2, 8)
 ]

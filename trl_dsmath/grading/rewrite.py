@@ -316,7 +316,7 @@ def _as_interval(found: re.Match) -> str:
     return ("(" if found[1] == "]" else "[") + found[2] + (")" if found[3] == "[" else "]")
 
 
-_ROW = re.compile(r"\\\\\s*\*?(?:\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?|\\cr(?![a-z])")  # "\\[4pt]"
+_ROW = re.compile(r"\\\\\s*\*?(?:\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?")  # "\\[4pt]"
 _COLUMNS = r"(?:\s*\[[a-z]\])?(?:\s*\{[lcr|\s]*\})?"
 _MATRIX = re.compile(rf"^\\begin\{{([pbB]?matrix\*?|[pb]?smallmatrix|array)\}}{_COLUMNS}(.*)\\end\{{\1\}}$", re.DOTALL)
 _BRACKETED_MATRIX = re.compile(

@@ -302,6 +302,8 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
         rows = [x.items for x in content.items if isinstance(x, Group) and x.opening + x.closing == "[]"]
         if len(rows) == len(content.items) and len(set(map(len, rows))) == 1:
             return Matrix(tuple(rows))  # [[1, 2], [3, 4]]
+        if all(isinstance(x, Relation) for x in content.items):
+            return content  # [x = 1, x = 2]: solutions as Maxima lists them
     if isinstance(content, Items):  # "[1; 2]" where a comma is the decimal point
         return Group(opening, closing, content.items)
     if isinstance(content, Relation) and isinstance(content.parts[-1], Items) and opening == "(":

@@ -112,7 +112,10 @@ _ANNOUNCED = re.compile(
     re.I,
 )
 _CIRCLED_LIST = re.compile(r"(?<=\})\s*[,;]\s*(?=\\textcircled)")  # ①、③ is ①③
-_INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
+_PLAIN_TEX = re.compile(r"\\(?:over|choose|[pbv]?matrix|cases|cr)(?![a-zA-Z])")
+_TAKES_ARGUMENT = re.compile(r"(?:[\^_}\]]|\\[a-zA-Z]+)\s*$")
+_BRACED = re.compile(r"^\{([^{}]*)\}$")
+_PLAIN_TEX_PARTS = re.compile(rf"(\\[{{}}]|(?:\\(?:[pbv]?matrix|cases)\s*)?{{|}}|{_PLAIN_TEX.pattern})")
 _COLOR = re.compile(r"\\(?:text)?color(?:box)?\s*\{[^{}]*\}|\\bbox\s*(?:\[[^\]]*\])?")
 _TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]*\^)\s*\{\s*(-?\d)\s*\}")  # \mathrm{m\,s^{-1}}
 _NAMED_FIGURE = re.compile(r"\\(triangle|angle)\s*\{([A-Z]+)\}")
@@ -144,6 +147,34 @@ def _command(match: re.Match) -> str:
     if new is None:
         return match[0]
     return new if new in _TO_CHARACTER else "\\" + new
+
+
+def _from_plain_tex(text: str) -> str:
+    r"""`{{1}\over{2}}` as `\frac{1}{2}`, `\pmatrix{1 & 2 \cr 3 & 4}` as an environment."""
+    groups = [["", "", ""]]  # of each open group: what opens it, a numerator with its command, the rest
+    for part in _PLAIN_TEX_PARTS.split(text):
+        if part != "\\{" and part.endswith("{"):
+            groups.append([part, "", ""])
+        elif part == "}" and len(groups) > 1:
+            opening, above, inside = groups.pop()
+            inside = _one_pair(above, inside)
+            if name := opening.strip("\\{ "):
+                inside = rf"\begin{{{name}}}{inside}\end{{{name}}}"
+            elif not above or _TAKES_ARGUMENT.search(groups[-1][2]):
+                inside = f"{{{inside}}}"
+            groups[-1][2] += inside
+        elif part in ("\\over", "\\choose") and not groups[-1][1]:
+            command = "\\frac" if part == "\\over" else "\\binom"
+            groups[-1][1:] = [_one_pair(command, groups[-1][2]), ""]
+        else:
+            groups[-1][2] += _ROW if part == "\\cr" else part
+    return "".join(opening + _one_pair(above, inside) for opening, above, inside in groups)
+
+
+def _one_pair(command: str, argument: str) -> str:
+    r"""A command and its argument in one pair of braces; the argument alone where there is no command."""
+    argument_alone = _BRACED.sub(r"\1", argument.strip())
+    return f"{command}{{{argument_alone}}}" if command else argument
 
 
 def normalize(text: str) -> str:
@@ -208,9 +239,8 @@ def normalize(text: str) -> str:
         text = _MEMBER.sub(r"\\in \\\1 ", text)
         text = _PRIME.sub(lambda m: "'" * max(1, (m[1] or "").count("prime")), text)
         text = _CIRCLED_LIST.sub("", text)
-        text = _INFIX.sub(
-            lambda m: rf"\{'frac' if m[2] == 'over' else 'binom'}{{{m[1].strip()}}}{{{m[3].strip()}}}", text
-        )
+        if _PLAIN_TEX.search(text):
+            text = _from_plain_tex(text)
     if "'" in text or "." in text:
         text = _OTHER_THOUSANDS.sub(lambda m: re.sub("[.']", "", m[1]), text)
     text = _CHINESE_RATIO.sub(":", text)
