@@ -21,9 +21,9 @@ from trl_dsmath.grading import worker
 from trl_dsmath.grading.pool import WorkerPool
 
 RIGHT = (r"\int_0^1 2t\,dt", r"\int_0^1 2x\,dx")
-HANGING = (
-    r"\int_0^{\infty}\frac{\sin(x^2)\ln(x)e^{-x^3}}{1+x^7}dx",
-    r"\int_0^{\infty}\frac{\cos(x^2)\ln(x)e^{-x^5}}{1+x^9}dx",
+HANGING = (  # with a number for a, a fast processor may judge it by quadrature
+    r"\int_0^{a}\frac{\sin(x^2)\ln(x)e^{-x^3}}{1+x^7}dx",
+    r"\int_0^{a}\frac{\cos(x^2)\ln(x)e^{-x^5}}{1+x^9}dx",
 )
 PATIENCE = 60.0  # seconds of CPU time, for pairs that must be judged
 

@@ -6,6 +6,8 @@ functions cut LaTeX environments into rows: matrices, systems of equations, func
 
 import re
 
+from ..text import english_number
+
 _SPACED_LIST = re.compile(r"-?\d+(?: -?\d+){2,}")  # "4 3 -1"
 _LONG_FLOAT = re.compile(r"-?\d*\.\d{15,}")  # 0.10200000000000001
 _REPEATING = re.compile(
@@ -116,9 +118,13 @@ _HYPHENATED_UNIT = re.compile(
 )
 _ARC = re.compile(r"(\d+)\s*\^\s*\\circ\s*(\d+)\s*'(?:\s*(\d+(?:\.\d+)?)(?:\s*(?:''|\"))?)?")  # 63^\circ 45' 30''
 _DEGREES_ABOVE = re.compile(r"\\frac\s*\{([^{}]*?)\s*\^\s*\\circ\s*\}\s*\{([^{}]*)\}")  # \frac{990^\circ}{7}
-_BARE_RATE = re.compile(
-    r"^(-?[\d.,]+)\s+((?:m|km|cm|ft|mi|kg|g|L|N|J)/(?:s|sec|h|hr|min|kg|m|cm|L)(?:\^\{?[23]\}?)?)$"
-)  # "9.8 m/s^2"
+_NO_BRACES = str.maketrans("", "", "{}")
+_BARE_UNIT = re.compile(  # behind a blank: "9.8 m/s^2", "38 m^2", "5 kN"
+    r"^(-?[\d.,]+(?:\s*(?:\\times|\\cdot)\s*10\s*\^\s*\{?-?\d+\}?)?)\s+"
+    r"((?:k?m|[cm]m|ft|mi|[km]?g|m?L|k?N|[kM]?J|k?W|k?V|mol|rad|k?cal)/(?:s|sec|h|hr|min|k?g|[cm]?m|m?L|K|mol|C|A)(?:\^\{?[23]\}?)?"
+    r"|(?:[kcdm]?m|ft|in|yd|mi)\^\{?[23]\}?|[kMG]N|[kMGT]W|m[AVWJL]|[kM][AV]|[MG]J|d?L)$"
+)
+_ONLY_TEXT = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 _QUOTED_NUMBER = re.compile(r"^\\text\s*\{\s*(?:(?:there are|exactly|a total of)\s+)?(\d[^{}]*)\}$", re.IGNORECASE)
 _NAMED_CURVE = re.compile(r"^(?:[A-Zl]|\\ell|\\Gamma)\s*:\s*(?=[^:]*[xy][^:]*=[^:]*$)")  # "l: y = 2x"
 _FEET = re.compile(r"^(\d+)\s*'\s*(\d|1[01])\s*(?:''|\")?$")  # 5'3"
@@ -161,6 +167,8 @@ def rewrite(text: str) -> str:
     """
     if text.isascii() and text.isalnum():
         return text
+    if " " in text and (number := english_number(_ONLY_TEXT.sub(r"\1", text))) is not None:
+        return str(number)
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
         return rewrite(said[1].strip())
     text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
@@ -192,8 +200,8 @@ def rewrite(text: str) -> str:
     if "\\mu" in text or "\\Omega" in text:
         text = _MICRO.sub(r" \\text{µ", text)
         text = _OHM.sub(lambda m: rf" \text{{{m[1] or m[2] or ''}Ω}}", text)
-    if "/" in text:
-        text = _BARE_RATE.sub(r"\1 \\text{ \2}", text)
+    if " " in text and (found := _BARE_UNIT.match(text)):
+        text = rf"{found[1]} \text{{ {found[2].translate(_NO_BRACES)}}}"
     if not text.isascii():
         text = _CHINESE_NAME.sub("", text)
     if "U" in text:

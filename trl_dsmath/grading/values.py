@@ -100,8 +100,9 @@ def _letters(side: Value) -> list[str] | None:
 def _bare_unit(side: Value, other: Value) -> Value:
     r"""`3.5 m` or `10 m/s` against `3.5 \text{ m}`: letters that would be variables are units if the other side has one."""
     node = side.node
-    letters = set(re.findall("[A-Za-z]", side.unit))
-    if letters and not other.unit and "\\" not in side.text and letters <= symbols(other.node):  # 2km for 2mk
+    letters = re.findall("[A-Za-z]", side.unit)
+    variables = letters and len(set(letters)) == len(letters) and set(letters) <= symbols(other.node)  # 2km for 2mk
+    if variables and not other.unit and "\\" not in side.text:
         with contextlib.suppress(Unsupported):
             return Value(parse_expression(_BETWEEN_LETTERS.sub(" ", side.text))[0], "", side.text)
     if side.unit or not (other.unit or (_LONE_UNIT.fullmatch(side.text) and not symbols(other.node))):

@@ -1,4 +1,4 @@
-"""Numbers written in English words: twenty-five, one hundred twenty, minus three, two thirds, a quarter."""
+"""Numbers written in English words: twenty-five, one hundred and twenty, minus three, two point five, two thirds, a quarter."""
 
 import re
 from fractions import Fraction
@@ -17,13 +17,16 @@ _PARTS |= {
     word: number for number, word in enumerate(["fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], 4)
 }
 _PARTS_OF_MANY = {"halves": 2} | {name + "s": size for name, size in _PARTS.items()}
-_WORDS = re.compile(r"[a-z]+(?:[\s-]+[a-z]+){0,12}")
+_WORDS = re.compile(r"[a-z]+(?:[\s-]+[a-z]+){0,20}")
+_COMMA = re.compile(r"(thousand|illion),(?=\s+[a-z]+ (?:hundred|thousand))")  # "two thousand, one hundred" is no list
 
 
 def _whole(words: list[str]) -> int | None:
     total = section = 0
     room = limit = inf  # the next word has to be smaller: below 1 nothing fits behind "seven"
-    for word in words:
+    for before, word in zip([None, *words], words, strict=False):
+        if word == "and" and before in ("hundred", *_LARGE) and words[-1] != "and":
+            continue
         size = _NUMBERS.get(word)
         if size is not None and size < room and (size or len(words) == 1):
             section, room = section + size, 10 if size > 19 else 1
@@ -42,7 +45,7 @@ def english_number(text: str) -> Fraction | None:
     Returns:
         `Fraction` or `None`: the number, or `None` when the text is something else (`third` alone is a rank).
     """
-    text = text.strip().lower()
+    text = _COMMA.sub(r"\1", text.strip().lower())
     if not _WORDS.fullmatch(text):
         return None
     words = re.split(r"[\s-]+", text)
@@ -55,5 +58,16 @@ def english_number(text: str) -> Fraction | None:
         return Fraction(sign, _PARTS[last])
     if last in _PARTS_OF_MANY and (top := _whole(before)) is not None:
         return Fraction(sign * top, _PARTS_OF_MANY[last])
+    if "and" in words[1:-1]:  # two and a half
+        place = len(words) - 1 - words[::-1].index("and")
+        part = english_number(" ".join(words[place + 1 :]))
+        if part is not None and 0 < part < 1 and (number := _whole(words[:place])) is not None:
+            return sign * (number + part)
+    if "point" in words:
+        point = words.index("point")
+        digits = [_NUMBERS.get(word, 10) for word in words[point + 1 :]]
+        if (number := _whole(words[:point])) is None or not digits or max(digits) > 9:
+            return None
+        return sign * Fraction(f"{number}.{''.join(map(str, digits))}")
     number = _whole(words)
     return None if number is None else Fraction(sign * number)

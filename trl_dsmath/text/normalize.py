@@ -75,7 +75,8 @@ _SIDE_BY_SIDE = re.compile(  # "x = 2 \\quad f(y) = 3"
 _ESCAPED_TWICE = re.compile(
     r"(?<!\\)\\\\(?=(?:[dt]?frac|sqrt|pi|infty|text|cdot|times|left|right|leq?|geq?|cup|circ|pm)(?![a-zA-Z]))"
 )
-_SIUNITX = re.compile(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*(?=\{)")
+_SIUNITX = re.compile(r"\\(?:SI|qty)\s*(?:\[\])?\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_SI_PREFIX = re.compile(r"\\(femto|pico|nano|micro|milli|centi|deci|kilo|mega|giga|tera)\s*\\")
 _MEMBER = re.compile(r"\\in\s*\{?\s*([RZNQC])\s*\}?(?![\w(])")
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
 _FONT = re.compile(
@@ -149,6 +150,13 @@ def _command(match: re.Match) -> str:
     return new if new in _TO_CHARACTER else "\\" + new
 
 
+def _quantity(match: re.Match) -> str:
+    r"""`\SI{9.8}{\meter\per\second\squared}`."""
+    unit = _SI_PREFIX.sub(r"\\\1", match[2]).replace("\\per", "/").replace("\\squared", "^2").replace("\\cubed", "^3")
+    unit = unit.replace("\\", " ").strip()
+    return f"{match[1]} \\text{{{unit}}}"
+
+
 def _from_plain_tex(text: str) -> str:
     r"""`{{1}\over{2}}` as `\frac{1}{2}`, `\pmatrix{1 & 2 \cr 3 & 4}` as an environment."""
     groups = [["", "", ""]]  # of each open group: what opens it, a numerator with its command, the rest
@@ -216,7 +224,7 @@ def normalize(text: str) -> str:
         text = _INVISIBLE.sub("", _OLD_FONT.sub(r"\\text{\1}", _CLASS.sub(r" \1 ", text)))
         text = _SPACES.sub(" ", text)
         text = _BLACKBOARD.sub(r"\\\1 ", text)
-        text = _TEXT.sub(lambda _: "\\text", _SIUNITX.sub(r"\1 \\text", text))
+        text = _TEXT.sub(lambda _: "\\text", _SIUNITX.sub(_quantity, text))
         text = _NOT.sub(lambda m: _NEGATED[m[1]], _FUNCTION.sub(r"\\\1 ", text))
         text = _CURRENCY.sub("", text)
         text = _SPACER.sub(" ", _COLOR.sub("", text))
