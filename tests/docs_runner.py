@@ -147,10 +147,10 @@ def read_flags(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             parser.parse_args_and_config(argv)
         case ["dsmath", "iterate", *argv]:
             from trl_dsmath.cli.plan import runs_of
-            from trl_dsmath.cli.recipes import recipe_path
+            from trl_dsmath.scripts.recipes import recipe_path, recipes_folder
 
             assert argv[0] == "--config"
-            runs_of("iterate", recipe_path("iterate", argv[1]), argv[2:])
+            runs_of("iterate", recipe_path(recipes_folder() / "iterate", argv[1]), argv[2:])
         case ["dsmath", ("recipes" | "pass-rate" | "audit" | "view") as name, *argv]:
             from trl_dsmath.scripts.options import parse_light
 

@@ -18,12 +18,12 @@ import yaml
 from safetensors.torch import load_file
 
 from trl_dsmath.cli import main
-from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.iterate import IterateConfig, iterate, loop, phases
 from trl_dsmath.paper import GRPO_STAGE
 from trl_dsmath.scripts import recipe_script, script_parser
 from trl_dsmath.scripts.launch import launch_names
+from trl_dsmath.scripts.recipes import recipes_folder
 
 # --- without any stage ---------------------------------------------------------------------------------------------
 
@@ -303,7 +303,7 @@ def test_a_stage_that_leaves_nothing_is_one_line(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("recipe", ["cpu", "gpu24", "paper"])
 def test_recipes_hold_known_keys_only(recipe: str, tmp_path: Path) -> None:
-    config = IterateConfig(**yaml.safe_load(recipe_path("iterate", recipe).read_text()))
+    config = IterateConfig(**yaml.safe_load((recipes_folder() / f"iterate/{recipe}.yaml").read_text()))
     for stage in ("grpo", "annotate", "prm"):
         known = set(script_parser(stage).read_settings([f"--output_dir={tmp_path}"])) | launch_names()
         assert set(getattr(config, stage)) <= known
@@ -346,7 +346,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     data = {"dataset_name": str(folder / "train.jsonl")}
     # The recipe for a CPU, shortened, and with the models and problems of above.
-    cpu = yaml.safe_load(recipe_path("iterate", "cpu").read_text())
+    cpu = yaml.safe_load((recipes_folder() / "iterate/cpu.yaml").read_text())
     sections = {
         **{**cpu, "model_name_or_path": str(folder / "policy"), "prm_name_or_path": str(folder / "judge")},
         "replay_from": None,

@@ -131,8 +131,8 @@ def test_links_of_the_published_package_are_whole() -> None:
 
 def test_recipes_and_the_command_come_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, trl_dsmath; from trl_dsmath.cli.recipes import recipe_path\n"
-        "print(trl_dsmath.__version__, *(recipe_path(*name.split('/')) for name in sys.argv[1:]), sep='\\n')"
+        "import sys, trl_dsmath; from trl_dsmath.scripts.recipes import recipes_folder\n"
+        "print(trl_dsmath.__version__, *(recipes_folder() / f'{name}.yaml' for name in sys.argv[1:]), sep='\\n')"
     )
     version, *files = _run(installed / "python", "-c", code, *RECIPES, cwd=tmp_path).split()
     assert version == PROJECT["version"] == _run(installed / "dsmath", "--version", cwd=tmp_path).split()[-1]

@@ -1,6 +1,8 @@
 """The exceptions of the package: one root, and each class is also a standard one, so `except ValueError` still works."""
 
 import importlib.util
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class DsMathError(Exception):
@@ -29,6 +31,12 @@ class MissingDependencyError(DsMathError, ImportError):
 
 class HubError(DsMathError, RuntimeError):
     """A finished model or data set could not be pushed. The message says where it is and how to push it."""
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> str:
+    """The end of a message about a name that is not known: the nearest ones, or nothing where none is near."""
+    close = get_close_matches(name, list(known), n=most, cutoff=cutoff)
+    return f" Did you mean {' or '.join(close)}?" if close else ""
 
 
 def need(module: str, what: str, extra: str) -> None:

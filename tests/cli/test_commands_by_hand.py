@@ -124,7 +124,7 @@ def test_a_split_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture
     _file(tmp_path / "train.jsonl", [{"question": "?", "answer": "7"}])
     assert main(["check-data", str(tmp_path)]) == 0
     assert main(["check-data", str(tmp_path), "--split", "dev"]) == 2
-    assert "no split 'dev'; there are train" in capsys.readouterr().err
+    assert "no split 'dev'; there are: train" in capsys.readouterr().err
 
 
 def test_rows_that_repeat_a_test_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,8 @@ from importlib import import_module
 
 import pytest
 
-from trl_dsmath.cli import COMMANDS, main
+from trl_dsmath.cli import COMMANDS, RECIPES, main
+from trl_dsmath.scripts.recipes import STAGES, recipes_folder
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +53,9 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(
     monkeypatch.setattr(*((module, "take_config") if command == "sft" else (module, "main")), interrupted)
     assert main([command]) == 130
     assert f"dsmath {command}: stopped. Run the same command again" in capsys.readouterr().err
+
+
+def test_the_stages_are_those_that_have_a_script() -> None:
+    scripts = recipes_folder().glob("*/*.py")
+    assert sorted(STAGES) == sorted(script.stem for script in scripts if script.stem == script.parent.name)
+    assert set(STAGES) == set(RECIPES)

@@ -87,7 +87,9 @@ def test_grade_reads_what_trl_writes(tmp_path: Path) -> None:
     [
         (["grade", "absent.jsonl"], "no file or folder absent.jsonl"),
         (["grade", "{file}", "--gold_column", "answr"], "the columns are prompt, completion, solution"),
-        (["grade", "{file}", "--config", "absent.yaml"], "no configuration file absent.yaml"),
+        (["grade", "{file}", "--config", "absent.yaml"], "--config absent.yaml: no such file."),
+        (["grade", "{file}", "--config"], "--config needs the name of a recipe or a YAML file"),
+        (["grade", "{file}", "stray"], "What does 'stray' belong to?"),
         (["check-data", "{file}", "--gold_column", "x"], "Set gold_column to one of them"),
         (["grade", "{file}", "--completion_column", "x"], "Name one with completion_column"),
     ],
@@ -105,9 +107,6 @@ def test_config_file_and_unknown_keys(completions: Path, tmp_path: Path, capsys:
     config.write_text("outptu: x\n")
     assert main(["grade", str(completions), "--config", str(config)]) == 2
     assert "Did you mean output?" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["grade", str(completions), "--config"])
-    assert "--config: expected one argument" in capsys.readouterr().err
 
 
 def test_check_data(completions: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

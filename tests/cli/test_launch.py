@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.errors import ConfigError, MissingDependencyError
 from trl_dsmath.paper import PRETRAIN
 from trl_dsmath.pretrain.arguments import read_sources
 from trl_dsmath.scripts import ScriptParser, launch, recipe_script, recipes_folder, script_parser
+from trl_dsmath.scripts.recipes import recipe_path
 
 STAGES = ("sft", "grpo")
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*/*.yaml"))
@@ -72,12 +72,12 @@ def _plain_grpo() -> Any:
 
 
 def test_bare_names_and_paths(tmp_path: Path) -> None:
-    assert recipe_path("sft", "cpu").name == "cpu.yaml"
+    assert recipe_path(recipes_folder() / "sft", "cpu").name == "cpu.yaml"
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 1\n")
-    assert recipe_path("sft", str(file)) == file
+    assert recipe_path(recipes_folder() / "sft", str(file)) == file
     with pytest.raises(ConfigError, match="cpu, cpu-real, gpu24, gpu24-small, paper"):
-        recipe_path("grpo", "cup")
+        recipe_path(recipes_folder() / "grpo", "cup")
 
 
 def test_flags_win_over_the_recipe(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import yaml
 
 from trl_dsmath import paper
 from trl_dsmath.cli import plan
-from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.corpus.classifier import hyperparameters
 from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import ConfigError
+from trl_dsmath.scripts.recipes import recipes_folder
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 # What the headers say: GPUs, GiB of each.
@@ -182,9 +182,11 @@ def test_the_mixture_is_the_papers() -> None:
 def test_the_loop_is_the_papers() -> None:
     from trl_dsmath.iterate import IterateConfig
 
-    recipe = IterateConfig(**yaml.safe_load(recipe_path("iterate", "paper").read_text()))
+    recipe = IterateConfig(**yaml.safe_load((recipes_folder() / "iterate/paper.yaml").read_text()))
     assert recipe.replay_fraction == paper.GRPO_STAGE.replay_fraction
-    _, annotate, prm = (settings for _, settings in plan.runs_of("iterate", recipe_path("iterate", "paper"), []))
+    _, annotate, prm = (
+        settings for _, settings in plan.runs_of("iterate", recipes_folder() / "iterate/paper.yaml", [])
+    )
     assert annotate["max_new_tokens"] == paper.GRPO_STAGE.max_completion_length
     assert prm["learning_rate"] == paper.REWARD_MODEL.learning_rate
 
@@ -235,4 +237,4 @@ def test_served_vllm_takes_nothing_of_the_gpus(capsys: pytest.CaptureFixture[str
     assert plan.main([*_argv("grpo/paper"), "--vllm_mode", "server", "--json"]) == 0
     served = json.loads(capsys.readouterr().out)
     assert all(part["part"] != "vLLM's share" for part in served["parts"])
-    assert recipe_path("grpo", "paper").exists()
+    assert (recipes_folder() / "grpo/paper.yaml").exists()

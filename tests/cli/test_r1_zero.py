@@ -8,9 +8,9 @@ import yaml
 from trl.rewards import think_format_reward
 
 from trl_dsmath.cli import main
-from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.data.prompts import instruct
 from trl_dsmath.rewards import boxed_accuracy_reward, language_consistency_reward
+from trl_dsmath.scripts.recipes import recipes_folder
 
 REWARDS = ["boxed_accuracy_reward", "think_format_reward", "language_consistency_reward"]
 
@@ -62,7 +62,7 @@ def test_sft_has_no_such_solutions(small: list[str], capsys: pytest.CaptureFixtu
 
 def test_the_recipe_has_r1_zeros_numbers() -> None:
     """arXiv 2501.12948 version 2, §2.1; the language is added without a factor (§3.2.1)."""
-    recipe = yaml.safe_load(recipe_path("grpo", "r1_zero").read_text())
+    recipe = yaml.safe_load((recipes_folder() / "grpo/r1_zero.yaml").read_text())
     assert (recipe["learning_rate"], recipe["beta"]) == (3e-6, 0.001)
     assert (recipe["num_generations"], recipe["global_batch_size"]) == (16, 16 * 32)
     assert (recipe["ref_model_sync_steps"], recipe["ref_model_mixup_alpha"]) == (400, 1.0)

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tool_model import make_model, make_tokenizer
 
 from trl_dsmath.cli import main
-from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.scripts import recipe_script
+from trl_dsmath.scripts.recipes import recipes_folder
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_solutions_are_drawn_kept_and_taken_by_sft(
     boxer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "rft"
-    argv = ["rft", "--config", str(recipe_path("rft", "cpu")), "--model", str(boxer), "--output_dir", str(out)]
+    argv = ["rft", "--config", str(recipes_folder() / "rft/cpu.yaml"), "--model", str(boxer), "--output_dir", str(out)]
     argv += ["--dataset_name", str(problems(tmp_path, "1234"))]
     argv += [
         "--num_samples",

@@ -221,7 +221,7 @@ def test_a_mixture_takes_the_place_of_the_data_set(problems: Path, capsys: pytes
     assert (len(train), evaluated) == (16 + 4, None)
     assert "mixture, train: 20 rows used, 1 dropped" in capsys.readouterr().out
     for wrong, error, said in (
-        (DatasetMixtureConfig(), ConfigError, "Which problems"),
+        (DatasetMixtureConfig(), ConfigError, "Which data set"),
         (DatasetMixtureConfig(datasets=parts, streaming=True), ConfigError, "streaming rules out"),
         (DatasetMixtureConfig(datasets=[{"path": "json", "data_files": "none.jsonl"}]), DataError, "under `datasets`"),
     ):

@@ -83,6 +83,9 @@ def test_rows_of_a_file_or_of_a_folder_of_parquet_files(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "logs" / "1.parquet") == ([{"n": 3}], [])
     with pytest.raises(DataError, match=r"no \.parquet file"):
         read_rows(tmp_path / "logs" / "3.parquet")
+    (tmp_path / "logs" / "3.parquet").write_bytes(b"PAR1 and no more")  # a run that is still writing it
+    with pytest.raises(DataError, match="logs cannot be read: "):
+        read_rows(tmp_path / "logs")
 
 
 def test_a_split_is_found_or_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

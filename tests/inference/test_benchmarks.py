@@ -70,7 +70,7 @@ def test_from_the_hub_and_from_a_folder_at_home(
     assert [len(load_benchmark(name)) for name in ("gsm8k", "math", "mmlu_stem")] == [2, 2 * 7, 1]
     assert asked[0] == ("openai/gsm8k", "main") and len(set(asked)) == 1 + 7 + 1
     assert {name for name, benchmark in BENCHMARKS.items() if benchmark.hub_split == "train"} == {"sat", "aime24"}
-    with pytest.raises(DataError, match="has no split 'train'; there are test"):
+    with pytest.raises(DataError, match="has no split 'train'; there are: test"):
         load_benchmark("sat")
     monkeypatch.setenv("HOME", str(benchmarks_dir.parent))
     assert len(load_benchmark("gsm8k", f"~/{benchmarks_dir.name}")) == 2

@@ -47,7 +47,7 @@ def test_questions_of_a_folder_with_splits(tmp_path: Path) -> None:
         )
     assert load_questions(tmp_path) == [{"question": "2?", "gold": None}]
     assert load_questions(tmp_path, dataset_split="train") == [{"question": "1?", "gold": "1"}]
-    with pytest.raises(DataError, match="no split 'dev': set dataset_split to one of"):
+    with pytest.raises(DataError, match="has no split 'dev'; there are: test, train"):
         load_questions(tmp_path, dataset_split="dev")
     with pytest.raises(DataError, match="nothing"):
         load_questions(tmp_path, question_column="nothing")

@@ -154,8 +154,8 @@ def test_tokens_of_a_pretraining_batch(tokens: int, gpus: int, steps: int, confi
         ("corpus", TRAINING, "no forecast for corpus; there is for pretrain"), ("sft", TRAINING | {"model_name_or_path": None}, "Which model"),
         ("sft", TRAINING | {"load_in_8bit": True}, "set use_peft"), ("solve", SOLVE | {"engine": "server"}, "engine=vllm"),
         ("grpo", GRPO | {"steps_per_generation": 1}, r"2 completions per process on 1 GPUs are not whole groups of 3"),
-        ("pretrain", TRAINING | {"gradient_accumulation_steps": None, "global_batch_tokens": 150}, "200 tokens per update"),
-        ("pretrain", TRAINING | {"gradient_accumulation_steps": 4, "global_batch_tokens": 1000}, "800 tokens per update are more than 5 %"),
+        ("pretrain", TRAINING | {"gradient_accumulation_steps": None, "global_batch_tokens": 150}, "is 200 tokens, more than 5 % from"),
+        ("pretrain", TRAINING | {"gradient_accumulation_steps": 4, "global_batch_tokens": 1000}, "is 800 tokens, more than 5 % from"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_planned(stage: str, settings: dict[str, Any], message: str, config: Path) -> None:

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 
 from trl_dsmath import load_step_scorer
 from trl_dsmath.cli import main
-from trl_dsmath.cli.recipes import recipe_path
 from trl_dsmath.prm.arguments import hold_out
 from trl_dsmath.scripts import recipe_script, script_parser
+from trl_dsmath.scripts.recipes import recipes_folder
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_an_extra_that_is_absent_is_one_line(
     ("changes", "message"),
     [
         ({"dataset_name": "./nothing.jsonl"}, "no file or folder ./nothing.jsonl"),
-        ({"dataset_train_split": "dev"}, "There is no split 'dev'; there are: train"),
+        ({"dataset_train_split": "dev"}, "has no split 'dev'; there are: train"),
         ({"holdout": 1.5}, "holdout is a share"),
         ({"holdout": 0, "eval_strategy": "steps"}, "nothing to evaluate on"),
         ({"max_length": 3}, "No row of the train data can be used"),
@@ -146,7 +146,7 @@ def test_recipes_hold_known_keys_only(recipe: str, tmp_path: Path) -> None:
     import yaml
 
     known = set(script_parser("prm").read_settings([f"--output_dir={tmp_path}"]))
-    assert set(yaml.safe_load(recipe_path("prm", recipe).read_text())) <= known
+    assert set(yaml.safe_load((recipes_folder() / f"prm/{recipe}.yaml").read_text())) <= known
 
 
 @pytest.mark.slow

@@ -3,12 +3,11 @@
 import os
 import runpy
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
-from ..errors import DsMathError
+from ..errors import DsMathError, did_you_mean
 from ..scripts.recipes import recipe_script
 from ..scripts.run import PROGRAM
 
@@ -79,8 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"trl-dsmath {__version__}")
         return 0
     if argv[0] not in COMMANDS:
-        close = get_close_matches(argv[0], COMMANDS, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
+        hint = did_you_mean(argv[0], COMMANDS)
         print(f"dsmath: there is no command {argv[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
     return run(argv[0], argv[1:])

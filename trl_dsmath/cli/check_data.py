@@ -8,9 +8,8 @@ from pathlib import Path
 
 from ..data.benchmarks import benchmark_texts
 from ..data.columns import GOLD_COLUMNS, find_columns
-from ..data.files import first_few, load, read_rows
+from ..data.files import first_few, load, pick_split, read_rows
 from ..data.journal import json_line, whole_file
-from ..errors import DataError
 from ..grading import check_golds
 from ..scripts.options import parse_light
 from ..text.ngrams import Hit, NgramIndex
@@ -59,9 +58,7 @@ def _rows(args: argparse.Namespace) -> tuple[list[dict], list[str]]:
         what = f"{args.dataset}: {len(broken):,} lines are not JSON objects and are not checked (line {first_few(broken)})"
         return rows, [what] if broken else []
     splits, remarks = load(args.dataset, args.dataset_config)
-    if args.split not in splits:
-        raise DataError(f"There is no split {args.split!r}; there are {', '.join(splits)}. Name one with --split.")
-    return list(splits[args.split]), remarks
+    return list(pick_split(splits, args.split)), remarks
 
 
 def _check_golds(rows: list[dict], args: argparse.Namespace) -> bool:

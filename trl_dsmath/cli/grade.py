@@ -1,9 +1,12 @@
 """`dsmath grade`: judges the answers in a file of completions and writes one verdict per row."""
 
 import argparse
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from tqdm.auto import tqdm
 
 from ..data.columns import COMPLETION_COLUMNS, GOLD_COLUMNS, Columns, find_columns
 from ..data.files import first_few, read_rows
@@ -12,7 +15,7 @@ from ..errors import ConfigError, DataError
 from ..grading import Verdict
 from ..grading.batch import TIME_LIMIT, judge
 from ..rewards.completions import completion_text
-from ..scripts.options import parse_light, progress
+from ..scripts.options import parse_light
 from ..text import read_answer
 
 _CHUNK = 256
@@ -99,7 +102,8 @@ def _grade(
         raise ConfigError(f"{journal.path} belongs to another input: choose another output.")
     if start:
         print(f"{start:,} rows are judged already; continuing after them")
-    bar = progress(range(start, len(rows)), len(rows), "grade", start)
+    hidden = not sys.stderr.isatty()
+    bar = tqdm(total=len(rows), initial=start, desc="grade", unit="row", disable=hidden, leave=False)
     for first in range(start, len(rows), _CHUNK):
         chunk = range(first, min(first + _CHUNK, len(rows)))
         verdicts = judge([answers[i] for i in chunk], [columns.gold_of(rows[i]) for i in chunk], time_limit)

@@ -4,11 +4,10 @@ import argparse
 import json
 import runpy
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..scripts.recipes import read_recipe, recipe_script, recipes_folder
 
 _STAGES = ("pretrain", "sft", "prm", "grpo", "annotate", "solve", "evaluate", "rft", "iterate", "corpus")
@@ -57,8 +56,7 @@ def find_recipe(recipe: str, stage: str | None) -> tuple[str, Path]:
     name = recipe if stage is None else f"{stage}/{recipe}"
     if name in recipes:
         return name.split("/")[0], recipes[name]
-    close = get_close_matches(name, recipes, n=3, cutoff=0.7)
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    hint = did_you_mean(name, recipes, most=3, cutoff=0.7)
     ours = [known for known in recipes if known.split("/")[0] == name.split("/")[0]]
     usage = f"Give STAGE/NAME ({', '.join(_STAGES)}), or a file with --stage."
     listed = f"The recipes of this stage are: {', '.join(ours)}." if ours else usage
@@ -123,8 +121,7 @@ def runs_of(stage: str, file: Path, flags: list[str]) -> list[tuple[str, dict[st
 
     known = {field.name for field in fields(IterateConfig)}
     if unknown := sorted(set(given) - known):
-        close = get_close_matches(unknown[0], sorted(known), n=1)
-        raise ConfigError(f"Unknown key in {file}: {unknown[0]}." + (f" Did you mean {close[0]}?" if close else ""))
+        raise ConfigError(f"Unknown key in {file}: {unknown[0]}.{did_you_mean(unknown[0], sorted(known))}")
     sections = _section_flags(flags)
     policy, prm = given.get("model_name_or_path"), given.get("prm_name_or_path")
     own: dict[str, dict[str, Any]] = {

@@ -8,15 +8,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..scripts.options import parse_light
-from ..scripts.recipes import copy_recipe, recipe_infos, recipes_folder, stages
-from ..scripts.recipes import recipe_path as path_in_folder
-
-__all__ = ["main", "make_parser", "recipe_path"]
-
-
-def recipe_path(stage: str, name: str) -> Path:
-    """The file behind `--config NAME`: a path as it is, or the bare name of a recipe of this stage."""
-    return path_in_folder(recipes_folder() / stage, name)
+from ..scripts.recipes import STAGES, copy_recipe, recipe_infos
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -34,8 +26,8 @@ def main(argv: list[str]) -> int:
     """Runs the command; see `make_parser`."""
     args = parse_light(make_parser(), argv)
     infos = [info for info in recipe_infos() if args.stage in (None, info.name.partition("/")[0])]
-    if not infos and args.stage not in stages():
-        raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(stages())}.")
+    if not infos and args.stage not in STAGES:
+        raise ConfigError(f"There is no recipe of a stage {args.stage!r}. Stages: {', '.join(STAGES)}.")
     if args.copy is None:
         _print_table([("recipe", "hardware", "time", "expect"), *map(astuple, infos)])
         print(

@@ -71,6 +71,26 @@ def accumulation_steps(
     return global_batch_size // together
 
 
+def accumulation_of_tokens(
+    global_batch_tokens: int, per_device: int, processes: int, max_length: int, given: int | None = None
+) -> int:
+    """How many micro-batches come nearest to a batch in tokens, to within 5 %: sequences come in whole micro-batches.
+
+    Raises:
+        ConfigError: none comes so near, or the number that is given does not.
+    """
+    together = per_device * processes * max_length
+    steps = given or max(1, round(global_batch_tokens / together))
+    if abs(steps * together / global_batch_tokens - 1) > 0.05:
+        raise ConfigError(
+            f"per_device_train_batch_size ({per_device}) x micro-batches ({steps}) x processes ({processes}) x max_length "
+            f"({max_length}) is {steps * together:,} tokens, more than 5 % from global_batch_tokens "
+            f"({global_batch_tokens:,}). Leave gradient_accumulation_steps out, lower per_device_train_batch_size, or set "
+            f"global_batch_tokens to {steps * together}."
+        )
+    return steps
+
+
 def largest_group(batch: int, papers: int) -> int:
     """The size of a group where none is set: the paper's, or the largest below it of which a batch holds whole ones.
 
@@ -102,17 +122,16 @@ def _nearest(number: int, whole: int) -> int:
     return max(1, round(number / whole)) * whole
 
 
-def check_batch(global_batch_size: int | None, steps: int, train_batch_size: int, processes: int) -> None:
-    """Compares the batch with what transformers made of it once torch is set up.
+def check_batch(wanted: int | None, steps: int, train_batch_size: int, processes: int) -> None:
+    """Compares the batch that was asked for with what transformers made of it once torch is set up.
 
     Raises:
         ConfigError: one process drives several GPUs (`DataParallel`), or the number of processes is not the announced
             one, so that an update would see another batch than the one that was asked for.
     """
     actual = steps * train_batch_size * processes
-    if global_batch_size is not None and actual != global_batch_size:
+    if wanted is not None and actual != wanted:
         raise ConfigError(
-            f"An update would see {actual} rows instead of global_batch_size ({global_batch_size}): one process sees "
-            "several GPUs, or was started in an unusual way. Start one process a GPU (--num_processes N), or show one "
-            "GPU to this one (CUDA_VISIBLE_DEVICES=0)."
+            f"An update would see {actual} rows instead of {wanted}: one process sees several GPUs, or was started in an "
+            "unusual way. Start one process a GPU (--num_processes N), or show one GPU to this one (CUDA_VISIBLE_DEVICES=0)."
         )

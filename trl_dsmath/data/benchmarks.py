@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigError, DataError
 from .columns import columns_of, first_filled
-from .files import load, read_jsonl
+from .files import load, pick_split, read_jsonl
 
 # What an answer is. "several": values in a fixed order, as a gap text has them.
 Kind = Literal["number", "formula", "choice", "several"]
@@ -160,10 +160,8 @@ class Problem:
             The question, with its options below it.
         options (`tuple[str, ...]`):
             The options without their letters; empty where there are none.
-        gold (`str`):
-            The right answer.
-        kind (`str`):
-            What an answer is.
+        gold (`str`), kind (`str`):
+            The right answer, and what it is.
     """
 
     benchmark: str
@@ -237,9 +235,7 @@ def _rows(benchmark: Benchmark, folder: str | Path | None) -> list[dict[str, Any
 def _hub_rows(benchmark: Benchmark) -> Iterable[dict[str, Any]]:
     for config in benchmark.hub_configs:
         splits, _ = load(benchmark.hub, config)
-        if benchmark.hub_split not in splits:
-            raise DataError(f"{benchmark.hub} has no split {benchmark.hub_split!r}; there are {', '.join(splits)}.")
-        for row in splits[benchmark.hub_split]:
+        for row in pick_split(splits, benchmark.hub_split, benchmark.hub):
             if not benchmark.subjects or row.get("subject") in benchmark.subjects:
                 yield row
 
@@ -282,9 +278,8 @@ def choose(problems: list[Problem], limit: int | None) -> list[Problem]:
     """
     if limit is None or limit >= len(problems):
         return problems
-    chosen = sorted(problems, key=lambda problem: _order(problem))[:limit]
-    return sorted(chosen, key=lambda problem: problem.index)
 
+    def order(problem: Problem) -> bytes:
+        return hashlib.blake2b(f"{problem.benchmark}/{problem.index}".encode(), digest_size=8).digest()
 
-def _order(problem: Problem) -> bytes:
-    return hashlib.blake2b(f"{problem.benchmark}/{problem.index}".encode(), digest_size=8).digest()
+    return sorted(sorted(problems, key=order)[:limit], key=lambda problem: problem.index)

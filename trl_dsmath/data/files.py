@@ -18,10 +18,7 @@ _OTHER_FORMATS = {".parquet": "parquet", ".csv": "csv"}
 
 
 def read_jsonl(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """Reads a file of JSON lines (or one JSON array).
-
-    Returns:
-        `tuple`: the rows, and the numbers (from 1) of the lines that hold no JSON object.
+    """Reads a file of JSON lines (or one JSON array): the rows, and the numbers (from 1) of the lines that hold no object.
 
     Raises:
         DataError: the file cannot be read as text, or holds no row.
@@ -62,10 +59,7 @@ def first_few(numbers: Sequence[int]) -> str:
 
 
 def read_rows(path: str | Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """Reads a `.jsonl` or `.parquet` file, or a folder of parquet files, as TRL's `log_completions` writes it.
-
-    Returns:
-        `tuple`: the rows, and the numbers (from 1) of the lines that hold no JSON object.
+    """Reads as [`read_jsonl`] a `.jsonl` or `.parquet` file, or a folder of parquet files, as TRL's `log_completions` has it.
 
     Raises:
         DataError: nothing is there, or nothing can be read.
@@ -77,7 +71,10 @@ def read_rows(path: str | Path) -> tuple[list[dict[str, Any]], list[int]]:
         files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not files or not all(file.is_file() for file in files):
             raise DataError(f"{path}: there is no .parquet file.")
-        return [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()], []
+        try:
+            return [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()], []
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{path} cannot be read: {error}") from error
     if not path.is_file():
         raise DataError(f"There is no file or folder {path}.")
     return read_jsonl(path)
@@ -109,13 +106,14 @@ def _text(item: Any) -> str | None:
     return item if item is None or isinstance(item, str) else json.dumps(item, ensure_ascii=False)
 
 
-def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], list[str]]:
+def load(name: str | None, config: str | None = None) -> tuple[dict[str, "Dataset"], list[str]]:
     """Loads a data set by its name.
 
     Args:
         name (`str`):
             A `.jsonl`, `.json`, `.parquet` or `.csv` file (it becomes the split `train`), a folder with one such file
-            per split (`train.jsonl`, `test.jsonl`), or the name of a data set on the hub.
+            per split (`train.jsonl`, `test.jsonl`), or the name of a data set on the hub. `None` is refused with what to
+            name.
         config (`str`, *optional*):
             Configuration of a data set on the hub (`main` for `openai/gsm8k`); not used for local files.
 
@@ -123,8 +121,14 @@ def load(name: str, config: str | None = None) -> tuple[dict[str, "Dataset"], li
         `tuple`: the splits, and remarks about lines that could not be read.
 
     Raises:
+        ConfigError: no data set is named.
         DataError: there is nothing, or it cannot be read.
     """
+    if not name:
+        raise ConfigError(
+            "Which data set? Give dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub (openai/gsm8k, "
+            "with dataset_config main)."
+        )
     path = Path(name).expanduser()
     if path.is_dir():
         files = {file.stem: file for file in sorted(path.iterdir()) if file.suffix in {".jsonl", ".json"}}
@@ -159,10 +163,8 @@ def load_split(
     """One split of a data set; see [`load`].
 
     Args:
-        name (`str`):
-            A file, a folder, or a name on the hub. `None` is refused with what to name.
-        config (`str`, *optional*):
-            Configuration of a data set on the hub.
+        name (`str`), config (`str`, *optional*):
+            As in [`load`].
         split (`str`, *optional*, defaults to `"train"`):
             The split.
         notify (`Callable`, *optional*):
@@ -172,16 +174,20 @@ def load_split(
         ConfigError: no data set is named.
         DataError: it cannot be read, or has no such split.
     """
-    if not name:
-        raise ConfigError(
-            "Which data set? Give dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub (openai/gsm8k, "
-            "with dataset_config main)."
-        )
     splits, remarks = load(name, config)
     for remark in remarks:
         (notify or print)(remark)
+    return pick_split(splits, split, str(name))
+
+
+def pick_split(splits: dict[str, "Dataset"], split: str, name: str = "The data set") -> "Dataset":
+    """One of the splits of a data set.
+
+    Raises:
+        DataError: there is no such split.
+    """
     if split not in splits:
-        raise DataError(f"{name} has no split {split!r}; there are: {', '.join(splits)}.")
+        raise DataError(f"{name} has no split {split!r}; there are: {', '.join(splits)}. Name one of these.")
     return splits[split]
 
 

@@ -74,9 +74,8 @@ _INSTRUCTIONS: dict[tuple[Mode, bool], str] = {
 }
 
 
-_OUTPUT = "```output"  # what a model that asks for the output of its program writes
+REQUEST = "```output"  # what a model writes when it wants the output of its program
 _FENCE = "```python\n"
-
 
 PAPER, NONE, TEMPLATE = "paper", "none", "template"  # settings that are no text
 
@@ -109,8 +108,7 @@ class PromptArguments:
 
     def prompt_options(self) -> dict[str, Any]:
         """These settings as [`build_prompt`] and [`convert`] take them."""
-        names = ("instruction", "system_prompt", "plain_prompts")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ("instruction", "system_prompt", "plain_prompts")}
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ def build_prompt(
     else:
         first = [] if system is None else [{"role": "system", "content": system}]
         prompt = [*first, {"role": "user", "content": content}]
-    return BuiltPrompt(prompt, (_OUTPUT,), "program") if mode == "pot" else BuiltPrompt(prompt, (), "box")
+    return BuiltPrompt(prompt, (REQUEST,), "program") if mode == "pot" else BuiltPrompt(prompt, (), "box")
 
 
 def instruct(question: str, mode: Mode = "cot", instruction: str = PAPER) -> str:

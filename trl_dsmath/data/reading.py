@@ -63,14 +63,7 @@ def final_answer(
 
 
 def why_unread(cut_off: int, finished: int, form: Form = "box") -> str:
-    """Why samples have no answer: `"5 cut off, 1 without a box"`; empty when all have one.
-
-    Args:
-        cut_off (`int`), finished (`int`):
-            How many without an answer were cut off, and how many came to their end.
-        form (`str`, *optional*, defaults to `"box"`):
-            Where the prompt asked for the answer.
-    """
+    """Why samples have no answer: `"5 cut off, 1 without a box"`, the others came to their end; empty when all have one."""
     told = (f"{cut_off:,} cut off" if cut_off else "", f"{finished:,} {_WITHOUT[form]}" if finished else "")
     return ", ".join(filter(None, told))
 

@@ -13,24 +13,12 @@ _EQUATION = re.compile(rf"{EXPRESSION}(?:={EXPRESSION})+")
 
 
 class Candidate(NamedTuple):
-    """
-    A solution that a model drew.
+    """A solution that a model drew."""
 
-    Attributes:
-        problem (`Hashable`):
-            What names its problem.
-        text (`str`):
-            The solution.
-        right (`bool`):
-            Whether its answer is right.
-        score (`float`, *optional*):
-            The score of a process reward model; the best-scored are kept first where there is one.
-    """
-
-    problem: Hashable
+    problem: Hashable  # what names its problem
     text: str
-    right: bool
-    score: float | None = None
+    right: bool  # whether its answer is
+    score: float | None = None  # of a process reward model; the best-scored are kept first where there is one
 
 
 class PassRate(NamedTuple):
@@ -48,12 +36,7 @@ def equations(text: str) -> tuple[str, ...]:
     r"""
     The calculations that a solution writes down, in order: `"He has 3 \times 4 = 12 pens"` gives `("3*4=12",)`.
 
-    Args:
-        text (`str`):
-            A solution in words.
-
-    Returns:
-        `tuple[str, ...]`: equations without spaces; a chain `a = b = c` is one. A bare assignment (`x = 5`) is none.
+    A chain `a = b = c` is one. A bare assignment (`x = 5`) is none.
     """
     plain = plain_arithmetic(text).replace("%", "")
     found = (re.sub(r"\s+", "", match[0]).strip(".") for match in _EQUATION.finditer(plain))
@@ -64,10 +47,6 @@ def way(text: str) -> Hashable:
     """
     What two solutions share that solve a problem in the same way: the program (comments do not count), else
     the sequence of equations, else the words.
-
-    Args:
-        text (`str`):
-            A solution.
 
     Source: the equations are the rule of rejection sampling fine-tuning (Yuan et al. 2023, arXiv 2308.01825).
     """
@@ -80,17 +59,10 @@ def way(text: str) -> Hashable:
 
 def keep_ways(candidates: Sequence[Candidate], most: int | None = 4) -> list[int]:
     """
-    The solutions to train on: right, each way of solving a problem once, at most `most` of a problem.
+    The numbers of the solutions to train on: right, each way of solving a problem once, at most `most` of a problem.
 
-    Args:
-        candidates (`Sequence[Candidate]`):
-            Solutions of all problems.
-        most (`int`, *optional*, defaults to `4`):
-            Solutions of one problem; easy problems would have the largest share without it. If `None`, all.
-
-    Returns:
-        `list[int]`: numbers of the solutions that are kept, in their order. Of equal ways, and where there are too many, the
-        best-scored stay, without scores the first.
+    Easy problems would have the largest share without a limit. Of equal ways, and where there are too many, the best-scored
+    stay, without scores the first.
     """
     best_first = sorted(range(len(candidates)), key=lambda i: -(candidates[i].score or 0.0))
     kept: dict[Hashable, dict[Hashable, int]] = {}

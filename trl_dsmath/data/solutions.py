@@ -33,22 +33,10 @@ _FINAL_CHINESE = "因此，答案是\\boxed{{{answer}}}。"
 
 
 def read_solution(worked: Any, program: Any, question: str, gold: str, mode: Mode) -> str:
-    """The solution of a row in the form that is asked for; empty when the row has none.
+    """The solution of a row in the form that is asked for (`"cot"`, `"pot"` or `"tool"`); empty when the row has none.
 
-    Args:
-        worked (`Any`):
-            Cell of the worked solution, or None.
-        program (`Any`):
-            Cell of a program, or None. It serves `"pot"` only: what it prints is not known.
-        question (`str`):
-            The question: its language is that of the words that are added.
-        gold (`str`):
-            The final answer.
-        mode (`str`):
-            `"cot"`, `"pot"` or `"tool"`.
-
-    Returns:
-        `str`
+    The cell of a program serves `"pot"` only: what it prints is not known. Words that are added are in the language of the
+    question.
     """
     text = "" if worked is None else str(worked).strip()
     chinese = is_chinese(question)
@@ -98,14 +86,6 @@ def marks_to_program(question: str, worked: str, gold: str) -> tuple[str, str] |
 
     A sentence becomes a comment and its marks the lines below it. A number that an earlier line computed and the question
     does not name is written as that line's variable. The answer is printed.
-
-    Args:
-        question (`str`):
-            The question.
-        worked (`str`):
-            The worked solution with its marks.
-        gold (`str`):
-            The final answer.
 
     Returns:
         `tuple[str, str]` or `None`: the program and what it prints; `None` where there are no marks, where a mark does not

@@ -21,7 +21,6 @@ from .protocol import Program
 if TYPE_CHECKING:
     from ..sandbox import ExecutionResult
 
-REQUEST = "```output"  # what a model writes when it wants the output of its program
 
 _FENCE = r"```(?:python3?|py)[ \t]*\n"
 _WHOLE = re.compile(

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..data.prompts import REQUEST
 from ..errors import ConfigError
 from ..paper import TOOL_USE
 from ..text.programs import programs
-from .programs import REQUEST, clipped, looks_like_output, output_block, run_sandboxed, with_state
+from .programs import clipped, looks_like_output, output_block, run_sandboxed, with_state
 from .protocol import Decoding, Program, Prompt, Sample, Sampler, Watch, first_of
 
 if TYPE_CHECKING:

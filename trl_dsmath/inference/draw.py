@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..data.prompts import BuiltPrompt
+from ..data.prompts import REQUEST, BuiltPrompt
 from ..generation import Decoding, Program, Sample, Sampler, Watch, run_completions
-from ..generation.programs import REQUEST, output_block
+from ..generation.programs import output_block
 
 if TYPE_CHECKING:
     from tqdm import tqdm

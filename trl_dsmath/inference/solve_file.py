@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.columns import find_columns
-from ..data.files import load
+from ..data.files import load, pick_split
 from ..data.journal import Journal, keep_settings, settings_path
 from ..data.reading import why_unread
 from ..errors import ConfigError, DataError
@@ -75,11 +75,9 @@ def load_questions(
         found: list[dict[str, Any]] = [{"question": line.strip(), "gold": None} for line in lines]
     else:
         splits, _ = load(str(input), dataset_config)
-        split = dataset_split or ("test" if "test" in splits else next(iter(splits)))
-        if split not in splits:
-            raise DataError(f"There is no split {split!r}: set dataset_split to one of {', '.join(splits)}.")
-        columns = find_columns(splits[split].column_names, question_column, gold_column, need=("question",))
-        found = [{"question": columns.question_of(row), "gold": columns.gold_of(row) or None} for row in splits[split]]
+        dataset = pick_split(splits, dataset_split or ("test" if "test" in splits else next(iter(splits))))
+        columns = find_columns(dataset.column_names, question_column, gold_column, need=("question",))
+        found = [{"question": columns.question_of(row), "gold": columns.gold_of(row) or None} for row in dataset]
     rows = [row for row in found if row["question"]][:limit]
     if not rows:
         raise DataError(f"{input} holds no question.")

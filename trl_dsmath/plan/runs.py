@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ..data.batch import accumulation_steps
+from ..data.batch import accumulation_of_tokens, accumulation_steps
 from ..data.precision import fast_bf16
 from ..errors import ConfigError
 from ..generation.memory import Quantization
@@ -252,20 +252,12 @@ def _read_grpo(run: Run, settings: dict[str, Any], hardware: Hardware, notes: li
 def _accumulation(stage: str, settings: dict[str, Any], rows: int, gpus: int) -> int:
     """Micro-batches of an update; refuses a global batch that cannot be divided so."""
     given = settings.get("gradient_accumulation_steps")
-    tokens = settings.get("global_batch_tokens")
-    if stage != "pretrain" or not tokens:
-        if stage == "grpo":
-            settings["num_generations"] = int(settings["num_generations"] or GRPO_STAGE.group_size)
-        group = settings["num_generations"] if stage == "grpo" else 1
-        return accumulation_steps(settings.get("global_batch_size"), rows, gpus, given, group)
-    together = rows * gpus * int(settings["max_length"])
-    steps = int(given or max(1, round(tokens / together)))
-    if abs(steps * together / tokens - 1) > 0.05:
-        raise ConfigError(
-            f"{steps * together:,} tokens per update are more than 5 % from global_batch_tokens ({tokens:,}): lower "
-            "per_device_train_batch_size or the number of GPUs."
-        )
-    return steps
+    if tokens := settings.get("global_batch_tokens"):
+        return accumulation_of_tokens(tokens, rows, gpus, int(settings["max_length"]), given)
+    group = 1
+    if stage == "grpo":
+        group = settings["num_generations"] = int(settings["num_generations"] or GRPO_STAGE.group_size)
+    return accumulation_steps(settings.get("global_batch_size"), rows, gpus, given, group)
 
 
 def _scorers(named: Any, what: str, hardware: Hardware, policy: Shape, notes: list[str]) -> tuple[Scorer, ...]:

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from trl import SFTConfig
 
 from .._upstream import settle_warmup
-from ..data.batch import processes_at_start, tell_papers_batch
+from ..data.batch import accumulation_of_tokens, check_batch, processes_at_start, tell_papers_batch
 from ..data.precision import settle_bf16
 from ..errors import ConfigError
 from ..paper import PRETRAIN
-
-_MOST_DEVIATION = 0.05  # of the global batch: sequences come in whole micro-batches
 
 
 @dataclass
@@ -135,15 +133,12 @@ class PretrainConfig(SFTConfig):
         settle_warmup(self)
         settle_bf16(self)
         super().__post_init__()
-        actual = self.gradient_accumulation_steps * self.train_batch_size * self.world_size
-        announced = self.gradient_accumulation_steps * self.per_device_train_batch_size * processes
-        if self.global_batch_tokens is not None and actual != announced:
-            raise ConfigError(
-                f"An update would see {actual} sequences instead of {announced}: one process sees several GPUs, or was "
-                "started in an unusual way. Start one process a GPU (--num_processes N), or show one GPU to this one "
-                "(CUDA_VISIBLE_DEVICES=0)."
-            )
-        if self.global_batch_tokens is None and self.max_length is not None:
+        steps = self.gradient_accumulation_steps
+        if self.global_batch_tokens is not None:
+            announced = steps * self.per_device_train_batch_size * processes
+            check_batch(announced, steps, self.train_batch_size, self.world_size)
+        elif self.max_length is not None:
+            actual = steps * self.train_batch_size * self.world_size
             tell_papers_batch(actual * self.max_length, PRETRAIN.batch_tokens, "tokens", "global_batch_tokens")
 
     @property
@@ -160,13 +155,10 @@ class PretrainConfig(SFTConfig):
                 "global_batch_tokens counts sequences of max_length tokens: set max_length, or leave global_batch_tokens "
                 "out."
             )
-        together = self.per_device_train_batch_size * processes * self.max_length
-        steps = self.gradient_accumulation_steps or max(1, round(self.global_batch_tokens / together))
-        if abs(steps * together / self.global_batch_tokens - 1) > _MOST_DEVIATION:
-            raise ConfigError(
-                f"per_device_train_batch_size ({self.per_device_train_batch_size}) x micro-batches ({steps}) x processes "
-                f"({processes}) x max_length ({self.max_length}) is {steps * together:,} tokens, more than 5 % from "
-                f"global_batch_tokens ({self.global_batch_tokens:,}). Leave gradient_accumulation_steps out, lower "
-                f"per_device_train_batch_size, or set global_batch_tokens to {steps * together}."
-            )
-        return steps
+        return accumulation_of_tokens(
+            self.global_batch_tokens,
+            self.per_device_train_batch_size,
+            processes,
+            self.max_length,
+            self.gradient_accumulation_steps,
+        )

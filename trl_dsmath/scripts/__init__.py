@@ -37,38 +37,23 @@ if TYPE_CHECKING:
     from .training import start_or_resume as start_or_resume
     from .training import train_and_save as train_and_save
 
-_HOME = {
-    "LearningCheck": "learning",
-    "Resume": "checkpoints",
-    "ScriptParser": "parser",
-    "copy_recipe": "recipes",
-    "describe_lengths": "training",
-    "describe_run": "training",
-    "find_resume": "checkpoints",
-    "load_held_out": "training",
-    "load_problems": "training",
-    "load_splits": "training",
-    "load_tokenizer": "training",
-    "make_missing_model": "training",
-    "make_repository": "hub",
-    "make_tiny_model": "tiny_model",
-    "merge_adapter": "adapters",
-    "pick_split": "training",
-    "push_dataset": "hub",
-    "recipe_infos": "recipes",
-    "recipe_name": "card",
-    "recipe_script": "recipes",
-    "recipes_folder": "recipes",
-    "run_script": "run",
-    "say": "run",
-    "script_parser": "parser",
-    "set_model_init": "training",
-    "show_prompt": "training",
-    "start_or_resume": "training",
-    "train_and_save": "training",
-    "usual_rate": "learning",
+_NAMES = {
+    "adapters": ("merge_adapter",),
+    "card": ("recipe_name",),
+    "checkpoints": ("Resume", "find_resume"),
+    "hub": ("make_repository", "push_dataset"),
+    "learning": ("LearningCheck", "usual_rate"),
+    "parser": ("ScriptParser", "script_parser"),
+    "recipes": ("copy_recipe", "recipe_infos", "recipe_script", "recipes_folder"),
+    "run": ("run_script", "say"),
+    "tiny_model": ("make_tiny_model",),
+    "training": (
+        *("describe_lengths", "describe_run", "load_held_out", "load_problems", "load_splits", "load_tokenizer"),
+        *("make_missing_model", "pick_split", "set_model_init", "show_prompt", "start_or_resume", "train_and_save"),
+    ),
 }
-__all__ = list(_HOME)
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:

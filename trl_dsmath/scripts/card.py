@@ -8,16 +8,9 @@ from typing import Any
 _NO_FIGURES = ("step", "epoch", "total_flos")
 
 
-def add_run_to_card(trainer: Any, argv: Sequence[str] | None = None) -> None:
-    """Has the trainer's `create_model_card` add the recipe and the figures, also for checkpoints and `push_to_hub`.
-
-    Args:
-        trainer ([`~transformers.Trainer`]):
-            A trainer that writes its own card.
-        argv (`Sequence[str]`, *optional*):
-            Where `--config` is looked for. If `None`, the arguments of the process.
-    """
-    recipe = recipe_name(argv)
+def add_run_to_card(trainer: Any) -> None:
+    """Has the trainer's `create_model_card` add the recipe and the figures, also for checkpoints and `push_to_hub`."""
+    recipe = recipe_name()
     write = trainer.create_model_card
 
     def write_with_run(*args: Any, **kwargs: Any) -> None:

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 def check_hub(args: "TrainingArguments") -> None:
     """With `push_to_hub`, makes the repository: a day of training should not end with a login that is missing.
 
-    Args:
-        args ([`~transformers.TrainingArguments`]):
-            Configuration of the run.
-
     Raises:
         ConfigError: nobody is logged in, or the hub refuses the repository.
     """
@@ -64,16 +60,7 @@ def make_repository(name: str, flag: str, kind: str, private: bool | None = None
 
 
 def push(trainer: Any, dataset_name: str | None) -> str:
-    """Pushes what a finished run saved.
-
-    Args:
-        trainer ([`~transformers.Trainer`]):
-            A trainer whose model is saved.
-        dataset_name (`str`, *optional*):
-            Name of the data set on the hub, for the card.
-
-    Returns:
-        `str`: address of the model.
+    """Pushes the model that a trainer saved; returns its address. `dataset_name` is on the hub, for the card.
 
     Raises:
         HubError: it cannot be pushed.
@@ -93,14 +80,9 @@ def push(trainer: Any, dataset_name: str | None) -> str:
 
 
 def push_saved(args: "TrainingArguments") -> str:
-    """Pushes the folder of a run that is finished, for one whose push failed; what is there already is not sent again.
+    """Pushes the folder of a run that is finished, for one whose push failed; returns the address of the model.
 
-    Args:
-        args ([`~transformers.TrainingArguments`]):
-            Configuration of the run.
-
-    Returns:
-        `str`: address of the model.
+    What is there already is not sent again.
 
     Raises:
         HubError: it cannot be pushed.

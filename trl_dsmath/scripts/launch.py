@@ -30,20 +30,9 @@ def launch_names() -> set[str]:
 
 def launch(settings: dict[str, Any], flags: Sequence[str], own: Sequence[str], use_cpu: bool) -> int:
     """
-    Starts the running script in processes of its own and waits for them.
+    Starts the running script in processes of its own, waits for them, and returns the exit code.
 
-    Args:
-        settings (`dict`):
-            Settings of `accelerate launch` from a recipe.
-        flags (`Sequence[str]`):
-            The same, as flags; they win.
-        own (`Sequence[str]`):
-            Arguments of the script.
-        use_cpu (`bool`):
-            Whether the script stays on the CPU.
-
-    Returns:
-        `int`: the exit code.
+    `settings` of `accelerate launch` are a recipe's; `flags` are the same and win; `own` are the arguments of the script.
 
     Raises:
         ConfigError: a sharding configuration that does not exist or cannot work here.

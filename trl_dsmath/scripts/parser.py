@@ -8,15 +8,14 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 from trl import TrlParser
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from .launch import launch, launch_names, launched
-from .recipes import read_recipe, recipe_script, take_config
+from .recipes import flag_name, read_recipe, recipe_script, stray_word, take_config
 from .run import program
 
 # What people set most among the options that TRL and transformers bring, in the order of the help.
@@ -99,7 +98,7 @@ class ScriptParser(TrlParser):
         folder = Path(recipes) if recipes is not None else Path(sys.argv[0]).parent
         words, file = take_config(list(sys.argv[1:] if args is None else args), folder)
         config = read_recipe(file) if file else {}
-        found = {_name_of(word) for word in words if word.startswith("--")}
+        found = {flag_name(word) for word in words if word.startswith("--")}
         found |= {key for key, value in config.items() if value is not None}
         return not found.isdisjoint(names)
 
@@ -125,7 +124,7 @@ class ScriptParser(TrlParser):
         words = self._read(list(sys.argv[1:] if args is None else args), start=True)
         given, rest = self.parse_known_args(words)
         if rest and not return_remaining_strings:
-            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+            raise stray_word(rest[0])
         batch = getattr(given, "per_device_train_batch_size", None)
         if batch is not None and batch < 1:  # transformers would divide by it
             raise ConfigError(f"per_device_train_batch_size must be at least 1, not {batch}.")
@@ -148,7 +147,7 @@ class ScriptParser(TrlParser):
         words = self._read(list(sys.argv[1:] if args is None else args), start=False)
         namespace, rest = self.parse_known_args(words)
         if rest:
-            raise ConfigError(f"What does {rest[0]!r} belong to? Settings are given as --key value.")
+            raise stray_word(rest[0])
         return vars(namespace)
 
     def _read(self, words: list[str], start: bool) -> list[str]:
@@ -271,28 +270,18 @@ def script_parser(stage: str) -> ScriptParser:
 
 
 def refuse_unknown(flags: Iterable[str], keys: Iterable[str], known: Iterable[str], file: Path | None) -> None:
-    """Refuses flags, and keys of a file, that neither a script nor `accelerate launch` knows.
-
-    Args:
-        flags (`Iterable[str]`):
-            Words that argparse left over.
-        keys (`Iterable[str]`):
-            Keys of the file that are no option of the script.
-        known (`Iterable[str]`):
-            Options of the script.
-        file (`Path`, *optional*):
-            The file, for the message.
+    """Refuses flags that argparse left over, and keys of a file, that neither a script nor `accelerate launch` knows.
 
     Raises:
-        ConfigError: the message has the nearest names.
+        ConfigError: the message has the nearest names of those that the script knows.
     """
-    places = [(_name_of(word), "flag --") for word in flags if word.startswith("--")]
+    places = [(flag_name(word), "flag --") for word in flags if word.startswith("--")]
     for name, place in [*places, *((key, f"key in {file}: ") for key in keys)]:
         if name not in launch_names():
-            close = get_close_matches(name, [*known, "num_processes", "accelerate_config"], n=3)
-            raise ConfigError(f"Unknown {place}{name}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
+            near = did_you_mean(name, [*known, "num_processes", "accelerate_config"], most=3)
+            raise ConfigError(f"Unknown {place}{name}.{near}")
     if (first := next(iter(flags), "--")) and not first.startswith("-"):
-        raise ConfigError(f"What does {first!r} belong to? Settings are given as --key value.")
+        raise stray_word(first)
 
 
 def overridden(config: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
@@ -300,7 +289,7 @@ def overridden(config: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
     `num_train_epochs`; -1, which is no length, does not."""
     words = " ".join(flags).replace("=", " ").split()
     pairs = zip(words, [*words, ""][1:], strict=True)
-    named = {_name_of(word) for word, value in pairs if word.startswith("--") and not value.startswith("-")}
+    named = {flag_name(word) for word, value in pairs if word.startswith("--") and not value.startswith("-")}
     return {key: value for key, value in config.items() if key not in _LENGTHS or not named & _LENGTHS - {key}}
 
 
@@ -313,10 +302,6 @@ def without(words: Sequence[str], rest: Sequence[str]) -> list[str]:
         else:
             own.append(word)
     return own
-
-
-def _name_of(word: str) -> str:
-    return word.split("=")[0].lstrip("-").replace("-", "_")
 
 
 def _is_own(kind: type, name: str) -> bool:

@@ -10,32 +10,16 @@ from typing import Any
 from ..errors import ConfigError
 
 _PACKAGE = Path(__file__).parents[1]
+# The stages, in the order of the paper: each has a recipe script.
+STAGES = (
+    *("quickstart", "smollm2", "corpus", "pretrain", "sft", "rft", "annotate", "prm", "grpo", "iterate"),
+    *("solve", "demo", "evaluate"),
+)
 
 
 def recipes_folder() -> Path:
     """The folder of the recipes: the wheel carries it in the package, a checkout has it beside the package."""
     return next(folder for folder in (_PACKAGE / "recipes", _PACKAGE.parent / "recipes") if folder.is_dir())
-
-
-def stages() -> list[str]:
-    """The stages that have a recipe script, in the order of the paper."""
-    order = [
-        "quickstart",
-        "smollm2",
-        "corpus",
-        "pretrain",
-        "sft",
-        "rft",
-        "annotate",
-        "prm",
-        "grpo",
-        "iterate",
-        "solve",
-        "demo",
-        "evaluate",
-    ]
-    found = {script.stem for script in recipes_folder().glob("*/*.py") if script.stem == script.parent.name}
-    return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
 def recipe_script(stage: str) -> Path:
@@ -54,7 +38,7 @@ def recipe_script(stage: str) -> Path:
     """
     script = recipes_folder() / stage / f"{stage}.py"
     if not script.is_file():
-        raise ConfigError(f"There is no recipe script {stage!r}. There are: {', '.join(stages())}.")
+        raise ConfigError(f"There is no recipe script {stage!r}. There are: {', '.join(STAGES)}.")
     return script
 
 
@@ -73,11 +57,10 @@ def recipe_path(folder: Path, name: str, flag: str = "--config") -> Path:
     raise ConfigError(f"{flag} {name}: no such file. The recipes of this stage are: {', '.join(names) or 'none'}.")
 
 
-def take_config(words: list[str], folder: Path) -> tuple[list[str], Path | None]:
-    """Takes `--config NAME` or `--config=NAME` out of arguments.
+def take_config(words: list[str], folder: Path | None = None) -> tuple[list[str], Path | None]:
+    """Takes `--config NAME` or `--config=NAME` out of arguments: the others, and the file where one is named.
 
-    Returns:
-        `tuple`: the other arguments, and the file where one is named.
+    A name is that of a file in the folder, where there is one.
 
     Raises:
         ConfigError: there is no such file, or no name.
@@ -92,8 +75,20 @@ def take_config(words: list[str], folder: Path) -> tuple[list[str], Path | None]
         name = name if equals else next(left, "")
         if not name:
             raise ConfigError("--config needs the name of a recipe or a YAML file.")
-        file = recipe_path(folder, name)
+        if folder is None and not Path(name).is_file():
+            raise ConfigError(f"--config {name}: no such file.")
+        file = Path(name) if folder is None else recipe_path(folder, name)
     return rest, file
+
+
+def flag_name(word: str) -> str:
+    """The setting that a flag is for: `max_steps` of `--max-steps=5`."""
+    return word.split("=")[0].lstrip("-").replace("-", "_")
+
+
+def stray_word(word: str) -> ConfigError:
+    """The error for a word of a command line that is no flag and belongs to none."""
+    return ConfigError(f"What does {word!r} belong to? Settings are given as --key value.")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -133,7 +128,7 @@ class RecipeInfo:
 
 def recipe_infos() -> list[RecipeInfo]:
     """The headers of all recipes, by stage."""
-    return [_info(stage, file) for stage in stages() for file in sorted((recipes_folder() / stage).glob("*.yaml"))]
+    return [_info(stage, file) for stage in STAGES for file in sorted((recipes_folder() / stage).glob("*.yaml"))]
 
 
 def _info(stage: str, file: Path) -> RecipeInfo:

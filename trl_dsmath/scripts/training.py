@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..data import convert
-from ..data.files import load
+from ..data.files import load, pick_split
 from ..data.journal import keep_settings, write_settings
 from ..errors import ConfigError, DataError, need
 from ..generation.loading import load_tokenizer as _load_tokenizer
@@ -15,6 +15,8 @@ from ..generation.rendering import describe_prompt
 from .card import add_run_to_card
 from .checkpoints import Resume, find_resume
 from .hub import check_hub, push, push_saved
+from .learning import LearningCheck, rate_warning
+from .recipes import flag_name
 from .run import say
 from .tiny_model import make_tiny_model, texts_of
 
@@ -117,29 +119,10 @@ def load_splits(script_args: "ScriptArguments", mixture: "DatasetMixtureConfig |
             return dict(get_dataset(mixture))
         except (OSError, ValueError) as error:
             raise DataError(f"The mixture under `datasets` cannot be loaded: {error}") from error
-    if not script_args.dataset_name:
-        raise ConfigError(
-            "Which problems? Give dataset_name: a .jsonl file, a folder with train.jsonl, or a name on the hub "
-            "(openai/gsm8k, with dataset_config main)."
-        )
     splits, remarks = load(script_args.dataset_name, script_args.dataset_config)
     for remark in remarks:
-        say("data", f"{remark}")
+        say("data", remark)
     return splits
-
-
-def pick_split(splits: dict[str, "Dataset"], split: str) -> "Dataset":
-    """
-    One split.
-
-    Raises:
-        DataError: there is no such split.
-    """
-    if split not in splits:
-        raise DataError(
-            f"There is no split {split!r}; there are: {', '.join(splits)}. Set dataset_train_split or dataset_test_split."
-        )
-    return splits[split]
 
 
 def load_problems(
@@ -208,7 +191,7 @@ def make_missing_model(name: str | None, texts: "Dataset | Iterable[str]", max_l
         max_length (`int`, *optional*):
             Longest sequence. If `None`, 1,024.
     """
-    flags = {word.split("=")[0].lstrip("-").replace("-", "_") for word in sys.argv if word.startswith("--")}
+    flags = {flag_name(word) for word in sys.argv if word.startswith("--")}
     named = "model_name_or_path" in flags and "make_tiny_model" not in flags
     if name and not named and not Path(name).exists():
         found = texts_of(texts) if hasattr(texts, "column_names") else texts
@@ -328,8 +311,6 @@ def describe_run(trainer: "Trainer", unit: str, rows: int, stage: Stage | None =
         "training",
         f"{length}, learning rate {args.learning_rate:g} ({args.lr_scheduler_type.value}), seed {args.seed}",
     )
-    from .learning import rate_warning
-
     if stage and (far := rate_warning(stage, args.learning_rate, total, lora=hasattr(model, "peft_config"))):
         say("warning", far)
     say("output", f"{args.output_dir}")
@@ -393,8 +374,6 @@ def train_and_save(
         HubError: the model is saved and cannot be pushed.
     """
     args: Any = trainer.args
-    from .learning import LearningCheck
-
     trainer.add_callback(LearningCheck())
     add_run_to_card(trainer)
     trainer.train(resume_from_checkpoint=resume.checkpoint)
