@@ -29,7 +29,10 @@ _OPTION = re.compile(
     r"|(?:\\text\s*\{\s*)?[A-J] \((.+)\)\}?$|(.+) \([A-J]\)$|\([A-Ja-f]\)(?=[-\d\\.])(.+)|(?:\\text\s*\{\s*)?[A-J](?:,| -)\s+(?=[A-Za-z]{2})(.+)"
 )
 
-_DECIMAL_COMMA = re.compile(r"(-?\d{1,3}(?:[. ]\d{3})+|-?\d+(?!,\d{3}(?!\d))),(?=\d+(?!\d|\s*,)\D*$)")  # "3,5 km"
+_LAKHS = re.compile(r"-?\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?")  # "12,34,567"
+_DECIMAL_COMMA = re.compile(
+    r"(?:(?:[€£]|\\\$)\s*)?(-?\d{1,3}(?:[. ]\d{3})+|-?\d+(?!,\d{3}(?!\d))),(?=\d+(?!\d|\s*,)\D*$)"
+)  # "3,5 km"
 _SUBJECT_IS = re.compile(  # the subject has three words or more
     r"((?:(?:\\text\s*\{\s*)?[A-Za-z'$-]+,?\s*\}?\s+){2,20}(?:\\text\s*\{\s*)?[A-Za-z'$]+)\s*\}?\s*(?:\\text\s*\{\s*)?\b(?:is|are|was|were|equals|(?:ends|begins|starts|arrives|departs)(?=\s+at))(?:\s+at)?\s*\}?\s*(?=[-\d\\$(\[])"
 )
@@ -250,6 +253,8 @@ def _second_reading(gold: Gold, text: str, parsed: Answer) -> bool | None:
     other = parse_answer(rewrite(text), thousands=False)
     if other != parsed and not isinstance(gold.answer, Group) and same_answer(gold.answer, other):
         return True
+    if isinstance(gold.answer, Value) and _LAKHS.fullmatch(text):
+        return same_answer(gold.answer, parse_answer(text.replace(",", "")))
     if (point := _DECIMAL_COMMA.match(text)) and isinstance(gold.answer, Value):
         other = parse_answer(rewrite(re.sub("[. ]", "", point[1]) + "." + text[point.end() :]))
         return same_answer(gold.answer, other)

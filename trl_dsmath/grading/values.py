@@ -16,7 +16,7 @@ _DECIMAL = re.compile(r"-?\d*\.(\d+)(\s*\\dots)?")
 _BARE_UNIT = re.compile(
     r"-?[\d.,]+(?:\s*(?:\\times|\\cdot|\*)\s*10\s*\^\{?-?\d+\}?|[eE][-+]?\d+)?\s*(?=[A-Za-z]|\\(?:mu|Omega|text))"
 )
-_LONE_UNIT = re.compile(r"-?[\d.,]+(?:[eE][-+]?\d+)? (?:[msghNJWVAKL]|\\mu ?[A-Za-z])")  # "0.31 s"; 3s is a product
+_LONE_UNIT = re.compile(r"-?[\d.,]+(?:[eE][-+]?\d+)? (?:[msghNJWVAKLl]|\\mu ?[A-Za-z])")  # "0.31 s"; 3s is a product
 _ROMAN = re.compile(
     r"(?=.*[IVX].)M*(?:C[MD]|D?C{0,3})(?:X[CL]|L?X{0,3})(?:I[XV]|V?I{0,3})"
 )  # LXIV is no product of letters

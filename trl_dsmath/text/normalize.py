@@ -15,8 +15,9 @@ _GREEK = (
 _CHARS: dict[int, int | str] = {
     **_FULL_WIDTH,
     **dict.fromkeys(map(ord, "−–—﹣‐‑‒―"), "-"),
-    **dict.fromkeys(map(ord, "\u200b\u200c\u200d\ufeff\u2060"), ""),
+    **dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\ufeff\u2060"), ""),
     **dict.fromkeys([*range(0x20), 0x7E, 0x7F, 0xA0, 0x3000, *range(0x2000, 0x200B), 0x202F], " "),
+    **{ord(a): b for a, b in zip("￥￡", "¥£", strict=True)},
     **{ord(a): b for a, b in zip("「」『』【】〔〕［］、。；", '""""[][][],.;', strict=True)},
     **{ord(a): b for a, b in zip("‘’“”′ʼ٫٬،٪", "''\"\"''.,,%", strict=True)},
     **{code: str(unicodedata.decimal(chr(code))) for code in range(0x660, 0x1820) if chr(code).isdecimal()},
@@ -125,7 +126,7 @@ _UNIT_VECTOR = re.compile(
 )
 _NESTED_HAT = re.compile(r"\\(?:hat|vec|mathbf)\s*\{\s*(\\hat\{[ijk]\})\s*\}")
 _PLAIN_VECTOR = re.compile(r"\\vec\s*\{\s*([a-hl-z])\s*\}|\\vec\s+(?=[a-hl-z](?![a-z]))")
-_OTHER_MONEY = re.compile(r"\b(?:US|AU|NZ|HK|[ACRS])(?=\\?\$\s*\d)|[₤₹₩₽₫₱฿₴₦₪₺]")  # "US$5", "₹5"
+_OTHER_MONEY = re.compile(r"\b(?:US|AU|NZ|HK|[ACRS])(?=\\?\$\s*\d)|\b(?:CN|JP)(?=[¥￥])|[₤₹₩₽₫₱฿₴₦₪₺]")  # "US$5", "₹5"
 _CURRENCY = re.compile(r"\\(?:pounds|euro|yen|textsterling|texteuro)(?![a-z])\s*(?:\{\})?")
 _SPACER = re.compile(r"\\(?:hspace|vspace|phantom|hphantom|vphantom|label|tag)\*?\s*\{[^{}]*\}")
 _CHINESE_MIXED = re.compile(r"(?<=\d)\s*又\s*(?=[\d\\])|(?<=^)负(?=[\d\\])")
