@@ -103,7 +103,7 @@ def test_a_gold_that_a_grader_rejects_as_an_answer_to_itself(tmp_path: Path, mon
             return [Verdict.CORRECT] * len(golds)
         return [Verdict(ours[gold]) for gold in golds]
 
-    def judge_with_trl(pairs: list, file: Path, limit: float) -> list[Second]:
+    def judge_with_trl(pairs: list, file: Path) -> list[Second]:
         if pairs[0][1].startswith("x"):
             return [
                 Second(Verdict.CORRECT if gold == "d" else Verdict.WRONG, float(gold == "d"), "") for gold, _ in pairs

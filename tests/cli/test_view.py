@@ -158,3 +158,10 @@ def test_lists_are_no_rewards_in_an_audit(run: Path) -> None:
 def test_a_run_without_completions_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["view", str(tmp_path)]) == 2
     assert "log_completions" in capsys.readouterr().err
+    pyarrow.parquet.write_table(pyarrow.table({"question": ["1+1?"], "completion": ["2"]}), tmp_path / "other.parquet")
+    for command in ("view", "audit"):  # a file of something else
+        assert main([command, str(tmp_path / "other.parquet")]) == 2
+        assert "has no column 'prompt'; the columns are question, completion." in capsys.readouterr().err
+    _write(tmp_path, 1, [{"prompt": "1+1?", "completion": "2", "accuracy": 1.0}])
+    _write(tmp_path, 2, [{"prompt": "1+1?", "completion": "3"}])  # its reward function was taken out
+    assert make_page(tmp_path).headline.startswith("2 solutions of 2 training steps; right: 100.0%")

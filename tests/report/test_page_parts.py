@@ -17,11 +17,18 @@ Series = plot.Series
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The axes in the place of their SVG."""
-    monkeypatch.setattr(plot, "_svg", lambda figure, name: figure)
+    monkeypatch.setattr(plot, "_svg", lambda figure: figure)
 
 
 def _points(line: Any) -> list[tuple[float, float]]:
     return [(float(x), round(float(y), 6)) for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+
+
+def test_the_process_keeps_its_own_fonts() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    with matplotlib.rc_context({"font.size": 7.0, "svg.fonttype": "path"}):
+        assert "<text" in plot.points("n", ["a"], [Series("", [0.5], plot.BLUE, marker="o")])  # text, no outlines
+        assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["svg.fonttype"]) == (7.0, "path")
 
 
 def test_lines(drawn: None) -> None:
@@ -50,6 +57,11 @@ def test_lines(drawn: None) -> None:
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("k", "right, %")
     legend = axes.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["a", "only in the legend"] and legend._ncols == 2
+    (axes,) = plot.lines(
+        "n", [Series("", [0.5] * 3, plot.BLUE, [1, 2, 4], [(0.25, 0.75), None, (0.5, 0.75)])], "k"
+    ).axes
+    corners = {tuple(map(float, corner)) for corner in axes.collections[0].get_paths()[0].vertices}
+    assert corners == {(1, 25), (1, 75), (4, 50), (4, 75)}  # a point without an interval is left out of the band
     (axes,) = plot.lines("n", [Series("", [10.0, 50.0], plot.BLUE, [1, 2])], "step", "tokens", percent=False).axes
     assert axes.get_ylabel() == "tokens" and axes.get_legend() is None and axes.get_xscale() == "linear"
     assert _points(axes.lines[0]) == [(1.0, 10.0), (2.0, 50.0)]

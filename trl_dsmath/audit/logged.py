@@ -132,8 +132,8 @@ def read_run(
     files, remarks = read_files(Path(path))
     names = list(dict.fromkeys(name for _, rows in files for name in rows[0]))
     reward = reward_column or accuracy_column(names, [row for _, rows in files for row in rows])
-    if missing := [name for name in ("prompt", "completion", reward_column) if name and name not in names]:
-        raise DataError(f"{path} has no column {missing[0]!r}; the columns are {', '.join(names)}. Name another.")
+    if reward_column and reward_column not in names:
+        raise DataError(f"{path} has no column {reward_column!r}; the columns are {', '.join(names)}. Name another.")
     remarks.append(
         f"the run's own reward is {reward!r}" if reward else "which column is the run's accuracy reward? Name it with --reward_column"
     )  # fmt: skip
@@ -185,7 +185,11 @@ def prompt_text(prompt: Any) -> str:
 
 
 def read_files(path: Path) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[str]]:
-    """The rows of each file, without the batches that TRL logged twice, and without a file that is still being written."""
+    """The rows of each file, without the batches that TRL logged twice, and without a file that is still being written.
+
+    Raises:
+        DataError: nothing is logged there, or something else than prompts and completions.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -200,10 +204,13 @@ def read_files(path: Path) -> tuple[list[tuple[str, list[dict[str, Any]]]], list
     for one in paths:
         try:
             rows = pyarrow.parquet.read_table(one).to_pylist()
-        except pyarrow.ArrowInvalid:
+        except (pyarrow.ArrowException, OSError):
             remarks.append(f"{one.name} is not whole (still being written?) and is left out")
             continue
-        batch = [(row.get("prompt"), row.get("completion"), row.get("advantage")) for row in rows]
+        for name in ("prompt", "completion"):
+            if rows and name not in rows[0]:
+                raise DataError(f"{one} has no column {name!r}; the columns are {', '.join(rows[0])}.")
+        batch = [(row["prompt"], row["completion"], row.get("advantage")) for row in rows]
         repeated += batch == last
         if rows and batch != last:
             files.append((one.name, rows))

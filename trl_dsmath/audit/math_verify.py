@@ -24,34 +24,19 @@ _EACH = 64  # completions that are worth a process
 
 
 class Second(NamedTuple):
-    """
-    What TRL's grader says.
+    """What TRL's grader says."""
 
-    Attributes:
-        verdict ([`~trl_dsmath.grading.Verdict`]):
-            `TIMEOUT` too where TRL gives a reward nevertheless: it tells a time-out to its log only.
-        reward (`float`, *optional*):
-            What a run would have got.
-        read (`str`):
-            The answer that it read.
-    """
-
-    verdict: Verdict
-    reward: float | None
-    read: str
+    verdict: Verdict  # TIMEOUT too where TRL gives a reward nevertheless: it tells a time-out to its log only
+    reward: float | None  # what a run would have got
+    read: str  # the answer
 
 
 def judge_with_trl(pairs: Sequence[tuple[str, str]], file: Path, limit: float = LIMIT) -> list[Second]:
     """
-    Judges golds and completions with TRL's grader.
+    Judges golds, as the data set stores them, and completions with TRL's grader.
 
-    Args:
-        pairs (`Sequence[tuple[str, str]]`):
-            Golds, as the data set stores them, and completions.
-        file (`Path`):
-            Where verdicts are kept as they come, so that nothing is judged twice.
-        limit (`float`, *optional*, defaults to `60.0`):
-            Seconds by the clock after which a process that does not answer is killed; the verdict is `TIMEOUT`.
+    Verdicts are kept in the file as they come, so that nothing is judged twice. A process that does not answer within
+    `limit` seconds by the clock is killed; the verdict is `TIMEOUT`.
 
     Raises:
         GradingError: the process does not start.

@@ -9,7 +9,7 @@ from ..data.columns import read_gold
 from ..grading import Verdict, judge
 from ..text import read_answer
 from .logged import Logged
-from .math_verify import LIMIT, Second, digest, judge_with_trl
+from .math_verify import Second, digest, judge_with_trl
 from .signs import several_boxes
 
 KINDS = {
@@ -64,7 +64,7 @@ class Case:
     judged: list[Judged] = field(default_factory=list)
 
 
-def regrade(logged: Sequence[Logged], file: Path, limit: float = LIMIT) -> list[Judged]:
+def regrade(logged: Sequence[Logged], file: Path) -> list[Judged]:
     """
     Judges a run's completions with both graders. Those without a gold are left out.
 
@@ -73,20 +73,16 @@ def regrade(logged: Sequence[Logged], file: Path, limit: float = LIMIT) -> list[
             See [`read_run`].
         file (`Path`):
             Where the verdicts of TRL's grader are kept.
-        limit (`float`, *optional*, defaults to `60.0`):
-            As in [`judge_with_trl`].
     """
     known = [one for one in logged if one.gold is not None]
     read = [read_answer(one.text) for one in known]
     ours = judge(read, [one.gold for one in known])
-    theirs = judge_with_trl([(str(one.gold), one.text) for one in known], file, limit)
+    theirs = judge_with_trl([(str(one.gold), one.text) for one in known], file)
     judged = [Judged(*row) for row in zip(known, ours, read, theirs, strict=True)]
     apart = [one for one in judged if one.rewards["ours"] != one.rewards["math-verify"]]
     golds = list(dict.fromkeys(str(one.logged.gold) for one in apart))
     bare = [read_gold(gold) for gold in golds]
-    by_trl = judge_with_trl(
-        [(gold, f"\\boxed{{{answer}}}") for gold, answer in zip(golds, bare, strict=True)], file, limit
-    )
+    by_trl = judge_with_trl([(gold, f"\\boxed{{{answer}}}") for gold, answer in zip(golds, bare, strict=True)], file)
     by_us = judge(bare, golds)
     both = zip(by_us, by_trl, strict=True)
     unsure = {gold for gold, pair in zip(golds, both, strict=True) if not pair[0].reward or not pair[1].reward}

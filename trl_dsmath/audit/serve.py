@@ -7,8 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ..data.files import read_jsonl
-from ..data.journal import write_rows
+from ..data.journal import read_journal, write_rows
 from ..errors import ConfigError
 
 # What a decision says about the completion, as `correct` of a labelled row: tests of a grader read it. A skipped case is none.
@@ -29,11 +28,8 @@ class Decisions:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "decisions.jsonl"
-        cases = folder / "cases.jsonl"
-        found = read_jsonl(cases)[0] if cases.is_file() and cases.stat().st_size else []
-        self._cases = {row["key"]: row for row in found}
-        kept = read_jsonl(self.path)[0] if self.path.is_file() and self.path.stat().st_size else []
-        self._made: dict[str, dict[str, Any]] = {row["key"]: row for row in kept}
+        self._cases = {row["key"]: row for row in read_journal(folder / "cases.jsonl", ("key",))}
+        self._made = {row["key"]: row for row in read_journal(self.path, ("key",))}
         self._lock = threading.Lock()
 
     @property

@@ -32,13 +32,7 @@ Stats = dict[str, float | None]
 
 def make_page(run: Path, prompts: int = 4) -> Page:
     """
-    The page of a run.
-
-    Args:
-        run (`Path`):
-            `output_dir` of the run, its folder of completions, or one file of them.
-        prompts (`int`, *optional*, defaults to `4`):
-            How many prompts of each training step are shown.
+    The page of a run: `output_dir`, its folder of completions, or one file of them.
 
     Raises:
         DataError: there are no completions.
@@ -50,7 +44,7 @@ def make_page(run: Path, prompts: int = 4) -> Page:
     counts: Counter[tuple[bool, bool]] = Counter()  # right, a low step
     examples: list[Example] = []
     for name, rows in files:
-        for step, own in groupby(rows, key=lambda row: row["step"]):
+        for step, own in groupby(rows, key=lambda row: int(row.get("step") or 0)):
             found = [row | _judged(row, accuracy) for row in own]
             growth[step] = _stats(found)
             counts.update((row["right"], row["low"]) for row in found if row["disagrees"] is not None)
@@ -72,7 +66,7 @@ def make_page(run: Path, prompts: int = 4) -> Page:
 def _judged(row: dict[str, Any], accuracy: str | None) -> dict[str, Any]:
     """What is shown of a row: text, verdict, lowest step reward, and whether the two disagree."""
     verdict = row.get("verdict")
-    if verdict is None and accuracy is not None and row[accuracy] is not None:
+    if verdict is None and accuracy is not None and row.get(accuracy) is not None:
         verdict = "correct" if row[accuracy] == 1.0 else "wrong"
     steps, scores = row.get("steps"), row.get("step_rewards")
     scores = json.loads(scores) if isinstance(scores, str) else scores  # for W&B
