@@ -97,7 +97,7 @@ def test_normalize_is_idempotent_enough(text: str) -> None:
         ("B", "B"), ("b", "B"), ("(B)", "B"), (r"\text{(B)}", "B"), (r"B. 30\%", "B"), ("B) 5", "B"), ("选B", "B"),
         ("B.", "B"), ("A, C", "AC"), ("CA", "AC"), ("A and C", "AC"), ("(D) I, II, and III", "D"), ("D. I and II", "D"),
         ("(A)(C)", "AC"), ("the Correct Option is b)", "B"), ("K", None), ("k", None), ("J", "J"), (" (b) ", "B"),
-        ("A, " * 12 + "A C", "AC"), ("A, " * 13 + "C", "A"), ("A to C", None), (r"A\to C", None), ("A but not B", None), ("A is wrong", None), ("A is right", "A"), ("C tomato", "C"), ("A=5", None), ("BC=5", None), ("Beijing", None), ("12", None), ("Apple", None),
+        ("A, " * 12 + "A C", "AC"), ("A, " * 13 + "C", "A"), ("A to C", None), (r"A\to C", None), ("A but not B", None), ("A is wrong", None), ("A is right", "A"), ("C tomato", "C"), ("Tokyo (B)", "B"), (r"\text{Tokyo (B)}", "B"), ("30% (C)", "C"), ("f(B)", None), ("x (A)", None), ("not (B)", None), ("Tokyo or (B)", None), ("It isn't 30 (B)", None), ("A=5", None), ("BC=5", None), ("Beijing", None), ("12", None), ("Apple", None),
     ],
 )  # fmt: skip
 def test_read_choice(text: str, letter: str | None) -> None:

@@ -26,7 +26,7 @@ _POOL = WorkerPool()
 # The letter of an option and its text: "(A) 5", "B. 5"; "B (5)" and "5 (B)" may be products
 _OPTION = re.compile(
     r"(?:\\text\s*\{\s*)?(?:\((?:\\text\s*\{)?[A-Ja-f]\}?\)[.:]?|[A-J][).:]|[a-f][).])(?:\s*\}\s*|\s+)(?=[^\s,;])(?!and\b|or\b)(.+)"
-    r"|(?:\\text\s*\{\s*)?[A-J] \((.+)\)\}?$|(.+) \([A-J]\)$|\([A-Ja-f]\)(?=[-\d\\.])(.+)|(?:\\text\s*\{\s*)?[A-J](?:,| -)\s+(?=[A-Za-z]{2})(.+)"
+    r"|(?:\\text\s*\{\s*)?[A-J] \((.+)\)\}?$|(?:\\text\s*\{\s*)?(.+) \([A-J]\)\}?$|\([A-Ja-f]\)(?=[-\d\\.])(.+)|(?:\\text\s*\{\s*)?[A-J](?:,| -)\s+(?=[A-Za-z]{2})(.+)"
 )
 
 _LAKHS = re.compile(r"-?\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?")  # "12,34,567"

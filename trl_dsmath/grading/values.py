@@ -201,9 +201,8 @@ def _rounded(gold: Value, answer: Value) -> bool:
     if symbols(gold.node) or symbols(answer.node):
         return False
     left, right = (as_float(value(side.node)) for side in (gold, answer))
-    return abs(left - right) <= 10.0 ** -len(found[1]) and abs(left - right) <= abs(right) * (
-        1e-2 if found[2] else 1e-5
-    )
+    places = (1.0 if found[2] else 0.5) * 10.0 ** -len(found[1])  # "0.666..." is cut off, not rounded
+    return abs(left - right) <= min(places, abs(right) * (1e-2 if found[2] else 1e-5)) + 1e-15 * abs(right)
 
 
 def _in_degrees(gold: Value, answer: Value) -> bool:

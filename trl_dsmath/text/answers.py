@@ -59,6 +59,10 @@ _CHOOSE = re.compile(r"^(?:答案|故|应)*(?:选项?|为|是)\s*[:：]?\s*")
 _ONE = r"[(（]?[A-J][)）]?"
 _LETTERS_ONLY = re.compile(rf"{_ONE}(?:\s*(?:[,，、;&/\s]*(?:[,，、;&/]|\band\b|\bor\b|[和或])\s*)?{_ONE})+")
 _OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!\s|and\b|or\b|[,，、;&(（])")  # "(D) I, II, and III"
+_OPTION_BEHIND = re.compile(  # "Tokyo (B)"
+    r"(?!.*(?:\b(?:not?|but|except|and|or|nor|than|to|wrong|false|incorrect)\b|n't))(?=.*(?:[a-z]{3}|\d)).*\w%?\s+[(（]([A-J])[)）]",
+    re.IGNORECASE,
+)
 _WRAPPING = re.compile(r"\\(?:textbf|text|mathrm|mathbf|mbox|q?quad)|\\[,;:! ]|[{}$\s]+$|^[{}$\s]+|[{}$]")
 
 
@@ -218,8 +222,8 @@ def read_choice(text: str) -> str | None:
     if len(text) == 1:
         return text.upper() if text.upper() in "ABCDEFGHIJ" else None
     bare = _WRAPPING.sub("", text).rstrip(" .")
-    if option := _OPTION.match(bare):
-        return option[1]
+    if option := _OPTION.match(bare) or _OPTION_BEHIND.fullmatch(bare[:200]):
+        return option[1].upper()
     if len(bare) < 40 and _LETTERS_ONLY.fullmatch(bare):
         return "".join(sorted(set(re.findall(r"[A-J]", bare))))
     found = _LETTER.match(text)
