@@ -74,17 +74,7 @@ def annotate_phase(section: dict[str, Any], folder: Path, seed: int, policy: str
 def replay_phase(new: Path, earlier: Sequence[Path], share: float, seed: int, output: Path) -> None:
     """Writes the new labels and so many earlier ones that these are `share` of the whole, or all there are.
 
-    Args:
-        new (`Path`):
-            Labels of this iteration.
-        earlier (`Sequence[Path]`):
-            Labels of earlier ones, from which is drawn without replacement, all rows alike.
-        share (`float`):
-            Their share of what is written. Source: §4.1.4, "10% of historical data".
-        seed (`int`):
-            Seed of the draw and of the order.
-        output (`Path`):
-            File to write.
+    Earlier ones are drawn without replacement, all rows alike. Source: §4.1.4, "10% of historical data".
     """
     rows = _read_labels(new, "new")
     history = [row for path in earlier for row in _read_labels(path, str(path.parent.parent.name))]

@@ -45,9 +45,9 @@ class Forecast:
             total[part.when] += part.bytes if ppo or not part.ppo_only else 0.0
         return total["always"] + max(total["sampling"], total["update"])
 
-    def allocated(self, ppo: bool = False) -> float:
+    def allocated(self) -> float:
         """As `peak`, without the assumed parts: what `torch.cuda.max_memory_allocated` should show."""
-        return self.peak(ppo) - sum(part.bytes for part in self.parts if part.name in _ASSUMED)
+        return self.peak() - sum(part.bytes for part in self.parts if part.name in _ASSUMED)
 
     def fits(self, ppo: bool = False) -> bool:
         """Whether the GPU holds it."""

@@ -38,13 +38,6 @@ def read_sources(script_args: PretrainScriptArguments) -> list[Source]:
     """
     The sources that the arguments name.
 
-    Args:
-        script_args ([`PretrainScriptArguments`]):
-            The arguments.
-
-    Returns:
-        `list[Source]`
-
     Raises:
         ConfigError: there is none, or one has a key that is not known or lacks one that is needed.
     """
@@ -78,18 +71,7 @@ def read_sources(script_args: PretrainScriptArguments) -> list[Source]:
 
 
 def first_texts(sources: list[Source], documents: int = 2000) -> list[str]:
-    """
-    The first documents of every source, such as a tiny model's tokenizer is trained on.
-
-    Args:
-        sources (`list[Source]`):
-            The sources.
-        documents (`int`, *optional*, defaults to `2000`):
-            How many, of all sources together.
-
-    Returns:
-        `list[str]`
-    """
+    """The first documents of every source, so many of all together, such as a tiny model's tokenizer is trained on."""
     texts: list[str] = []
     for source in sources:
         # The texts themselves in place of their tokens.

@@ -103,17 +103,7 @@ class Position:
 
 class Reader:
     """
-    Reads a source over and over, each epoch in another order.
-
-    Args:
-        source (`Source`):
-            What to read.
-        seed (`int`):
-            Seed of the order.
-        tokenize (`callable`):
-            Turns texts into lists of token ids.
-        position (`Position`):
-            Where to begin. The attribute of this name moves on with each document.
+    Reads a source over and over, each epoch in another order; `position` moves on with each document.
     """
 
     def __init__(

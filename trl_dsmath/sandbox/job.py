@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import resource
 import signal
 import socket
 import time
@@ -13,24 +14,19 @@ _GRACE = 30.0  # seconds that setting up and taking down a run may take on a mac
 
 @dataclass(frozen=True)
 class Limits:
-    """
-    What one run may use.
+    """What one run may use."""
 
-    Args:
-        seconds (`float`):
-            Time; how it is counted: see `supervisor.Clock`.
-        memory_mb (`int`):
-            Megabytes of memory on top of the interpreter.
-        disk_mb (`int`):
-            Megabytes of files.
-        output_kb (`int`):
-            Kibibytes of stdout and of stderr.
-    """
-
-    seconds: float
-    memory_mb: int
+    seconds: float  # how they are counted: see `supervisor.Clock`
+    memory_mb: int  # on top of the interpreter
     disk_mb: int
-    output_kb: int
+    output_kb: int  # of stdout and of stderr, kibibytes
+
+
+def set_limit(which: int, value: int) -> None:
+    """Sets a resource limit of this process for good, no higher than it is."""
+    hard = resource.getrlimit(which)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (value, value))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import isolation, kernel, seccomp
-from .job import Limits
+from .job import Limits, set_limit
 
 REPORT = 3  # the descriptor for the text of the exception; a program that writes there changes its own error text
 READY = b"+"  # the first byte of the report: all limits are in force
@@ -77,7 +77,7 @@ def _give_up_rights(limits: Limits, isolated: Isolation, private: str) -> None:
         (resource.RLIMIT_NPROC, _PROCESSES),
         (resource.RLIMIT_STACK, _STACK),
     ):
-        _limit(limit, value)
+        set_limit(limit, value)
     kernel.no_new_privileges()
     if isolated.landlock:
         isolation.restrict_files(isolated.readable, isolated.devices, private)
@@ -90,15 +90,9 @@ def _give_up_rights(limits: Limits, isolated: Isolation, private: str) -> None:
         setattr(sys, f"__{name}__", stream)
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed()  # otherwise every run would draw what the first one drew
-    _limit(resource.RLIMIT_AS, isolated.warm_bytes + (limits.memory_mb + 16 << 20))
+    set_limit(resource.RLIMIT_AS, isolated.warm_bytes + (limits.memory_mb + 16 << 20))
     _SPARE[0] = bytes(16 << 20)
     kernel.install_filter(seccomp.build(os.getpid(), isolated.threads))
-
-
-def _limit(which: int, value: int) -> None:
-    hard = resource.getrlimit(which)[1]
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(which, (value, value))
 
 
 def _execute(code: str) -> int:

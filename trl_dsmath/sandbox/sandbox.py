@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
 
 from ..errors import ConfigError, SandboxError
 from . import isolation, unsafe
@@ -108,8 +107,10 @@ class Sandbox:
                         continue
                     del busy[descriptor]
                     answer = job.answer()
+                    if answer is not None and "refused" in answer:
+                        raise SandboxError(f"the {job.layers[0]} backend does not work any more: {answer['refused']}")
                     if answer is not None:
-                        results[index] = self._result(answer, job, limits)
+                        results[index] = read_answer(answer, job.layers, limits)
                     elif index not in lost:  # the warm process may have been ended by someone else
                         lost.add(index)
                         waiting.appendleft(index)
@@ -126,11 +127,6 @@ class Sandbox:
             for job, _ in busy.values():
                 job.connection.close()  # its supervisor ends the run
         return [results[index] for index in range(len(programs))]
-
-    def _result(self, answer: dict, job: Job, limits: Limits) -> ExecutionResult:
-        if "refused" in answer:
-            raise SandboxError(f"the {job.layers[0]} backend does not work any more: {answer['refused']}")
-        return read_answer(answer, job.layers, limits)
 
     def _hand_out(self, code: str, limits: Limits) -> Job | None:
         """Gives a program to the warm process, or to a new one where that has died; None where none may be had."""
@@ -251,9 +247,7 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 

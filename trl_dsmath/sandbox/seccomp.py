@@ -65,16 +65,9 @@ def supported() -> bool:
 
 
 def build(pid: int, threads: bool) -> bytes:
-    """The filter for the process `pid`.
+    """The filter for a process with this number as it sees itself (the only one that it may signal): BPF instructions.
 
-    Args:
-        pid (`int`):
-            The process itself, as it sees itself: the only one that it may signal.
-        threads (`bool`):
-            Whether it may start threads (never processes).
-
-    Returns:
-        `bytes`: BPF instructions, 8 bytes each.
+    It may start threads where `threads` says so, never processes.
     """
     column = 0 if machine() == "x86_64" else 1
     number = {name: both[column] for name, both in CHECKED.items()}

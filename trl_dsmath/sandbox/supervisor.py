@@ -30,12 +30,6 @@ class Clock:
     While it computes, that is the time that it really had a core, so that a busy machine stops no honest program. While
     it idles (sleeps, waits, is stopped), it is wall-clock time. It is never more than wall-clock time, and the wall
     clock also ends what has taken `PATIENCE` times its limit.
-
-    Args:
-        pid (`int`):
-            The process.
-        seconds (`float`):
-            Its limit.
     """
 
     def __init__(self, pid: int, seconds: float) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from .job import ExecutionResult, Limits, killed_error, timeout_error
+from .job import ExecutionResult, Limits, killed_error, set_limit, timeout_error
 from .supervisor import Clock
 
 LAYERS = ("unsafe", "rlimits")
@@ -27,9 +27,7 @@ def run(code: str, limits: Limits) -> ExecutionResult:
             (resource.RLIMIT_CPU, int(limits.seconds) * (os.cpu_count() or 1) + 2),
             (resource.RLIMIT_FSIZE, max(limits.disk_mb << 20, output_bytes)),
         ):
-            hard = resource.getrlimit(which)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(which, (value, value))
+            set_limit(which, value)
 
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         path = os.path.join(folder, "program.py")

@@ -22,20 +22,11 @@ _SPLIT = 1 / 4
 
 @dataclass
 class Tally:
-    """What the rollouts of one prefix gave.
-
-    Attributes:
-        drawn (`int`):
-            Rollouts so far.
-        right (`int`):
-            How many of them reached the right answer.
-        cut_off (`int`):
-            How many ran into `max_new_tokens`.
-    """
+    """What the rollouts of one prefix gave so far."""
 
     drawn: int = 0
     right: int = 0
-    cut_off: int = 0
+    cut_off: int = 0  # ran into `max_new_tokens`
 
 
 def is_settled(tally: Tally, num_rollouts: int) -> bool:
@@ -45,22 +36,11 @@ def is_settled(tally: Tally, num_rollouts: int) -> bool:
 
 def wanted(mode: Mode, tallies: Sequence[Tally], solution_right: bool, num_rollouts: int) -> list[int]:
     """
-    Which prefixes of a solution need more rollouts now.
+    The numbers of the prefixes of a solution that need more rollouts now; empty when all labels are known.
 
-    Args:
-        mode (`str`):
-            `"soft"` wants all rollouts of every prefix; `"hard"` stops a prefix at its first right one;
-            `"first_error"` asks for one prefix at a time, a quarter of the way into those that may end with the first bad
-            step, and for none when the solution itself is right.
-        tallies (`Sequence[Tally]`):
-            What was drawn so far, one per prefix.
-        solution_right (`bool`):
-            Whether the solution's own answer is right.
-        num_rollouts (`int`):
-            Rollouts per prefix, at most.
-
-    Returns:
-        `list[int]`: numbers of prefixes; empty when all labels are known.
+    `"soft"` wants all rollouts of every prefix; `"hard"` stops a prefix at its first right one; `"first_error"` asks for one
+    prefix at a time, a quarter of the way into those that may end with the first bad step, and for none when the solution
+    itself is right.
     """
     if mode == "soft":
         return [j for j, tally in enumerate(tallies) if tally.drawn < num_rollouts]
@@ -125,25 +105,16 @@ class Request:
 
 
 class Work:
-    """
-    A problem that is being annotated.
-
-    Args:
-        problem ([`Problem`]):
-            The problem.
-        prompt_ids (`list[int]`):
-            Ids of its prompt.
-        solutions (`list[Solution]`):
-            Its solutions that have no labels yet.
-    """
+    """A problem that is being annotated, with its solutions that have no labels yet."""
 
     def __init__(self, problem: Problem, prompt_ids: list[int], solutions: list[Solution]) -> None:
         self.problem = problem
         self.solutions = solutions
         self.spent = dict.fromkeys((solution.index for solution in solutions), 0)
         self.cut_off = dict(self.spent)
-        self._prompt_length = len(prompt_ids)
-        self._right = [verdict is Verdict.CORRECT for verdict in _judge([s.answer for s in solutions], problem.gold)]
+        self.prompt_length = len(prompt_ids)
+        verdicts = judge([solution.answer for solution in solutions], [problem.gold] * len(solutions))
+        self._right = [verdict is Verdict.CORRECT for verdict in verdicts]
         self._tallies: dict[tuple[int, ...], Tally] = {}
         for solution in solutions:
             for prefix in solution.prefixes:
@@ -171,10 +142,6 @@ class Work:
         tally.cut_off += sum(cut_off for _, cut_off in outcomes)
         self.spent[self._requester[request.prefix]] += len(outcomes)
         self.cut_off[self._requester[request.prefix]] += sum(cut_off for _, cut_off in outcomes)
-
-    def solution_ids(self, prefix: tuple[int, ...]) -> tuple[int, ...]:
-        """The part of a prefix that belongs to the solution."""
-        return prefix[self._prompt_length :]
 
     def rows(self, mode: Mode, num_rollouts: int, sampler: str) -> list[dict[str, object]]:
         """The finished rows, one per solution, in the columns that docs/guides/step-labels.md describes.
@@ -206,36 +173,20 @@ class Work:
         return rows
 
 
-def _judge(answers: list[str | None], gold: str) -> list[Verdict]:
-    return judge(answers, [gold] * len(answers))
-
-
 def draw(
     requests: list[tuple[Work, Request]],
     sampler: Sampler,
     decoding: Decoding,
     answer_filter: AnswerFilter = "stated",
 ) -> None:
-    """
-    Draws rollouts of many problems together, grades them, and hands each back to its problem.
-
-    Args:
-        requests (`list[tuple[Work, Request]]`):
-            What is wanted.
-        sampler ([`Sampler`]):
-            The completer.
-        decoding ([`Decoding`]):
-            How it samples.
-        answer_filter (`str`, *optional*, defaults to `"stated"`):
-            How answers are read.
-    """
+    """Draws rollouts of many problems together, grades them, and hands each back to its problem."""
     for count in sorted({request.count for _, request in requests}, reverse=True):
         group = [(work, request) for work, request in requests if request.count == count]
         firsts = [request.first for _, request in group]
         drawn = sampler.sample([request.prefix for _, request in group], decoding, n=count, first=firsts)
         answers = [
             work.problem.answer_in(
-                _text(work.solution_ids(request.prefix), sample.ids, sample.stop, sampler),
+                _text(request.prefix[work.prompt_length :], sample.ids, sample.stop, sampler),
                 answer_filter,
                 sample.finished,
             )
