@@ -175,7 +175,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         ("f'(x)=2x", "f(x)=2x", WRONG), ("y'=2x", "f'(x)=2x", RIGHT), ("f^{-1}(x)=x+1", "f(x)=x+1", WRONG), ("y=x+1", "f^{-1}(x)=x+1", RIGHT),
         ("f''(x)=2", r"\frac{d^2y}{dx^2}=2", RIGHT), ("f'(x)=2", r"\frac{d^2y}{dx^2}=2", WRONG),
         # a comma that may part thousands or the items of a list, but no pair
-        ("100200", "100,200", RIGHT), ("100, 200", "100,200", RIGHT), ("100,200", "100, 200", RIGHT), ("(100,200)", "100,200", WRONG), ("200, 100", "100,200", RIGHT),
+        ("100200", "100,200", RIGHT), ("100, 200", "100,200", RIGHT), ("100,200", "100, 200", RIGHT), ("(100,200)", "100,200", WRONG), ("200, 100", "100,200", RIGHT), ("100,200", "200, 100", RIGHT), ("100,200", r"\{200,100\}", RIGHT),
         # choices
         ("A", "B", WRONG), (r"\text{(B) Sb}", "B", RIGHT), ("B, A", "AB", RIGHT), ("3", "B. 3", RIGHT), ("4", "B. 3", WRONG),
         # sentences: a unit of three words, of two, of one

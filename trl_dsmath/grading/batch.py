@@ -251,7 +251,8 @@ def _in_sentence(text: str, number: bool = True) -> str | None:
 def _second_reading(gold: Gold, text: str, parsed: Answer) -> bool | None:
     """`100,200` may be a list: equal under one reading of both sides is equal; it is no pair `(100, 200)`."""
     other = parse_answer(rewrite(text), thousands=False)
-    if other != parsed and not isinstance(gold.answer, Group) and same_answer(gold.answer, other):
+    ordered = isinstance(gold.answer, Group) and gold.answer.opening != "{"
+    if other != parsed and not ordered and same_answer(gold.answer, other):
         return True
     if isinstance(gold.answer, Value) and _LAKHS.fullmatch(text):
         return same_answer(gold.answer, parse_answer(text.replace(",", "")))
