@@ -138,5 +138,5 @@ def _call(name: str, arguments: list[ast.expr]) -> str:
         rows = [f"{_latex(value)} & {condition}" for (value, _), condition in zip(pairs, conditions, strict=True)]
         return "\\begin{cases}" + r" \\ ".join(rows) + "\\end{cases}"
     if short in _CALLS:
-        return _CALLS[short].format(*map(_latex, arguments[: 2 if "{1}" in _CALLS[short] else 1]))
+        return _CALLS[short].format(*map(_latex, arguments[:2]))
     return rf"\operatorname{{{short}}}\left({', '.join(map(_latex, arguments))}\right)"
