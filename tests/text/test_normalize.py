@@ -28,7 +28,7 @@ from trl_dsmath.text import chinese_number, english_number, normalize, read_choi
         (r"\textcolor{red}{9}", "{9}"),
         ("①、③", r"\textcircled{1}\textcircled{3}"),
         ("60^{o}", r"60^\circ"),
-        ("Q^* = 20", "Q = 20"),
+        ("Q^{*} = 20", "Q = 20"),
         (r"{n \choose k}", r"\binom{n}{k}"),
         (r"{{15}\over{8}}", r"\frac{15}{8}"),
         (r"1 \over 2", r"\frac{1}{2}"),
