@@ -178,6 +178,7 @@ def rewrite(text: str) -> str:
         text = _EVERYWHERE.sub("", text)
     if "\\equiv" in text and "mod" not in text:
         text = text.replace("\\equiv", "=")
+    text = text.replace(" != ", r" \neq ")
     if "\\text" in text:
         text = _MINUS.sub("-", text)
     if "*" in text or "oo" in text or "Matrix" in text:

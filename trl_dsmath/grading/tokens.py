@@ -205,7 +205,7 @@ def _word(word: str, before: list[Token], quoted: bool) -> list[Token]:
         return [("op", "*"), ("num", factor)]
     if after_value and word[0] in _CHINESE_MULTIPLIERS and word not in UNITS:
         return [("op", "*"), ("num", _CHINESE_MULTIPLIERS[word[0]]), *_word(word[1:], [("num", "")], quoted)]
-    if after_value and word.lower() in ("percent", "percentage", "percentage points"):
+    if after_value and word.lower() in ("percent", "pct", "percentage", "percentage points"):
         return [("op", "%")]
     if word in _CONSTANT_WORDS:
         return [("cmd", word)]

@@ -132,7 +132,7 @@ def bare(answer: Answer, trusted: bool) -> Answer | None:
             or (first.node[0] == "div" and all(side[0] == "sym" for side in first.node[1:]) and constant(last))
             or first.node[0] in ("sym", "fn")
             or (first.text.isupper() and constant(last))
-            or constant(first)
+            or (constant(first) and constant(last))
         )
         return last if plain or FUNCTION_CALL.match(getattr(first, "text", "")) or _identity(first, last) else None
     for index, part in enumerate(parts[:-1]):

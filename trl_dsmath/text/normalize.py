@@ -53,7 +53,7 @@ _SPACES = re.compile(
     r"|\\m?(?:kern|skip)\s*-?[\d.]+\s*[a-z]{2}|\\hskip\s*-?[\d.]+\s*[a-z]{2}|\\(?:begin|end)\{(?:equation|displaymath|math|center)\*?\}"
 )
 _INVISIBLE = re.compile(
-    r"\\(?:large|Large|LARGE|huge|Huge|small|tiny|normalsize|footnotesize|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|left|right|middle"
+    r"\\(?:large|Large|LARGE|huge|Huge|small|tiny|normalsize|footnotesize|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|tt|cal|boldmath|m?left|m?right|middle"
     r"|[bB]igg?[lrm]?|mathopen|mathclose|mathord|mathrel|mathbin|mathstrut|strut|allowbreak|nonumber|protect|mathrm(?=\s*\\|\s+[A-Za-z])|therefore|checkmark|blacksquare|qed)(?![a-zA-Z])"
     r"|\\!\s*|\\/"
 )
@@ -93,7 +93,7 @@ _COMMANDS = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "nicefrac": "frac", "sfrac": "frac", "flatfrac": "frac", "surd": "sqrt", "textdegree": "circ", "dbinom": "binom", "tbinom": "binom", "leq": "le", "leqslant": "le",
     "leqq": "le", "geq": "ge", "geqslant": "ge", "geqq": "ge", "ne": "neq", "bot": "perp", "ast": "times", "cdotp": "cdot",
     "bullet": "cdot", "lbrace": "{", "rbrace": "}", "varnothing": "emptyset", "O": "emptyset", "ldots": "dots",
-    "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "degree": "circ", "deg": "circ",
+    "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "vdots": "dots", "rightarrow": "to", "longrightarrow": "to", "arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh", "degree": "circ", "deg": "circ",
     "tg": "tan", "ctg": "cot", "arctg": "arctan", "lg": "lg", "reals": "R", "Reals": "R", "vee": "lor", "wedge": "land",
     "backslash": "setminus", "smallsetminus": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infin": "infty",
     "thinspace": "", "bigcup": "cup", "bigcap": "cap", "colon": ":", "overrightarrow": "vec", "widehat": "hat", "implies": "Rightarrow", "Longrightarrow": "Rightarrow", "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "mid": "|", "vert": "|",
