@@ -225,7 +225,7 @@ def test_the_global_batch_is_the_papers_on_any_fitting_number_of_gpus(
         ("grpo/paper", 12, r"Set global_batch_size to 960\."),
         ("grpo/paper", 256, r"Set per_device_train_batch_size to 4, or global_batch_size to 2048\."),
         ("grpo/r1_zero", 3, r"Set global_batch_size to 528\."),
-        ("pretrain/paper", 2048, "lower per_device_train_batch_size or the number of GPUs"),
+        ("pretrain/paper", 2048, "Leave gradient_accumulation_steps out, lower per_device_train_batch_size"),
     ],
 )
 def test_numbers_of_gpus_that_do_not_fit_are_refused_with_the_fix(name: str, gpus: int, fix: str) -> None:

@@ -94,8 +94,16 @@ def test_help_fits_a_screen(stage: str, capsys: pytest.CaptureFixture[str]) -> N
 def test_a_script_by_itself_shows_its_help_and_no_warning(tmp_path: Path) -> None:
     command = [sys.executable, str(recipe_script("grpo")), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    # bitsandbytes says at import that a kernel is absent, on processors with bfloat16; `import trl` alone does it.
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Failed to load CPU gemm_4bit_forward")]
+    assert (done.returncode, said) == (0, [])
     assert "--help-all" in done.stdout
+
+
+def test_the_command_shows_no_warning_of_a_library() -> None:
+    code = "from trl_dsmath.cli import main; raise SystemExit(main(['sft', '--help']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import __version__
 from ..errors import DsMathError, did_you_mean
 from ..scripts.recipes import recipe_script
-from ..scripts.run import PROGRAM
+from ..scripts.run import PROGRAM, quiet_libraries
 
 RECIPES = {
     "quickstart": "every stage of the paper on a toy task, in minutes on a CPU",
@@ -100,6 +100,7 @@ def run(command: str, argv: list[str]) -> int:
 
 def run_script_file(command: str, script: Path, argv: list[str]) -> int:
     """Runs a recipe script in this process, as `python SCRIPT ARGUMENTS` would."""
+    quiet_libraries()  # before the script's imports: bitsandbytes complains at its own
     before = sys.argv, list(sys.path)
     sys.argv = [str(script), *argv]
     sys.path.insert(0, str(script.parent))
