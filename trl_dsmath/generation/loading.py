@@ -307,8 +307,8 @@ def _put_on(model: Any, adapter: str, base: str) -> Any:
 
 
 @contextmanager
-def model_errors(model: str) -> Iterator[None]:
-    """Turns what transformers raises for a model that cannot be loaded into one line."""
+def model_errors(model: str, what: str = "model ") -> Iterator[None]:
+    """Turns what transformers raises for a model that cannot be loaded, or `what` belongs to it, into one line."""
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
@@ -322,7 +322,7 @@ def model_errors(model: str) -> Iterator[None]:
             reason = "there is no such folder" + ("; an earlier stage makes it" if "runs/" in model else "")
         if not Path(model).exists() and (close := near_folders(model)):
             reason += f" (did you mean {' or '.join(close)}?)"
-        raise ConfigError(f"The model {model} cannot be loaded: {reason}") from error
+        raise ConfigError(f"The {what}{model} cannot be loaded: {reason}") from error
 
 
 def near_folders(name: str) -> list[str]:

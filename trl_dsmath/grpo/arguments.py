@@ -6,12 +6,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from ..data.arguments import MathScriptArguments
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..rewards.difficulty import BANDS, get_reward_by_difficulty
 
 if TYPE_CHECKING:
@@ -63,16 +62,7 @@ class GRPOScriptArguments(MathScriptArguments):
 
 def find_reward(name: str, places: Sequence[str] = ("trl_dsmath.rewards", "trl.rewards")) -> Callable[..., Any]:
     """
-    Finds a reward function by its name or its dotted path.
-
-    Args:
-        name (`str`):
-            A name in one of `places`, or a dotted path; modules in the current folder are found too.
-        places (`Sequence[str]`, *optional*):
-            Modules in which a bare name is looked for. Empty for step reward functions.
-
-    Returns:
-        `Callable`: the function.
+    Finds a reward function by its name in one of `places`, or its dotted path; modules in the current folder are found too.
 
     Raises:
         ConfigError: there is no such function, or it returns reward functions and is not one itself.
@@ -95,23 +85,17 @@ def find_reward(name: str, places: Sequence[str] = ("trl_dsmath.rewards", "trl.r
                 )
             return found
         known += getattr(module, "__all__", None) or [key for key in vars(module) if not key.startswith("_")]
-    close = get_close_matches(function_name, [key for key in known if not key.startswith("get_")])
-    hint = f"Did you mean {close[0]}?" if close else "Give a dotted path, such as mymodule.my_reward."
-    raise ConfigError(f"There is no reward function {name}. {hint}")
+    near = did_you_mean(function_name, (key for key in known if not key.startswith("get_")))
+    raise ConfigError(
+        f"There is no reward function {name}.{near or ' Give a dotted path, such as mymodule.my_reward.'}"
+    )
 
 
 def load_rewards(script_args: GRPOScriptArguments, weights: Sequence[float] | None = None) -> list[Callable | str]:
     """
-    The outcome rewards that the arguments name; none in the paper's process run.
+    The outcome rewards that the arguments name, as [`~trl.GRPOTrainer`] takes them; none in the paper's process run.
 
-    Args:
-        script_args ([`GRPOScriptArguments`]):
-            The arguments.
-        weights (`Sequence[float]`, *optional*):
-            `reward_weights` of the configuration, to be checked against them.
-
-    Returns:
-        `list`: functions, and the name of a reward model where one is given, as [`~trl.GRPOTrainer`] takes them.
+    `weights`, the `reward_weights` of the configuration, are checked against them.
 
     Raises:
         ConfigError: a function cannot be found, there is no reward at all, or the weights do not fit.
@@ -130,13 +114,8 @@ def load_rewards(script_args: GRPOScriptArguments, weights: Sequence[float] | No
 
 def log_difficulty(rewards: Sequence[Callable | str], dataset: "Dataset") -> tuple[list[Callable | str], str]:
     """
-    Has the first reward function log its accuracy by difficulty, where the problems have pass rates that differ.
-
-    Args:
-        rewards (`Sequence`):
-            Reward functions, and names of reward models.
-        dataset ([`~datasets.Dataset`]):
-            The problems, with the column `pass_rate` of `dsmath pass-rate`.
+    Has the first reward function log its accuracy by difficulty, where the problems have pass rates (the column of
+    `dsmath pass-rate`) that differ.
 
     Returns:
         `tuple`: the rewards, and a line that says what is logged; empty where nothing is.

@@ -19,25 +19,11 @@ PRMBENCH_CLASSES = {
 
 @dataclass(frozen=True)
 class Labelled:
-    """
-    A solution with a label for each step.
-
-    Attributes:
-        benchmark (`str`):
-            Of which benchmark it is.
-        group (`str`):
-            Subset (ProcessBench), class of error (PRMBench) or type of question (MR-GSM8K).
-        id (`str`):
-            Its name in the benchmark; for PRMBench `CLASS_idx`, since one idx is used by several classes.
-        problem (`str`), steps (`list[str]`):
-            What a reward model reads.
-        labels (`np.ndarray`):
-            1 for a right step, 0 for a wrong one, NaN where the benchmark says nothing: after a first error.
-    """
+    """A solution with a label for each step: 1 if right, 0 if wrong, NaN where the benchmark says nothing (after a first error)."""
 
     benchmark: str
-    group: str
-    id: str
+    group: str  # subset (ProcessBench), class of error (PRMBench) or type of question (MR-GSM8K)
+    id: str  # its name in the benchmark; for PRMBench `CLASS_idx`, since one idx is used by several classes
     problem: str
     steps: list[str]
     labels: np.ndarray

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..data.files import first_few
 from ..errors import DataError
 from .layouts import StepEncoder
 
@@ -17,31 +18,19 @@ TOO_LONG = "no labelled step within max_length"
 
 @dataclass
 class Prepared:
-    """
-    A data set ready for training.
+    """A data set ready for training."""
 
-    Attributes:
-        dataset ([`~datasets.Dataset`]):
-            Columns `input_ids`, `positions`, `completion_start`, `labels`.
-        rows (`int`):
-            Rows there were.
-        dropped (`dict[str, list[int]]`):
-            Reasons, each with the numbers (from 0) of the rows that were dropped for it.
-        cut_rows (`int`):
-            Rows of which only the steps within `max_length` are used.
-    """
-
-    dataset: "Dataset"
-    rows: int
-    dropped: dict[str, list[int]] = field(default_factory=dict)
-    cut_rows: int = 0
+    dataset: "Dataset"  # columns `input_ids`, `positions`, `completion_start`, `labels`
+    rows: int  # that there were
+    dropped: dict[str, list[int]] = field(default_factory=dict)  # reasons, each with the numbers (from 0) of its rows
+    cut_rows: int = 0  # of which only the steps within `max_length` are used
 
     def report(self) -> str:
         """One line: rows used, rows dropped with reasons, rows cut."""
         dropped = self.rows - len(self.dataset)
         parts = [f"{len(self.dataset):,} rows used, {dropped:,} dropped"]
         for reason, numbers in self.dropped.items():
-            parts.append(f"{reason}: {len(numbers):,} ({_name_rows(numbers)})")
+            parts.append(f"{reason}: {len(numbers):,} (row {first_few(numbers)})")
         if self.cut_rows:
             parts.append(f"{self.cut_rows:,} rows lose the steps beyond max_length")
         return "; ".join(parts)
@@ -63,19 +52,10 @@ def prepare(
     Args:
         dataset ([`~datasets.Dataset`]):
             Columns `prompt` (text or messages), `completions` (the steps) and `labels` (one per step).
-        encoder ([`StepEncoder`]):
-            The layout with its tokenizer.
-        max_length (`int`, *optional*):
-            Longest sequence in tokens.
         last_step_only (`bool`, *optional*, defaults to `False`):
             Whether to keep the label of the last step only.
-        num_proc (`int`, *optional*):
-            Processes to tokenize with.
         name (`str`, *optional*, defaults to `"train"`):
             What to call the data set in messages.
-
-    Returns:
-        [`Prepared`]
 
     Raises:
         DataError: a column is missing, a row has no label at all, or no row can be used.
@@ -115,7 +95,7 @@ def prepare(
     if NOTHING_LABELLED in dropped:
         numbers = dropped[NOTHING_LABELLED]
         raise DataError(
-            f"{len(numbers):,} rows of the {name} data have no label ({_name_rows(numbers)}): nothing would be learned "
+            f"{len(numbers):,} rows of the {name} data have no label (row {first_few(numbers)}): nothing would be learned "
             "from them. Label at least one step of each or leave those rows out."
         )
     good = [number for number, problem in enumerate(encoded["problem"]) if not problem]
@@ -167,7 +147,3 @@ def _problem(row: dict[str, Any], labels: list[float | None]) -> str:
     if any(label is not None and not 0.0 <= label <= 1.0 for label in labels):
         return "a label is not between 0 and 1"
     return ""
-
-
-def _name_rows(numbers: list[int]) -> str:
-    return "row " + ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")

@@ -30,21 +30,11 @@ class Piece(NamedTuple):
 
 @dataclass
 class Encoded:
-    """
-    A solution as token ids.
+    """A solution as token ids."""
 
-    Attributes:
-        input_ids (`list[int]`):
-            Prompt and steps.
-        positions (`list[int]`):
-            For each step the index in `input_ids` at which it is scored.
-        completion_start (`int`):
-            Index of the first token that follows the ids in front.
-    """
-
-    input_ids: list[int]
-    positions: list[int]
-    completion_start: int
+    input_ids: list[int]  # prompt and steps
+    positions: list[int]  # for each step the index in `input_ids` at which it is scored
+    completion_start: int  # index of the first token that follows the ids in front
 
     def truncate(self, max_length: int | None) -> "Encoded":
         """Leaves out the steps that are scored beyond `max_length`; those before keep their positions."""

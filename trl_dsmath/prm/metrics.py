@@ -16,14 +16,7 @@ THRESHOLD = 0.5
 def auroc(scores: np.ndarray, right: np.ndarray) -> float | None:
     """Area under the ROC curve: how often a right step is scored above a wrong one, ties counted as a half.
 
-    Args:
-        scores (`np.ndarray`):
-            Scores.
-        right (`np.ndarray`):
-            For each score whether the step is right.
-
-    Returns:
-        `float` or `None`: `None` when all steps are right or all are wrong.
+    `None` when all steps are right or all are wrong.
     """
     positives, negatives = int(right.sum()), int((~right).sum())
     if not positives or not negatives:
@@ -107,8 +100,8 @@ def mean_loss(logits_NS: np.ndarray, labels_NS: np.ndarray) -> float:
     return float((np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))).mean())
 
 
-def metrics_table(figures: Mapping[str, Any], prefix: str = "eval_") -> str:
-    """The metrics as a table for the terminal."""
+def metrics_table(figures: Mapping[str, Any]) -> str:
+    """The metrics of an evaluation as a table for the terminal."""
     names = {
         "step_accuracy": "step accuracy",
         "share_right": "  (share of right steps)",
@@ -120,6 +113,6 @@ def metrics_table(figures: Mapping[str, Any], prefix: str = "eval_") -> str:
     }
     lines = []
     for name, title in names.items():
-        value = figures.get(prefix + name)
+        value = figures.get(f"eval_{name}")
         lines.append(f"{title:<28}{'not defined' if value is None else f'{value:.4f}'}")
     return "\n".join(lines)

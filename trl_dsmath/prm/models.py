@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoConfig, AutoModelForTokenClassification
 
 from .._upstream import quiet_loading
-from ..errors import ConfigError, MissingDependencyError
+from ..errors import ConfigError, need
+from ..generation.loading import model_errors
 from .layouts import LAYOUTS
 from .readout import StepBias
 
@@ -50,16 +51,14 @@ def read_config(name_or_path: str, **kwargs: Any) -> "PreTrainedConfig":
     Raises:
         ConfigError: there is no such model.
     """
-    try:
+    folder = Path(name_or_path)
+    if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+        raise ConfigError(
+            f"{name_or_path} is an adapter without a config.json, so it was not saved by PRMTrainer. Merge it into "
+            "its base model (merge_and_unload) and load that."
+        )
+    with model_errors(name_or_path):
         return AutoConfig.from_pretrained(name_or_path, **kwargs)
-    except (OSError, ValueError) as error:
-        if (Path(name_or_path) / "adapter_config.json").exists():
-            raise ConfigError(
-                f"{name_or_path} is an adapter without a config.json, so it was not saved by PRMTrainer. Merge it into "
-                "its base model (merge_and_unload) and load that."
-            ) from error
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The model {name_or_path} cannot be loaded: {reason}") from error
 
 
 def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any) -> "PreTrainedModel":
@@ -94,25 +93,20 @@ def load_model(name_or_path: str, layout: str, bias: float = 0.0, **kwargs: Any)
         kwargs.pop("revision", None)  # the adapter's, not its base model's
     chosen = LAYOUTS[layout]
     kwargs |= chosen.model_kwargs
-    try:
+    whole = base or name_or_path
+    with model_errors(whole):
         if saved:  # what the base class lacks is restored below: only what else is missing is worth a word
             with quiet_loading():
-                model, found = chosen.model_class.from_pretrained(
-                    base or name_or_path, output_loading_info=True, **kwargs
-                )
-            _check_weights(found, base or name_or_path, chosen.new_module)
+                model, found = chosen.model_class.from_pretrained(whole, output_loading_info=True, **kwargs)
+            _check_weights(found, whole, chosen.new_module)
         else:
-            model = chosen.model_class.from_pretrained(name_or_path, **kwargs)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The model {base or name_or_path} cannot be loaded: {reason}") from error
+            model = chosen.model_class.from_pretrained(whole, **kwargs)
     if chosen.head == "likelihood":
         attach_bias(model, saved.get("bias", bias))
     if base:
-        try:
-            from peft import PeftModel
-        except ImportError as error:
-            raise MissingDependencyError("An adapter needs peft: pip install 'trl-dsmath[peft]'") from error
+        need("peft", "LoRA adapters", "peft")
+        from peft import PeftModel
+
         model = PeftModel.from_pretrained(model, name_or_path)
     return model
 
@@ -166,17 +160,15 @@ def check_model(model: Any, prm_type: str, layout: str) -> None:
 
 def add_adapter(model: Any, peft_config: "PeftConfig", layout: str, gradient_checkpointing: bool) -> Any:
     """The model with an adapter, which is trained together with what the base model lacks."""
-    try:
-        from peft import get_peft_model, prepare_model_for_kbit_training
-    except ImportError as error:
-        raise MissingDependencyError("peft_config needs peft: pip install 'trl-dsmath[peft]'") from error
+    need("peft", "LoRA adapters", "peft")
+    from peft import get_peft_model, prepare_model_for_kbit_training
+
     # Without this, a new head or bias would be neither trained nor saved.
     new = LAYOUTS[layout].new_module
     if new and hasattr(model, new) and new not in (getattr(peft_config, "modules_to_save", None) or []):
         peft_config.modules_to_save = [*(peft_config.modules_to_save or []), new]  # type: ignore[attr-defined]
-    if (
-        LAYOUTS[layout].model_class is AutoModelForTokenClassification
-    ):  # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates
+    if LAYOUTS[layout].model_class is AutoModelForTokenClassification:
+        # TRL's ModelConfig says CAUSAL_LM, for which peft wants a model that generates.
         peft_config.task_type = "TOKEN_CLS"
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=gradient_checkpointing)

@@ -112,17 +112,7 @@ def score_solutions(
     """
     Scores solutions by a model. They are written as they come, in the form that [`read_scores`] reads; a run that was stopped goes on.
 
-    Args:
-        solutions (`Sequence[Labelled]`):
-            The solutions of the benchmarks.
-        scorer ([`StepScorer`]):
-            The reward model.
-        file (`Path`):
-            Where the scores go.
-        name (`str`):
-            Name or folder of the model: scores of another one are not mixed with these.
-        at_once (`int`, *optional*, defaults to `64`):
-            Solutions that are scored between two writes.
+    `name` is the model's name or folder: scores of another one are not mixed with these.
     """
     with Journal(file, ("id",), {"model": str(name)}, holds="scores") as journal:
         left = [one for one in solutions if (one.id,) not in journal.done]

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoTokenizer
 
 from .._upstream import whole_loading
-from ..errors import ConfigError
+from ..generation.loading import model_errors
 from .encoding import collate, pad_token_of
 from .layouts import LAYOUTS, StepEncoder, check_layout, sign_ids
 from .models import CONFIG_KEY, detect_layout, load_model, read_config
@@ -160,11 +160,8 @@ def load_step_scorer(
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     with whole_loading():  # while a policy is trained, DeepSpeed or FSDP would leave parts of it on other processes
         model: Any = load_model(name_or_path, layout, dtype=dtype or "auto")
-    try:
+    with model_errors(name_or_path, "tokenizer of "):
         tokenizer = AutoTokenizer.from_pretrained(name_or_path)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The tokenizer of {name_or_path} cannot be loaded: {reason}") from error
     separator = step_separator or (getattr(config, CONFIG_KEY, None) or {}).get("step_separator", "\n")
     name = str(name_or_path).rstrip("/").split("/")[-1]
     return StepScorer(model.to(device), tokenizer, layout, separator, batch_size, max_length, name)
