@@ -19,7 +19,7 @@ from trl_dsmath.audit.regrade import _kind, changed_groups, signs_of
 from trl_dsmath.audit.serve import make_server
 from trl_dsmath.audit.signs import answer_first, no_reasoning, prompt_leak, several_boxes
 from trl_dsmath.cli import main
-from trl_dsmath.errors import DataError
+from trl_dsmath.errors import ConfigError, DataError
 from trl_dsmath.grading import Verdict
 
 INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -276,6 +276,13 @@ def test_decisions_are_labelled_rows_on_disk(audited: tuple[Path, str]) -> None:
         assert send({"key": week["key"], "decision": "wrong"}, Host="elsewhere.test") == 403
         assert send({"key": "?", "decision": "wrong"}) == send({"key": week["key"], "decision": "?"}) == 400
         assert rows_of(folder / "decisions.jsonl")[0]["correct"] is True
+        (folder / "decisions.jsonl.part").mkdir()  # in the way of the file: what is not on disk is not made
+        assert send({"key": week["key"], "decision": "wrong"}) == 500
+        (folder / "decisions.jsonl.part").rmdir()
+        assert json.load(urlopen(f"{home}/decisions"))[week["key"]] == "right"
+        for port in (server.server_port, 70_000):
+            with pytest.raises(ConfigError, match=f"Port {port} cannot be used"):
+                make_server(folder, port)
     finally:
         server.shutdown()
         server.server_close()

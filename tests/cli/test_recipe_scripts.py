@@ -80,6 +80,8 @@ def test_a_copy_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["recipes", "grpo", "--copy", str(tmp_path / "mine")]) == 2
     assert (tmp_path / "mine" / "grpo.py").read_text() == "changed"
     assert "already holds" in capsys.readouterr().err
+    assert main(["recipes", "grpo", "--copy", str(tmp_path / "mine" / "grpo.py")]) == 2
+    assert "grpo.py cannot be written: File exists. Name another folder." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stage", TRAINING)

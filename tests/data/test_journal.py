@@ -65,6 +65,9 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     assert waited == [1]
     with pytest.raises(ConfigError, match="cannot be written"):
         Journal(tmp_path, ("id",))
+    for place in (tmp_path, path / "below" / "a.json"):  # a folder, and one that cannot be made: a file has its name
+        with pytest.raises(ConfigError, match="cannot be written"):
+            write_whole(place, "1")
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:

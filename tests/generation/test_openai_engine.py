@@ -76,7 +76,7 @@ def chat(count: int, text: str = "5", reason: str = "stop", **more: Any) -> Answ
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     made = Listener()
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
     yield made
     made.shutdown()
     made.server_close()

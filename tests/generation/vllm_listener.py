@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
 def listening(sampler: TransformersSampler, name: str = "some/model") -> Iterator[Server]:
     """The server, until the end of the block."""
     server = Server(sampler, name)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield server
     finally:

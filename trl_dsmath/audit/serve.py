@@ -45,13 +45,15 @@ class Decisions:
             KeyError: there is no such case, or no such decision.
         """
         with self._lock:
+            made = {**self._made}
             if decision is None:
-                self._made.pop(key, None)
+                made.pop(key, None)
             elif decision == "skip":
-                self._made[key] = {"key": self._cases[key]["key"], "decision": decision}
+                made[key] = {"key": self._cases[key]["key"], "decision": decision}
             else:
-                self._made[key] = {**self._cases[key], "correct": DECISIONS[decision], "decision": decision}
-            write_rows(self.path, self._made.values())
+                made[key] = {**self._cases[key], "correct": DECISIONS[decision], "decision": decision}
+            write_rows(self.path, made.values())
+            self._made = made
 
 
 def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
@@ -104,19 +106,18 @@ def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
                     raise ValueError("not JSON")
                 asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
                 decisions.decide(asked["key"], asked["decision"])
+            except (OSError, ConfigError) as error:
+                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"{decisions.path}: {error}".encode(), "text/plain")
             except (ValueError, KeyError, TypeError) as error:
                 self._answer(HTTPStatus.BAD_REQUEST, f"no decision on a case: {error}".encode(), "text/plain")
-                return
-            except OSError as error:
-                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"{decisions.path}: {error}".encode(), "text/plain")
-                return
-            self._answer(HTTPStatus.OK, b"{}")
+            else:
+                self._answer(HTTPStatus.OK, b"{}")
 
         def log_message(self, *args: Any) -> None:
             pass
 
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    except OSError as error:
-        raise ConfigError(f"Port {port} is taken ({error.strerror}): leave --port out for a free one.") from error
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"Port {port} cannot be used ({error}): leave --port out for a free one.") from error
     return server

@@ -86,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(command: str, argv: list[str]) -> int:
     """Runs one command and returns its exit code."""
+    quiet_libraries()  # before its imports: bitsandbytes complains at its own
     if command in RECIPES:
         return run_script_file(command, recipe_script(command), argv)
     try:
@@ -100,7 +101,6 @@ def run(command: str, argv: list[str]) -> int:
 
 def run_script_file(command: str, script: Path, argv: list[str]) -> int:
     """Runs a recipe script in this process, as `python SCRIPT ARGUMENTS` would."""
-    quiet_libraries()  # before the script's imports: bitsandbytes complains at its own
     before = sys.argv, list(sys.path)
     sys.argv = [str(script), *argv]
     sys.path.insert(0, str(script.parent))

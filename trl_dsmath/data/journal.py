@@ -226,11 +226,7 @@ def lock(path: Path, wait: Callable[[], None] | None = None) -> IO[bytes]:
     Raises:
         ConfigError: the file cannot be written, or another process holds the lock.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab+")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}. Choose another output.") from error
+    file = _opened(path, "ab+")
     if wait is not None:
         if not _try_lock(file):
             wait()
@@ -258,14 +254,31 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes its name when the block ends without an error: a kill leaves the old one or the new one.
 
     Its folder is made.
+
+    Raises:
+        ConfigError: it cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise ConfigError(f"{path} cannot be written: it is a folder. Choose another output.")
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    with _opened(part, "wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
+
+
+def _opened(path: Path, mode: str) -> IO[bytes]:
+    """An open file; it and its folder are made.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open(mode)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}. Choose another output.") from error
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -216,7 +216,6 @@ def _batches(missing: list[tuple[Task, int, int]], at_once: int) -> Iterator[lis
 
 def save_plan(tasks: Sequence[Task], folder: Path, record: dict[str, Any]) -> None:
     """Writes `run.json` and `problems.jsonl`: with them the samples can be judged again without model and benchmarks."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / PLAN, map(asdict, tasks))
     whole = {**record, "versions": versions()}
     write_whole(folder / RUN, json.dumps(whole, ensure_ascii=False, indent=2, default=str) + "\n")

@@ -156,7 +156,7 @@ def copy_recipe(stage: str, folder: Path) -> list[Path]:
         `list[Path]`: the files that were written.
 
     Raises:
-        ConfigError: there is no such stage, or a file of that name is there.
+        ConfigError: there is no such stage, a file of that name is there, or the folder cannot be written.
     """
     files = [
         file
@@ -165,5 +165,8 @@ def copy_recipe(stage: str, folder: Path) -> list[Path]:
     ]
     if there := [file.name for file in files if (folder / file.name).exists()]:
         raise ConfigError(f"{folder} already holds {', '.join(there)}: name another folder, or move them away.")
-    folder.mkdir(parents=True, exist_ok=True)
-    return [Path(shutil.copyfile(file, folder / file.name)) for file in files]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [Path(shutil.copyfile(file, folder / file.name)) for file in files]
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
