@@ -110,7 +110,7 @@ def _bare_unit(side: Value, other: Value) -> Value:
     if (number := _BARE_UNIT.match(side.text)) and resolve(side.text[number.end() :]) is not None:
         return Value(parse_expression(number[0].strip())[0], side.text[number.end() :], side.text)
     if node[0] == "mul" and node[-1] == ("sym", other.unit.strip()):
-        return Value(node[:-1] if len(node) > 3 else node[1], other.unit, side.text)
+        return Value(node[:-1], other.unit, side.text)
     return side
 
 
