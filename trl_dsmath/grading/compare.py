@@ -48,6 +48,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
         `True` or `False`, or `None` where one side holds mathematics that is not evaluated here.
     """
     gold, answer = _as_residues(gold, answer), _as_residues(answer, gold)
+    gold, answer = _as_remainder(gold, answer), _as_remainder(answer, gold)
     gold, answer = _as_choice(gold, answer), _as_choice(answer, gold)
     gold, answer = unwrap(gold), unwrap(answer)
     for cases, formula in ((gold, answer), (answer, gold)):
@@ -120,6 +121,20 @@ def _as_residues(answer: Answer, other: Answer) -> Answer:
         return answer
     residues = tuple(Value(("num", start)) for _, start in lines)
     return Group("mod", "", (Items(residues), Value(("num", abs(slopes.pop())))))
+
+
+def _as_remainder(answer: Answer, other: Answer) -> Answer:
+    r"""`2^{100} \equiv 7 \pmod 9` or `7 \pmod 9` as 7 where the other side is a number."""
+    if not isinstance(answer, Group) or answer.opening != "mod" or not isinstance(other, Value) or symbols(other.node):
+        return answer
+    whole, modulus = answer.items
+    left, last = whole.parts if isinstance(whole, Relation) and whole.signs == ("==",) else (whole, whole)
+    if not isinstance(last, Value) or not congruent((left, modulus), (last, modulus)):
+        return answer
+    try:
+        return last if 0 <= value(last.node) < value(modulus.node) else answer  # type: ignore[operator, union-attr]
+    except (TooLarge, Undefined, Unsupported, TypeError):
+        return answer
 
 
 def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | None:

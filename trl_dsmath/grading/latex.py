@@ -308,7 +308,7 @@ class Parser:
                 exponent = self.argument()
         else:
             argument = self.signed()
-            while self._starts_factor() and self.peek()[0] != "fn":
+            while self._starts_factor() and self.peek()[0] != "fn" and not self._exponential(argument):
                 argument = _flat("mul", argument, self.power())
         if self.degrees():
             self.at += 2
@@ -324,6 +324,10 @@ class Parser:
         else:
             node = ("fn", name, argument)
         return node if exponent is None else ("pow", node, exponent)
+
+    def _exponential(self, before: Node) -> bool:
+        r"""Whether `e^` follows: it ends the argument in `\sin x e^x`, not in `\ln 2e^x`."""
+        return before[0] != "num" and [value for _, value in self.tokens[self.at : self.at + 2]] == ["e", "^"]
 
     def frac(self) -> Node:
         r"""`\frac{a}{b}`."""

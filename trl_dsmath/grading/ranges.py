@@ -154,6 +154,15 @@ def _from_relation(answer: Relation) -> list[Range] | None:
     closed = [sign == "<=" for sign in signs]
     if len(nodes) == 2 and contains(nodes[0], "abs") != contains(nodes[1], "abs"):
         return _absolute(nodes[0], nodes[1], closed[0])
+    if len(nodes) == 3 and contains(nodes[1], "abs") and not any(contains(node, "abs") for node in nodes[::2]):
+        outside, inside = _absolute(nodes[0], nodes[1], closed[0]), _absolute(nodes[1], nodes[2], closed[1])
+        if not outside or not inside:
+            return None
+        (left, right), (all_,) = outside, inside  # 1 < |x| < 3
+        return [
+            Range(all_.low, left.high, all_.low_closed, left.high_closed),
+            Range(right.low, all_.high, right.low_closed, all_.high_closed),
+        ]
     if len(nodes) == 3 and lone == [False, True, False]:
         return [Range(nodes[0], nodes[2], closed[0], closed[1])]
     if len(nodes) == 2 and lone == [True, False]:
@@ -175,7 +184,8 @@ def _absolute(low: Node, high: Node, closed: bool) -> list[Range] | None:
     inside = low[:2] == ("fn", "abs")
     distance, bound = (low, high) if inside else (high, low)
     line = linear(distance[2]) if distance[:2] == ("fn", "abs") else None
-    if line is None or symbols(bound) or not _positive(bound):
+    nonzero = not inside and not closed and bound == ("num", 0)  # 0 < |x|
+    if line is None or symbols(bound) or not (nonzero or _positive(bound)):
         return None
     slope, start = line
     left, right = (

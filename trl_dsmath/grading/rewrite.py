@@ -24,6 +24,7 @@ _MOD = re.compile(
     rf"\(\s*(?:\\text\s*\{{\s*)?(?:\\?[bp]?mod)\s*\}}?\s*{_MODULUS}\s*\)|\\(?:[bp]?mod)(?![a-z])\s*{_MODULUS}"
     rf"|\\text\s*\{{\s*mod\s*\}}\s*{_MODULUS}"
 )
+_REMAINDER_IS = re.compile(r"^([^=]*\S)\s*\\pmod (\d+)\s*=\s*(\d+)$")  # "2^{100} \\bmod 9 = 7"
 _CONGRUENT = re.compile(r"^[A-Za-z]\s*\\equiv\s*(?=.*\\pmod)")
 _WHERE = re.compile(
     r"\s*,?\s*(?:\\text\s*\{[\s,(]*(?:where|for(?: all| any| every| some)?|with|provided)\s*\}|\b(?:where|provided)\b)\s*"
@@ -41,7 +42,7 @@ _CONSTANTS = re.compile(
 )  # "c_1, c_2 \\in \\R"
 _EVERY_INTEGER = re.compile(r"=\s*0\s*,\s*\\pm\s*1\s*,\s*\\pm\s*2\s*(?:,\s*\\dots)?")
 _SPACED_MONEY = re.compile(r"^(\\\$)?\s*(\d{1,3}(?: \d{3})+)(?=(?:\.\d+)?\s*(?:\\text|$))")
-_FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*,[^\[\](){}=<>]*)([\[\]])")
+_FRENCH = re.compile(r"([\[\]])([^\[\](){}=<>]*[,;][^\[\](){}=<>]*)([\[\]])")
 _BASE_WORD = re.compile(r"_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?")
 _OVERLINED = re.compile(r"^\\overline\s*\{\s*(\w+)\s*\}\s*_")
 _BASE_BRACKETS = re.compile(r"^\(\s*(-?[\w.]+)\s*\)\s*_")
@@ -236,7 +237,7 @@ def rewrite(text: str) -> str:
         text = _ARC.sub(lambda m: rf"({m[1]} + {m[2]}/60 + {m[3] or 0}/3600)^\circ ", text).strip()
     if "mod" in text:
         text = _MOD.sub(lambda m: rf" \pmod {m[1] or m[2] or m[3]}", text)
-        text = _CONGRUENT.sub("", text)
+        text = _CONGRUENT.sub("", _REMAINDER_IS.sub(r"\1 \\equiv \3 \\pmod \2", text))
     if "base" in text and (found := _BASE_TEXT.match(text)):
         text = f"{found[1]}_{{{_WORD_NUMBERS.get(found[2], found[2])}}}"
     if "_" in text:

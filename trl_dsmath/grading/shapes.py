@@ -323,7 +323,10 @@ def _matrix(text: str, depth: int) -> Matrix | None:
 
 _DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
 _CONGRUENCE = re.compile(r"^(.*\S)\s*\\pmod\s*\{?\s*(\d+)\s*\}?$")
-_MULTIPLE = re.compile(r"^(-|.*[\w}])\s*(\\langle.*\\rangle|\\begin\{[pb]matrix\}.*\\end\{[pb]matrix\})$", re.DOTALL)
+_MULTIPLE = re.compile(
+    r"^(-|.*[\w}])\s*(\\langle.*\\rangle|\\begin\{[pb]matrix\}.*\\end\{[pb]matrix\}|(?<=[\d}])\([^()]*,[^()]*\))$",
+    re.DOTALL,
+)
 
 
 def _congruence(text: str) -> Group | None:

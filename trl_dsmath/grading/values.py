@@ -1,6 +1,7 @@
 """Are two leaves the same? Values with units, percentages, bases and roundings; words; ratios and times of day."""
 
 import contextlib
+import math
 import re
 from fractions import Fraction
 from itertools import permutations
@@ -202,7 +203,8 @@ def _rounded(gold: Value, answer: Value) -> bool:
         return False
     left, right = (as_float(value(side.node)) for side in (gold, answer))
     places = (1.0 if found[2] else 0.5) * 10.0 ** -len(found[1])  # "0.666..." is cut off, not rounded
-    return abs(left - right) <= min(places, abs(right) * (1e-2 if found[2] else 1e-5)) + 1e-15 * abs(right)
+    share = min(places / abs(right), 1e-2 if found[2] else 1e-5) if right else 0.0
+    return abs(left - right) <= abs(right) * (share + 1e-15) < math.inf
 
 
 def _in_degrees(gold: Value, answer: Value) -> bool:

@@ -46,17 +46,17 @@ _OTHER_SENTENCE = re.compile(
     re.IGNORECASE,
 )
 # "</s>", "<|im_end|>"; GAOKAO-Bench asks for "【答案】C <eoa>"
-_END_MARK = re.compile(r"(?:</s>|<eo[a-z]>|<end_of_turn>|<[|｜][\w▁]+[|｜]>)\Z")
+_END_MARK = re.compile(r"(?:</?s>|<eo[a-z]>|<end_of_turn>|<[|｜][\w▁]+[|｜]>)\Z")
 _LETTER = re.compile(
     r"""[\s$(（\[{*"'“]*(?:\\(?:text|mathrm|mathbf|textbf|mbox|rm|bf|mathbb)\s*\{?\s*)?[\s(（\[*]*
         (?:(?:(?:the\s+|an?\s+|la\s+)?(?:correct\s+)?(?:option|choice|answer|alternativa|opción|opção)|选项|选|答案)\s*(?:is|是|为)?\s*[:：]?\s*)?[(（\[*]*
         ([A-J])
-        (?!\s+(?:to|through|but|is\s+(?:not|wrong|false|incorrect))\b|\s*\\to\b)
+        (?!\s+(?:to|through|but|is\s+(?:not|wrong|false|incorrect))\b|\s*\\to\b|\s*是?(?:错|不正确|不对))
         (?:(?=\s*[)）\]}.:：、，,*$"'”]|\s*$|\s*\\|\s+[\d$(-]|\s+\w{2,}|[\u4e00-\u9fff]))""",
     re.VERBOSE | re.IGNORECASE,
 )
-_CHOOSE = re.compile(r"^(?:答案|故|应)*(?:选项?|为|是)\s*[:：]?\s*")
-_ONE = r"[(（]?[A-J][)）]?"
+_CHOOSE = re.compile(r"^(?:答案|故|应)*(?:选项?|为|是)\s*[:：]?\s*|\s*是?正确的?。?$")
+_ONE = r"[(（\[]?[A-J][)）\]]?"
 _LETTERS_ONLY = re.compile(rf"{_ONE}(?:\s*(?:[,，、;&/\s]*(?:[,，、;&/]|\band\b|\bor\b|[和或])\s*)?{_ONE})+")
 _OPTION = re.compile(r"[(（]([A-J])[)）]\s+(?!\s|and\b|or\b|[,，、;&(（])")  # "(D) I, II, and III"
 _OPTION_BEHIND = re.compile(  # "Tokyo (B)"
@@ -69,6 +69,7 @@ _WRAPPING = re.compile(r"\\(?:textbf|text|mathrm|mathbf|mbox|q?quad)|\\[,;:! ]|[
 def visible_text(text: str) -> str:
     """The part of a completion in which an answer counts: after `</think>`, outside an unfinished `<think>`, and
     outside code that the model wrote or output that an interpreter returned."""
+    text = text.rstrip()
     for _ in range(10):
         if text[-1:] != ">" or not (mark := _END_MARK.search(text[-40:])):
             break

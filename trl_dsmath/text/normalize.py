@@ -60,6 +60,10 @@ _INVISIBLE = re.compile(
 _GROUPING = re.compile(  # "14{,}916", "3{:}4", "3\\mathbin{:}4"
     r"\s*(?:\\(?:text|mathord)\s*)?\{\s*([,:]|\\times|\\cdot)\s*\}\s*"
 )
+_FACTOR_BEHIND = re.compile(  # "\\sin x\\, e^x", "\\ln 2\\, x"
+    r"(\\(?:sin|cos|tan|cot|sec|csc|ln|log)\s*(?:\^\s*\{?\d\}?\s*)?(?:\d*\s*[a-zA-Z]|\d+|\d*\s*\\(?:pi|(?:var)?theta|(?:var)?phi|alpha|beta|omega)))"
+    r"\s*\\[,;]\s*(?=[A-Za-z\d\\(])(?!d\s*\\?[a-z]|\\(?:text|mathrm|operatorname|dots|quad|[lg]e|neq|approx|to|cup|in)(?![a-z]))"
+)
 _THOUSANDS = re.compile(r"(?<=\d),\\,(?=\d{3}(?!\d))")  # "15,\\,400"
 _OTHER_THOUSANDS = re.compile(
     r"(?<![\d.,'])(\d{1,3}(?:'\d{3})+|\d{1,3}(?:\.\d{3}){2,})(?![\d.'])"
@@ -67,7 +71,9 @@ _OTHER_THOUSANDS = re.compile(
 _OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf)\s+([A-Za-z][^{}\\]*)\}")  # "{\\rm cm}"
 _LONE_IN_TEXT = re.compile(r"\\text\s*\{\s*(\\[a-zA-Z]+|\\?%|\^\s*\\circ)\s*\}")  # "5\\text{\\%}", "\\mathrm{\\pi}"
 _CLASS = re.compile(r"\s*\\math(?:punct|bin|rel)\s*\{([^{}]*)\}\s*")
-_FUNCTION = re.compile(r"\\text\s*\{\s*((?:arc)?(?:sin|cos|tan|tg|ctg|cot)|csc|ln|log|lg|exp)\s*\}")
+_FUNCTION = re.compile(
+    r"\\text\s*\{\s*((?:arc)?(?:sin|cos|tan|tg|ctg|cot|csc)|(?:arc?)?(?:sin|cos|tan)h|ln|log|lg|exp)\s*\}"
+)
 _NOT = re.compile(r"\\not\s*(=|<|>|\\in(?![a-z]))")
 _NEGATED = {"=": r"\neq ", "<": r"\ge ", ">": r"\le ", r"\in": r"\notin "}
 _SIDE_BY_SIDE = re.compile(  # "x = 2 \\quad f(y) = 3"
@@ -126,7 +132,9 @@ _UNIT_VECTOR = re.compile(
 )
 _NESTED_HAT = re.compile(r"\\(?:hat|vec|mathbf)\s*\{\s*(\\hat\{[ijk]\})\s*\}")
 _PLAIN_VECTOR = re.compile(r"\\vec\s*\{\s*([a-hl-z])\s*\}|\\vec\s+(?=[a-hl-z](?![a-z]))")
-_OTHER_MONEY = re.compile(r"\b(?:US|AU|NZ|HK|[ACRS])(?=\\?\$\s*\d)|\b(?:CN|JP)(?=[¥￥])|[₤₹₩₽₫₱฿₴₦₪₺]")  # "US$5", "₹5"
+_OTHER_MONEY = re.compile(
+    r"\b(?:US|AU|NZ|HK|[ACRS])(?=\\?\$\s*\d)|\b(?:CN|JP)(?=[¥￥])|\bRs\.?(?=\s*\d)|[₤₹₩₽₫₱฿₴₦₪₺]"
+)  # "US$5", "₹5"
 _CURRENCY = re.compile(r"\\(?:pounds|euro|yen|textsterling|texteuro)(?![a-z])\s*(?:\{\})?")
 _SPACER = re.compile(r"\\(?:hspace|vspace|phantom|hphantom|vphantom|label|tag)\*?\s*\{[^{}]*\}")
 _CHINESE_MIXED = re.compile(r"(?<=\d)\s*又\s*(?=[\d\\])|(?<=^)负(?=[\d\\])")
@@ -221,6 +229,7 @@ def normalize(text: str) -> str:
     if "\\" in text:
         if "matrix}" in text:
             text = _LOST_ROW.sub(_ROW, text)
+        text = _FACTOR_BEHIND.sub(r"\1 \\cdot ", text)
         text = _LEFT_DOT.sub("", _SIDE_BY_SIDE.sub(", ", _THOUSANDS.sub(",", text)))
         text = _INVISIBLE.sub("", _OLD_FONT.sub(r"\\text{\1}", _CLASS.sub(r" \1 ", text)))
         text = _SPACES.sub(" ", text)
