@@ -135,7 +135,7 @@ _GREEK = {
     "Psi", "Omega", "ell", "hbar", "nabla", "partial", "aleph",
 }  # fmt: skip
 # Words that turn "5 or more" and "not 5" into something other than the number 5.
-STOP_WORDS = set("不非或余和") | {
+STOP_WORDS = set("不非或余和错") | {
     "or", "not", "and", "less", "more", "least", "most", "if", "when", "where", "remainder", "r", "except", "than", "over",
     "under", "between", "but", "no", "neither", "only", "mod", "wrong", "incorrect", "false", "impossible", "too", "never", "cannot", "factorial", "choose", "oder", "mehr", "weniger", "ou", "moins", "más", "menos", "или", "больше",
     "более", "меньше", "менее", "hoặc", "hơn",
