@@ -140,6 +140,10 @@ def test_what_each_stage_of_two_iterations_is_given(tmp_path: Path, monkeypatch:
         (tmp_path / "run" / "state.json").write_text(json.dumps({**kept, **place}))
         with pytest.raises(ConfigError, match="seed 40"):
             iterate(_config(tmp_path / "run", **sections))
+    for edited in ('{"settings": {}', '{"iteration": 1, "step": 2}'):
+        (tmp_path / "run" / "state.json").write_text(edited)
+        with pytest.raises(ConfigError, match=r"state\.json is not the state of a run: .* Mend it"):
+            iterate(config)
 
 
 def test_old_and_new_labels_are_shuffled(tmp_path: Path) -> None:

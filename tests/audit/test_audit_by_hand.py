@@ -131,7 +131,10 @@ def test_the_page_shows_the_first_cases_and_both_ends_of_a_long_text(
     report.write(tmp_path, [one.logged for one in judged], judged)
     page = (tmp_path / "report.html").read_text()
     assert "The first 2; all are in <code>cases.jsonl</code>." in page
-    assert "<pre>abcde\n[...]\nghijk</pre>" in page and len((tmp_path / "cases.jsonl").read_text().splitlines()) == 3
+    assert (
+        "<pre>abcde\n[... 1 characters ...]\nghijk</pre>" in page
+        and len((tmp_path / "cases.jsonl").read_text().splitlines()) == 3
+    )
     monkeypatch.setattr(report, "_SHOWN", 3)
     report.write(tmp_path, [one.logged for one in judged], judged)
     page = (tmp_path / "report.html").read_text()

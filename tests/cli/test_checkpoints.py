@@ -68,6 +68,8 @@ def test_missing_shard(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert why_incomplete(path) == "model-00002-of-00002.safetensors is missing or cut off"
+    (path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "mod')
+    assert why_incomplete(path) == "model.safetensors.index.json is cut off"
 
 
 def test_finished_runs(tmp_path: Path) -> None:

@@ -166,6 +166,7 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
         ([{"text": "a"}, {"generated_text": "b"}], ["a", "b"]),
         (
             [
+                {"role": "system", "content": r"Put it in \boxed{}."},
                 {"role": "user", "content": "q"},
                 {"role": "assistant", "content": "a"},
                 {"role": "tool", "content": "b"},

@@ -146,6 +146,10 @@ def test_samples_are_judged_without_a_model(benchmarks_dir: Path, tmp_path: Path
     assert [f.value for f in score(tasks, read_samples(tmp_path)).metrics] == [0.5, 0.5]
     with pytest.raises(ConfigError, match="holds no evaluation"):
         load_plan(tmp_path / "elsewhere")
+    for line in ('{"problem_id": 1}', '{"problem": {"options": []}, "sampling": {"stop": []}, "cards": 1}', "[]"):
+        (tmp_path / "problems.jsonl").write_text(line + "\n")  # of something else, or of another release
+        with pytest.raises(ConfigError, match="holds no evaluation"):
+            load_plan(tmp_path)
 
 
 def test_problems_without_all_samples_are_left_out_and_told(benchmarks_dir: Path, tmp_path: Path) -> None:

@@ -127,6 +127,13 @@ def test_tokens_are_taken_as_they_are_and_titles_are_names(tmp_path: Path, token
     assert Source("a/b", 1.0, name="config", label="label").title == "label"
     pattern = Source(str(tmp_path / "*.jsonl"), 1.0)
     assert pattern.files() == [tmp_path / "ids.jsonl"] and Source("owner/name", 1.0).files() == []
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "a.jsonl").touch()
+    assert Source(f"{tmp_path}/**/*.jsonl", 1.0).files() == [
+        tmp_path / "deep" / "er" / "a.jsonl",
+        tmp_path / "ids.jsonl",
+    ]
+    assert Source(f"{tmp_path}/**.jsonl", 1.0).files() == [tmp_path / "ids.jsonl"]  # as a shell reads it
     with pytest.raises(DataError, match=r"no \.jsonl"):
         Source(str(tmp_path / "*.json"), 1.0).files()
 

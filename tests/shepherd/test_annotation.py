@@ -344,6 +344,9 @@ def test_rows_that_cannot_be_used_are_counted(scripted: Any, tmp_path: Path) -> 
         "1 problems, 4 rows skipped; gold cannot be read: 1 (row 1); no gold answer: 1 (row 2); no steps: 1 (row 3); "
         "no prompt: 1 (row 4)"
     )
+    (tmp_path / "rows.jsonl").write_text(f'{json.dumps(ROW)}\n{{"prompt": \n7\n')
+    summary = annotate(tmp_path / "rows.jsonl", scripted(_by_outcomes(OUTCOMES)), tmp_path / "n.jsonl", progress=False)
+    assert summary.skipped == "1 problems, 0 rows skipped; 2 lines are not JSON objects (line 2, 3)"
     with pytest.raises(DataError, match=r"No row can be used \(no steps: 1\).*completions"):
         annotate([{**ROW, "completions": []}], scripted(_by_outcomes({})), tmp_path / "m.jsonl", progress=False)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..data.journal import write_rows, write_whole
 from ..grading import Verdict
-from ..report import Example, Page, Section
+from ..report import Example, Page, Section, shortened
 from ..report.plot import BLUE, GREEN, NO_PLOT, ORANGE, Series, lines
 from .logged import Logged
 from .regrade import KINDS, Case, Judged, cases, changed_groups
@@ -171,15 +171,14 @@ def _over_steps(judged: Sequence[Judged]) -> Section:
 
 def _example(case: Case) -> Example:
     one = case.judged[0]
-    text = one.logged.text
-    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}\n[...]\n{text[-_LONGEST // 2 :]}"
     answers: list[tuple[str, str | None, bool | None]] = [("gold", str(one.logged.gold), None)]
     for name, read, verdict in (("ours", one.read, one.ours), ("math-verify", one.second.read, one.second.verdict)):
         answers.append((f"{name}, {_VERDICTS[verdict]}", read or "nothing", verdict is Verdict.CORRECT))
     if one.logged.reward is not None:
         answers.append(("the run's reward", f"{one.logged.reward:g}", one.logged.reward > 0))
     times = f" · {len(case.judged)} times" if len(case.judged) > 1 else ""
-    return Example(f"{one.kind} · {one.logged.place}{times}", one.logged.prompt, answers, cut, key=case.key)
+    text = shortened(one.logged.text, _LONGEST)
+    return Example(f"{one.kind} · {one.logged.place}{times}", one.logged.prompt, answers, text, key=case.key)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -274,7 +274,7 @@ def _row(name: str, own: str, ppo: str, how: str = "") -> str:
 def main(argv: list[str]) -> int:
     """Runs the command: 0 when the run fits, 1 when it does not."""
     args, flags = make_parser().parse_known_args(argv)
-    if args.gpus < 1 or args.memory <= 0:
+    if args.gpus < 1 or not args.memory > 0:
         raise ConfigError("--gpus and --memory should be positive.")
     stage, file = find_recipe(args.recipe, args.stage)
     runs = runs_of(stage, file, flags)

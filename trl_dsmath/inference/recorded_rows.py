@@ -32,7 +32,7 @@ def texts_of(cell: Any) -> list[str] | None:
         return texts_of(found)
     if isinstance(cell, list) and cell:
         if all(isinstance(part, Mapping) and "role" in part for part in cell):
-            spoken = [str(part.get("content") or "") for part in cell if part["role"] != "user"]
+            spoken = [str(part.get("content") or "") for part in cell if part["role"] not in ("user", "system")]
             return ["\n".join(spoken)] if spoken else None
         parts = [texts_of(part) for part in cell]
         return None if any(part is None for part in parts) else [text for part in parts for text in part or []]

@@ -10,7 +10,7 @@ from typing import Any
 from ..data.benchmarks import BENCHMARKS
 from ..data.journal import write_rows, write_whole
 from ..paper import RESULTS
-from ..report import Example, Page, Section, text_table
+from ..report import Example, Page, Section, shortened, text_table
 from ..report.plot import BLUE, GREEN, GREY, NO_PLOT, ORANGE, Series, lines, points
 from .report_differences import differences, title_of
 from .run import Task
@@ -322,16 +322,9 @@ def _examples(tasks: Sequence[Task], graded: Sequence[Graded]) -> list[Example]:
             answers = [(filter, answer, one.right(filter)) for filter, answer in one.answers.items()]
             found[problem.benchmark, right] = Example(
                 f"{title_of(problem.benchmark)}, problem {problem.index}, {'right' if right else 'wrong'}",
-                _cut(problem.question),
+                shortened(problem.question, _LONGEST),
                 [("right", problem.gold, None), *answers],
-                _cut(one.completion),
+                shortened(one.completion, _LONGEST),
             )
     order = dict.fromkeys(task.problem.benchmark for task in tasks)
     return [found[name, right] for name in order for right in (True, False) if (name, right) in found]
-
-
-def _cut(text: str) -> str:
-    """Beginning and end of a text that is too long to show."""
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[: _LONGEST // 2]}\n[... {len(text) - _LONGEST:,} characters ...]\n{text[-_LONGEST // 2 :]}"

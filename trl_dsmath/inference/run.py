@@ -229,15 +229,15 @@ def load_plan(folder: str | Path) -> tuple[list[Task], dict[str, Any]]:
     """
     folder = Path(folder)
     try:
-        rows = [json.loads(line) for line in (folder / PLAN).read_text("utf-8", "surrogatepass").split("\n") if line]
         record = json.loads((folder / RUN).read_text("utf-8", "surrogatepass"))
-    except (OSError, ValueError) as error:
+        tasks = []
+        for line in filter(None, (folder / PLAN).read_text("utf-8", "surrogatepass").split("\n")):
+            row = json.loads(line)
+            problem = {**row["problem"], "options": tuple(row["problem"]["options"])}
+            sampling = {**row["sampling"], "stop": tuple(row["sampling"]["stop"])}
+            tasks.append(Task(**{**row, "problem": Problem(**problem), "sampling": Decoding(**sampling)}))
+    except (OSError, ValueError, KeyError, TypeError) as error:  # also one of another release
         raise ConfigError(f"{folder} holds no evaluation ({PLAN} and {RUN}): {error}") from error
-    tasks = []
-    for row in rows:
-        problem = {**row["problem"], "options": tuple(row["problem"]["options"])}
-        sampling = {**row["sampling"], "stop": tuple(row["sampling"]["stop"])}
-        tasks.append(Task(**{**row, "problem": Problem(**problem), "sampling": Decoding(**sampling)}))
     return tasks, record
 
 

@@ -105,7 +105,10 @@ def _read_state(config: IterateConfig, path: Path) -> State:
     settings = json.loads(json.dumps({**asdict(config), "output_dir": os.path.abspath(config.output_dir)}))
     del settings["iterations"]  # a finished run goes on with more of them
     new = State(settings, 1, PHASES[0], config.model_name_or_path, config.prm_name_or_path)
-    state = State(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else new
+    try:
+        state = State(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else new
+    except (ValueError, TypeError) as error:  # edited by hand
+        raise ConfigError(f"{path} is not the state of a run: {error}. Mend it, or set another output_dir.") from error
     first = (state.iteration, state.phase) == (new.iteration, new.phase)
     if first and not any(path.parent.glob("iteration-1/grpo/checkpoint-*")):
         # Nothing is done yet, perhaps because the first stage failed: its settings may be mended.

@@ -6,6 +6,7 @@ import random
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from glob import glob
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,7 @@ class Source:
         if path.is_dir():
             found = [file for file in path.rglob("*") if _readable(file)]
         elif any(sign in self.path for sign in "*?["):
-            found = [
-                file for file in Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))) if _readable(file)
-            ]
+            found = [file for file in map(Path, glob(str(path), recursive=True)) if _readable(file)]
         elif not (self.path.startswith((".", "/", "~")) or _readable(path)):
             return []
         if not found:

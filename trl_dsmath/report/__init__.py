@@ -3,6 +3,6 @@
 The plots need matplotlib and are in `trl_dsmath.report.plot`.
 """
 
-from .page import Example, Page, Sample, Section, Step, sample_style, text_table
+from .page import Example, Page, Sample, Section, Step, sample_style, shortened, text_table
 
-__all__ = ["Example", "Page", "Sample", "Section", "Step", "sample_style", "text_table"]
+__all__ = ["Example", "Page", "Sample", "Section", "Step", "sample_style", "shortened", "text_table"]

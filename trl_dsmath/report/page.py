@@ -195,6 +195,13 @@ def _inline(text: str) -> Markup:
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", text))
 
 
+def shortened(text: str, most: int) -> str:
+    """Beginning and end of a text that has more than so many characters."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}\n[... {len(text) - most:,} characters ...]\n{text[-most // 2 :]}"
+
+
 def markdown_table(rows: list[list[str]]) -> str:
     """A table in Markdown, the first row its header."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]

@@ -99,9 +99,11 @@ def why_incomplete(path: Path, with_optimizer: bool = True) -> str | None:
         return "trainer_state.json is cut off"
     sharded = any(any(path.glob(pattern)) for pattern in _SHARDED)
     weights = [path / name for name in _WEIGHTS if (path / name).exists()]
-    for index in (path / name for name in _INDEXES):
-        if index.exists():
+    for index in (path / name for name in _INDEXES if (path / name).exists()):
+        try:
             weights += [path / name for name in set(json.loads(index.read_text())["weight_map"].values())]
+        except ValueError:
+            return f"{index.name} is cut off"
     if not weights and not sharded:
         return "the weights are missing"
     for file in weights:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..data.files import read_jsonl
+from ..data.files import first_few, read_jsonl
 from ..data.journal import Journal
 from ..data.reading import AnswerFilter
 from ..errors import DataError
@@ -101,7 +101,8 @@ def annotate(
         rollout_batch_size=rollout_batch_size,
         problems_at_once=problems_at_once,
     )
-    read = read_problems(read_jsonl(Path(data))[0] if isinstance(data, str | Path) else data, step_separator)
+    rows, broken = read_jsonl(Path(data)) if isinstance(data, str | Path) else (data, [])
+    read = read_problems(rows, step_separator)
     sampled = any(problem.given is None for problem in read.problems)
     settings = {**config.record(sampler.name, sampled), **(prompts or {})}
     journal = Journal(output, ("problem_id", "index"), settings, holds="labels")
@@ -121,9 +122,11 @@ def annotate(
             "first, or a small max_new_tokens does this."
         )
     summary = summarize(output)
-    summary.skipped = read.report() + (
-        f"; {blank} solutions were blank, or cut off in their first step" if blank else ""
-    )
+    summary.skipped = read.report()
+    if broken:
+        summary.skipped += f"; {len(broken):,} lines are not JSON objects (line {first_few(broken)})"
+    if blank:
+        summary.skipped += f"; {blank} solutions were blank, or cut off in their first step"
     return summary
 
 
