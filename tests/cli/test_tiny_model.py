@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from trl_dsmath.errors import DataError
 from trl_dsmath.scripts import tiny_model
 from trl_dsmath.scripts.tiny_model import main
 
@@ -52,6 +53,8 @@ def test_command(problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (tmp_path / "m" / "model.safetensors").exists()
     config = AutoModelForCausalLM.from_pretrained(tmp_path / "m").config
     assert (config.hidden_size, config.num_hidden_layers, config.max_position_embeddings) == (16, 1, 32)
+    with pytest.raises(DataError, match="has no split 'dev'; there are: "):
+        main([*flags, "--split", "dev"])
     for missing in ("--texts", "--output_dir"):
         at = flags.index(missing)
         with pytest.raises(SystemExit):

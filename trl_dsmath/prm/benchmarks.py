@@ -53,7 +53,7 @@ def read_benchmarks(names: Sequence[str]) -> list[Labelled]:
             else:
                 raise DataError(
                     f"{name}, {split}, is not in the format of ProcessBench (steps, label), PRMBench (modified_process, error_steps) "
-                    f"or MR-GSM8K (model_output_steps, model_output_solution_first_error_step); its columns are {', '.join(columns)}."
+                    f"or MR-GSM8K (model_output_steps, model_output_solution_first_error_step); its columns are {', '.join(rows.column_names)}."
                 )
             for one in read:
                 found.setdefault((one.benchmark, one.id), one)

@@ -6,14 +6,13 @@ It knows nothing: its weights are random. What it is for is going through every 
 """
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import CHAT_TEMPLATE, convert
-from ..data.files import load
-from .run import say
+from ..data.files import load_split
+from .run import run_script, say
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -117,12 +116,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--hidden_size", type=int, default=128)
     parser.add_argument("--num_layers", type=int, default=4)
     args = parser.parse_args(argv)
-    splits, _ = load(args.texts, args.dataset_config)
-    dataset = convert(splits[args.split], "sft").dataset
+    dataset = convert(load_split(args.texts, args.dataset_config, args.split), "sft").dataset
     sizes = (args.max_length, args.vocab_size, args.hidden_size, args.num_layers)
     say("tiny model", make_tiny_model(texts_of(dataset), args.output_dir, *sizes))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)
