@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from trl_dsmath.data.batch import accumulation_steps, check_batch, largest_group, processes_at_start, tell_papers_batch
+from trl_dsmath.data.batch import (
+    accumulation_of_tokens,
+    accumulation_steps,
+    check_batch,
+    largest_group,
+    processes_at_start,
+    tell_papers_batch,
+)
 from trl_dsmath.errors import ConfigError
 
 
@@ -84,6 +91,15 @@ def test_the_largest_group_of_a_batch(batch: int, size: int) -> None:
 def test_a_batch_without_groups_is_refused(batch: int) -> None:
     with pytest.raises(ConfigError, match="set num_generations"):
         largest_group(batch, 64)
+
+
+def test_a_batch_in_tokens_is_met_to_within_five_percent() -> None:
+    assert accumulation_of_tokens(1_000_000, 8, 2, 4096) == 15  # 983,040 tokens
+    assert accumulation_of_tokens(1_000_000, 8, 2, 4096, given=16) == 16  # 1,048,576: 4.9 % more
+    with pytest.raises(ConfigError, match=r"micro-batches \(14\) .* is 917,504 tokens, more than 5 % from"):
+        accumulation_of_tokens(1_000_000, 8, 2, 4096, given=14)
+    with pytest.raises(ConfigError, match=r"micro-batches \(1\) .* or set global_batch_tokens to 4096\."):
+        accumulation_of_tokens(1000, 8, 1, 512)  # a single micro-batch has more
 
 
 def test_data_parallel_is_noticed() -> None:
