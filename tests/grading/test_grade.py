@@ -147,6 +147,8 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         # degrees, roundings, percentages
         (r"60^\circ", r"\frac{\pi}{3}", RIGHT), (r"60^\circ", r"\frac{\pi}{4}", WRONG), ("0.333333", r"\frac13", RIGHT), ("0.33333", r"\frac13", WRONG),
         ("0.666667", r"\frac23", RIGHT), ("0.666666", r"\frac23", WRONG), ("0.666668", r"\frac23", WRONG), (r"0.666\dots", r"\frac23", RIGHT), ("0.6666666666666667", r"\frac23", RIGHT),
+        ("A^{-1} = 5", "5", RIGHT), ("g^{-1} = 5", "5", RIGHT), ("x^{-1} = 5", "5", WRONG), (r"5 \text{ NOT}", "5", WRONG), ("B", r"\text{ B }", RIGHT), ("A", r"\text{ B }", WRONG),
+        ("A_{12}^2", "132", RIGHT), ("A_5^3", "60", RIGHT), ("A_2^2", "2", WRONG), ("A_3^5", "0", WRONG),
         ("5k", r"5\text{ k}", RIGHT), ("6k", r"5\text{ k}", WRONG), ("2ak", r"2a\text{ k}", RIGHT), ("2bk", r"2a\text{ k}", WRONG),
         ("1.414213", r"\sqrt2", WRONG), ("1.414214", r"\sqrt2", RIGHT),
         ("0.333335", r"\frac13", WRONG), (r"0.333\dots", r"\frac13", RIGHT), (r"0.33\dots", r"\frac13", WRONG), (r"0.001\dots", r"\frac{1}{950}", WRONG), (r"0.001\dots", r"\frac{1}{999}", RIGHT), ("0.000001", r"\frac{1}{1500000}", WRONG),

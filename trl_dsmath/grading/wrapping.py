@@ -104,7 +104,7 @@ def is_label(part: Answer) -> bool:
         return isinstance(part, Group) and all(isinstance(x, Value) and symbols(x.node) for x in part.items)
     names = symbols(part.node)
     if part.node[0] == "pow" and part.node[1][0] == "sym" and part.node[2] == ("neg", ("num", 1)):
-        return True  # the inverse of a matrix or a function
+        return part.node[1][1].isupper() or part.node[1][1] in "fgh"  # the inverse of a matrix or a function
     if part.node[0] == "sym" or FUNCTION_CALL.match(part.text) or part.unit or _SEGMENT_SQUARED.fullmatch(part.text):
         return True
     if part.node[0] in ("fn", "log", "sum"):
