@@ -103,10 +103,12 @@ def _accuracy(
     golds = solution if solution is not None else golds_of(columns)
     if len(golds) != len(completions):
         raise DataError(f"{len(completions)} completions but {len(golds)} golds: give one gold per completion")
-    answers = [
-        final_answer(completion_text(completion), answer_filter, kind=kind_of(read_gold(gold)))
-        for completion, gold in zip(completions, golds, strict=True)
-    ]
+    texts = map(completion_text, completions)
+    if answer_filter == "flexible":
+        kinds = (kind_of(read_gold(gold)) for gold in golds)
+        answers = [final_answer(text, "flexible", kind=kind) for text, kind in zip(texts, kinds, strict=True)]
+    else:
+        answers = [final_answer(text) for text in texts]
     verdicts = judge(answers, golds)
     if log_extra is not None:
         log_extra("gold", [str(gold) for gold in golds])

@@ -16,6 +16,7 @@ _JOIN = re.compile(
     r"(?:[\s$,;，；、]|\\[,;() ]|\\(?:q?quad|text)\b|\{\s*(?:and|or)\s*\}|\b(?:and|or)\b|[和或及与]|第[一二三四]空[:：]?)*(?:[\w{}()+\-^\\/!' ]{1,40}=\s*)?[\s$]*"
 )
 _JOIN_WORD = re.compile(r"[,;，；、和或及与]|\b(?:and|or)\b")
+_NEAR_A_BOX = re.compile(r"\}|box")  # the end of an earlier one, or what encloses this one
 _JOIN_REACH = 60
 _HASHES = re.compile(r"####+[ \t]*(\S[^\n]*)")
 # "18 dollars every day at the farmers' market": a number, then words that say no more than what was counted.
@@ -76,11 +77,12 @@ def visible_text(text: str) -> str:
         text = text[: -len(mark[0])].rstrip()
     if "\x08" in text:
         text = text.replace("\x08oxed", "\\boxed")  # "\boxed" written without a raw string
-    if "</think>" in text:
-        text = text[text.rindex("</think>") + len("</think>") :]
-    if "<think>" in text:
-        text = text[: text.index("<think>")]
-    if "```" in text:
+    if "<" in text:  # one character is found ten times faster than a word
+        if "</think>" in text:
+            text = text[text.rindex("</think>") + len("</think>") :]
+        if "<think>" in text:
+            text = text[: text.index("<think>")]
+    if "`" in text:
         text = _FENCE.sub("\n", text)
     return text
 
@@ -109,8 +111,9 @@ def _boxes_from_the_end(text: str):
     """Balanced, non-empty boxes as `(content, start, end)`, the last first. Nested boxes give the inner one first."""
     stop = len(text)
     tries = 0
+    commands = [command for command in ("\\boxed", "\\fbox", "\\framebox") if command in text]
     while tries < 50:  # thousands of unclosed boxes are a hostile text: each try may scan to the end
-        start = max(text.rfind(command, 0, stop) for command in ("\\boxed", "\\fbox", "\\framebox"))
+        start = max([text.rfind(command, 0, stop) for command in commands], default=-1)
         if start < 0:
             return
         stop = start
@@ -146,6 +149,8 @@ def last_boxed(text: str) -> str | None:
     if last is None:
         return None
     content, start, _ = last
+    if not _NEAR_A_BOX.search(text, max(0, start - _JOIN_REACH - 1), start):
+        return content
     parts = [content]
     for earlier, earlier_start, earlier_end in boxes:
         if earlier_end > start:  # encloses the box just read
