@@ -53,7 +53,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
     gold, answer = unwrap(gold), unwrap(answer)
     for cases, formula in ((gold, answer), (answer, gold)):
         branches = [x.items for x in getattr(cases, "items", ()) if isinstance(x, Group) and x.opening == "if"]
-        if branches and isinstance(formula, Value) and contains(formula.node, "abs"):
+        if branches and isinstance(formula, Value) and contains(formula.node, "abs", "max", "min"):
             return _same_by_cases(branches, formula.node)
     if isinstance(answer, Items) and not isinstance(gold, Items | Group | Union | Relation):
         answer = _one_of_equals(answer)
@@ -177,7 +177,10 @@ def _kinks(node: object) -> set[Node]:
     if not isinstance(node, tuple) or not node:
         return set()
     found: set[Node] = set().union(*map(_kinks, node))
-    if node[:2] == ("fn", "abs") and (line := linear(node[2])):
+    inside = node[2] if node[:2] == ("fn", "abs") else None
+    if node[0] in ("max", "min") and len(node) == 3:
+        inside = ("add", node[1], ("neg", node[2]))
+    if inside and (line := linear(inside)):
         found.add(("num", -line[1] / line[0]))
     return found
 
@@ -242,6 +245,8 @@ def _range_like(answer: Answer) -> bool:
 
 def _relations(gold: Relation, answer: Relation) -> bool | None:
     if gold.signs == answer.signs == ("=",):
+        if gold.parts[0] == answer.parts[0] and same_answer(gold.parts[1], answer.parts[1]):
+            return True
         defined = _same_definition(gold, answer)
         if defined is not False:
             return defined

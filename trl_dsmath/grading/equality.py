@@ -59,6 +59,9 @@ def equal(a: Node, b: Node) -> bool:
     Raises:
         TooLarge, Unsupported: see [`value`].
     """
+    bounds = _upper_bounds(a) | _upper_bounds(b)
+    if bounds and bounds <= _INTEGERS:
+        return _equal_for_integers(a, b, sorted(bounds))
     if contains(a, "sum") != contains(b, "sum") and (_endless(a) or _endless(b)):
         raise Unsupported("an infinite sum against its value")
     logs = contains(a, "log") or contains(b, "log")
@@ -92,6 +95,16 @@ def _equal_for_integers(a: Node, b: Node, names: list[str]) -> bool:
     return compared > 4
 
 
+def _upper_bounds(node: object) -> set[str]:
+    """Names in the upper bounds of sums and products; infinity is no integer."""
+    if not isinstance(node, tuple) or not node:
+        return set()
+    found: set[str] = set().union(*map(_upper_bounds, node[1:]))
+    if node[0] in ("sum", "prod"):
+        found = (found - {node[1]}) | symbols(node[3]) | ({"infinity"} if node[3] == ("inf",) else set())
+    return found
+
+
 def _endless(node: object) -> bool:
     if not isinstance(node, tuple) or not node:
         return False
@@ -113,14 +126,15 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
         except Undefined:
             return False
     restricted = any(contains(node, "root", "log") or has_fractional_power(node) for node in (a, b))
-    absolute = contains(a, "abs") or contains(b, "abs")
+    absolute = contains(("", a, b), "abs", "max", "min")
     points = range(POINTS if absolute or not restricted else 3)
     compared, too_large = 0, False
     for point in points:
         try:
-            if not _equal_at(a, b, point, log10):
+            if _equal_at(a, b, point, log10):
+                compared += 1
+            elif not (restricted and _beyond(a, b, point)):
                 return False
-            compared += 1
         except Undefined:
             continue
         except TooLarge:
@@ -130,9 +144,15 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
     return compared > 0 and _agree_far_away(a, b)
 
 
+def _beyond(a: Node, b: Node, point: int) -> bool:
+    """Whether two real expressions are both complex at a point, where `\\ln(1 - x) - \\ln(1 - y)` may take another branch."""
+    number = context(DIGITS[0]).mpc
+    return "('sym', 'i')" not in repr((a, b)) and all(isinstance(value(node, point), number) for node in (a, b))
+
+
 def _far(*nodes: Node) -> range:
     """Points at which an absolute value or a root that is hidden near 0 comes out: `|x - 20|` is no `20 - x`."""
-    if any(contains(node, "abs") for node in nodes):
+    if any(contains(node, "abs", "max", "min") for node in nodes):
         return FAR
     return FAR[:2] if any(contains(node, "root") or has_fractional_power(node) for node in nodes) else FAR[:0]
 

@@ -12,7 +12,7 @@ comparison costs milliseconds.
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -292,6 +292,18 @@ class Evaluator:
             return function(number)
         except (ZeroDivisionError, ValueError) as error:  # a pole
             raise Undefined from error
+
+    def _max(self, *sides: Node) -> Number:
+        return self._extreme(max, sides)
+
+    def _min(self, *sides: Node) -> Number:
+        return self._extreme(min, sides)
+
+    def _extreme(self, choose: Callable, sides: tuple[Node, ...]) -> Number:
+        values = [self(side) for side in sides]
+        if any(isinstance(value, self.mp.mpc) for value in values):
+            raise Undefined
+        return choose(values)
 
     def _sum(self, variable: str, low: Node, high: Node, body: Node) -> Number:
         return self._series(variable, low, high, body, "sum")

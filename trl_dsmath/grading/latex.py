@@ -8,7 +8,7 @@ bounds, and a unit behind them: `3\sqrt{2}\text{ cm}^2`, `\$6.50`, `12个`, `2 h
 import re
 from fractions import Fraction
 
-from .expressions import Node, Unsupported
+from .expressions import Node, Unsupported, symbols
 from .tokens import FUNCTIONS, PREFIXES, STOP_WORDS, Token, resolve, tokenize
 
 MAX_DEPTH = 25
@@ -211,7 +211,11 @@ class Parser:
             and following[0][1] + following[2][1] == "()"
         ):
             self.at += 3
+            if name == "zeta":
+                return ("fn", name, self._plain(following[1][1]))
             return ("sym", f"{name}({following[1][1]})")  # as in y(0) e^{-t}: never a product with 0
+        if name == "Gamma" and following[:1] == [("op", "(")] and not symbols(argument := self.group("(", ")")):
+            return ("fn", "gamma", argument)
         while True:
             if self.peek() == ("op", "_"):
                 self.at += 1
@@ -314,7 +318,7 @@ class Parser:
             self.at += 2
             argument = ("mul", argument, ONE_DEGREE)
         if exponent == ("neg", ("num", Fraction(1))):
-            name, exponent = "arc" + name, None
+            name, exponent = ("ar" if name[-1] == "h" else "arc") + name, None
             if name not in FUNCTIONS:
                 raise Unsupported(name)
         if name in ("log", "lg", "ln"):
@@ -381,6 +385,19 @@ class Parser:
         self.take("rfloor" if name == "lfloor" else "rceil")
         return ("fn", "floor" if name == "lfloor" else "ceil", node)
 
+    def extreme(self) -> Node:
+        r"""`\max(a, b)`, `\min\{a, b\}`."""
+        name, opening = self.tokens[self.at - 1][1], self.peek()[1]
+        if opening not in ("(", "\\{"):
+            raise Unsupported("an extreme of a function")
+        self.take(opening)
+        sides = [self.sum()]
+        while self.peek() == ("op", ","):
+            self.at += 1
+            sides.append(self.sum())
+        self.take(")" if opening == "(" else "\\}")
+        return (name, *sides)
+
     def series(self) -> Node:
         r"""`\sum_{k=1}^{n} a`, `\prod_{k=1}^{n} a`; the body reaches as far as a product does."""
         name = self.tokens[self.at - 1][1]
@@ -402,7 +419,7 @@ class Parser:
 _OPERATOR = re.compile(r"\{ (d|partial)(?: \^ (?:\w+|\{ \w+ \}))? \} \{ \1 (?!\})")  # d/dx, d^2/dx^2
 _PREFIX_COMMANDS = {
     "frac": Parser.frac, "sqrt": Parser.sqrt, "binom": Parser.binom, "lfloor": Parser.floor, "lceil": Parser.floor,
-    "sum": Parser.series, "prod": Parser.series, "pi": lambda _: ("sym", "pi"), "infty": lambda _: ("inf",),
+    "sum": Parser.series, "prod": Parser.series, "max": Parser.extreme, "min": Parser.extreme, "pi": lambda _: ("sym", "pi"), "infty": lambda _: ("inf",),
     "infinity": lambda _: ("inf",), "inf": lambda _: ("inf",), "imath": lambda _: ("sym", "i"),
     **dict.fromkeys(_ACCENTS, Parser.accent),
 }  # fmt: skip

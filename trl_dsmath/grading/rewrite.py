@@ -375,7 +375,7 @@ def branches(text: str) -> list[tuple[str, str]] | None:
     pairs = []
     for row in filter(str.strip, _ROW.split(found[2])):
         value, _, condition = row.partition("&")
-        condition = _CONDITION.sub(" ", condition).strip(" ,.;&")
+        condition = _CONDITION.sub(" ", condition).strip(" ,.;&").replace("elsewhere", "otherwise")
         if (
             condition[:1] == "="
             or _RELATION.search(value)

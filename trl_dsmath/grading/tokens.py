@@ -7,16 +7,16 @@ _GALLON = Fraction(3_785_411_784, 10**12)  # of the United States
 # dimension -> unit names -> size in the first unit of the dimension; symbols in capitals are found as they are written
 _TABLE: dict[str, dict[str, Fraction | int]] = {
     "length": {
-        "m meter meters metre metres 米 mètre mètres metro metros м": 1, "千米 公里 kilómetro kilómetros км": 1000, "分米": Fraction(1, 10), "厘米 centímetro centímetros см": Fraction(1, 100),
-        "毫米 мм": Fraction(1, 1000), "in inch inches": Fraction(254, 10_000), "ft foot feet": Fraction(3048, 10_000),
+        "m meter meters metre metres 米 mètre mètres metro metros м メートル": 1, "千米 公里 kilómetro kilómetros км キロメートル": 1000, "分米": Fraction(1, 10), "厘米 centímetro centímetros см センチメートル": Fraction(1, 100),
+        "毫米 мм ミリメートル": Fraction(1, 1000), "in inch inches": Fraction(254, 10_000), "ft foot feet": Fraction(3048, 10_000),
         "yd yard yards": Fraction(9144, 10_000), "mi mile miles": Fraction(1_609_344, 1000),
     },
     "mass": {
-        "g gm gms gram grams gramm gramme grammes gramo gramos 克 г": 1, "千克 公斤 kilogramo kilogramos кг": 1000, "毫克": Fraction(1, 1000),
+        "g gm gms gram grams gramm gramme grammes gramo gramos 克 г グラム": 1, "千克 公斤 kilogramo kilogramos кг キログラム": 1000, "毫克": Fraction(1, 1000),
         "t ton tons tonne tonnes 吨": 10**6, "lb lbs pound pounds": Fraction(45_359_237, 100_000), "oz ounce ounces": Fraction(45_359_237, 1_600_000),
     },
     "time": {
-        "s sec secs second seconds sekunde sekunden seconde secondes segundo segundos 秒": 1,
+        "s sec secs second seconds sekunde sekunden seconde secondes segundo segundos 秒 с": 1,
         "min mins minute minutes minuten minuto minutos 分钟 分 мин": 60,
         "h hr hrs hour hours stunde stunden heure heures hora horas 小时 时 ч": 3600,
         "day days tag tage jour jours día días 天": 86400, "week weeks woche wochen semaine semaines semana semanas 周 星期": 604800,
@@ -32,7 +32,7 @@ _TABLE: dict[str, dict[str, Fraction | int]] = {
     "dollar": {"dollar dollars usd": 1, "cent cents": Fraction(1, 100)},
     "rupee": {"rupee rupees inr": 1},
     "yuan": {"元 yuan rmb ¥": 1, "角": Fraction(1, 10)},
-    "euro": {"euro euros eur €": 1}, "sterling": {"£ gbp": 1},
+    "euro": {"euro euros eur €": 1, "centime centimes céntimo céntimos centesimi": Fraction(1, 100)}, "sterling": {"£ gbp": 1},
     "clock a.m.": {"am a.m": 1}, "clock p.m.": {"pm p.m": 1},
     "force": {"N n newton newtons": 1000},
     "energy": {"J j joule joules Nm": 1000, "eV ev electronvolt electronvolts": Fraction(1602176634, 10**25), "cal calorie calories": 4184, "Wh": 3_600_000},

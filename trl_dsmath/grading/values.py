@@ -60,7 +60,7 @@ def same_value(gold: Value, answer: Value) -> bool | None:
         `True` or `False`, or `None` when the expressions hold something that is not evaluated here.
     """
     if any((side.node[1] if side.node[0] == "neg" else side.node)[0] == "based" for side in (gold, answer)):
-        return _same_base(gold.node, answer.node)
+        return _same_base(gold.node, answer.node) or gold.node[:2] == ("based", answer.text.upper())
     if _ROMAN.fullmatch(gold.text) and _ROMAN.fullmatch(answer.text):
         return gold.text == answer.text
     if "overline" in gold.text + answer.text and (ends := _letters(gold)) and ends == _letters(answer):
@@ -124,6 +124,8 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
     units = {_TEMPERATURE.sub(r"°\1", side.unit) for side in (gold, answer)}
     if len(units) == 1 or units in ({"°C", "degree"}, {"°F", "degree"}, {"£", "pounds"}):
         return gold.node, answer.node  # a temperature, not coulombs or farads; money, no weight
+    if (degrees := [_in_kelvins(side) for side in (gold, answer)]) and None not in degrees:
+        return degrees[0], degrees[1]
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
         words = [set(re.findall(r"[a-z]+", side.unit.lower())) & _OPPOSITES for side in (gold, answer)]
@@ -138,6 +140,17 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
     if one[1] == other[1]:
         return gold.node, answer.node
     return ("mul", ("num", one[1]), gold.node), ("mul", ("num", other[1]), answer.node)
+
+
+def _in_kelvins(side: Value) -> Node | None:
+    """A temperature; `None` for other quantities."""
+    if side.unit.strip() in ("K", "kelvin", "kelvins"):
+        return side.node
+    name = found[1].upper() if (found := _TEMPERATURE.match(side.unit)) else ""
+    if name == "C":
+        return ("add", side.node, ("num", Fraction("273.15")))
+    shifted = ("add", side.node, ("num", Fraction("459.67")))
+    return ("mul", ("num", Fraction(5, 9)), shifted) if name == "F" else None
 
 
 def _in_radians(gold: Value, answer: Value) -> tuple[Node, Node]:

@@ -158,6 +158,7 @@ def _read(text: str) -> "Basic | None":
     """The expression that math-verify reads, or `None` where it leaves out a number (it skips what it does not know)."""
     from math_verify import LatexExtractionConfig, parse
 
+    text = re.sub(r"([_^])\s*([a-z])(?![a-z])", r"\1{\2}", text)  # \int_1^e x dx
     text = _ONE_SIDE.sub(r"^{\1}", text)
     text = _HIGHER_DERIVATIVE.sub(lambda found: rf"\frac{{{found[1]}}}{{{found[3]}}}" * int(found[2]), text)
     text = _MIXED_DERIVATIVE.sub(r"\\frac{\\partial}{\1}\\frac{\\partial}{\2}", text)

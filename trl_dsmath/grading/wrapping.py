@@ -42,8 +42,12 @@ def unwrap(answer: Answer) -> Answer:
         return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"
     if isinstance(answer, Relation) and answer.signs == ("=",) and (both := _by_sign(answer.parts)):
         names = {name for part in answer.parts if isinstance(part, Value) for name in symbols(part.node)}
-        if len(names) > 1:
+        if names:
             return Items(tuple(Relation(("=",), parts, "") for parts in both))  # y = \pm 2x is two lines
+    if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) == {"="}:
+        *names, last = answer.parts
+        if constant(last) and all(isinstance(name, Value) and name.node[0] == "sym" for name in names):
+            return Items(tuple(Relation(("=",), (name, last), "") for name in names))  # x = y = 2
     if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) <= {">", ">="}:
         return Relation(tuple(sign.replace(">", "<") for sign in answer.signs[::-1]), answer.parts[::-1], answer.text)
     return answer
