@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +29,7 @@ from trl_dsmath.corpus.settings import LoopSettings
 from trl_dsmath.errors import DataError, MissingDependencyError
 
 SETTINGS = LoopSettings(pages="p", seed_pages="s")
+SMALL = hyperparameters(200, replace(SETTINGS, bucket=20_000))  # a model of 20 MB
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_small_sets_are_scaled_and_given_values_stand() -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     _write(folder / "train.txt")
-    train(folder / "train.txt", folder / "model.bin", hyperparameters(200, SETTINGS))
+    train(folder / "train.txt", folder / "model.bin", SMALL)
     return folder / "model.bin"
 
 
@@ -101,7 +103,7 @@ def test_score_is_the_log_odds_of_the_probability(model: Path) -> None:
 
 def test_training_again_gives_the_same_bytes(model: Path, tmp_path: Path) -> None:
     _write(tmp_path / "train.txt")
-    train(tmp_path / "train.txt", tmp_path / "again.bin", hyperparameters(200, SETTINGS))
+    train(tmp_path / "train.txt", tmp_path / "again.bin", SMALL)
     assert (tmp_path / "again.bin").read_bytes() == model.read_bytes()
 
 
@@ -114,7 +116,7 @@ def test_an_empty_set_is_an_error_that_names_the_file(tmp_path: Path) -> None:
 
 def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("__label__a x y z\n__label__b x y w\n" * 10)
-    train(tmp_path / "train.txt", tmp_path / "m.bin", hyperparameters(20, SETTINGS))
+    train(tmp_path / "train.txt", tmp_path / "m.bin", SMALL)
     with pytest.raises(DataError, match="other labels"):
         Classifier(tmp_path / "m.bin")
 

@@ -41,16 +41,11 @@ def test_an_error_of_a_shard_is_the_callers(tmp_path: Path, workers: int) -> Non
 
 
 @pytest.mark.slow
-def test_ray_gives_the_same_and_says_what_failed(tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        execution = Execution("ray", tasks=2, workers=2)
-        assert list(map_shards(partial(pow, 3), tmp_path / "a", [2, 0, 1], execution)) == [9, 1, 3]
-        with pytest.raises(DataError, match=r"1 of 2 shards failed \(first: 0\)"):
-            list(map_shards(partial(divmod, 1), tmp_path / "b", [1, 0], execution))
-    finally:
-        ray.shutdown()
+def test_ray_gives_the_same_and_says_what_failed(ray_with_two_workers: None, tmp_path: Path) -> None:
+    execution = Execution("ray", tasks=2, workers=2)
+    assert list(map_shards(partial(pow, 3), tmp_path / "a", [2, 0, 1], execution)) == [9, 1, 3]
+    with pytest.raises(DataError, match=r"1 of 2 shards failed \(first: 0\)"):
+        list(map_shards(partial(divmod, 1), tmp_path / "b", [1, 0], execution))
 
 
 @pytest.mark.slow

@@ -3,10 +3,11 @@
 import hashlib
 import os
 import random
+import select
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess as Process
 from pathlib import Path
 
 import pytest
@@ -17,29 +18,32 @@ pytest.importorskip("rensa")
 
 import small_crawl
 
-CODE = """
-import sys
 from trl_dsmath.corpus import Execution, LoopSettings, prepare, run_loop
-if __name__ == "__main__":
-    print("started", flush=True)
-    data, output = sys.argv[1:]
+
+
+def _run(data: Path, output: Path) -> None:
     prepare(f"{data}/pages", f"{output}/pages", execution=Execution(tasks=3))
-    fast = {"epochs": 5, "learning_rate": 0.5, "bucket": 40_000, "iterations": 2, "workers": 2, "stop_when_collected": 1.0}
+    fast = {"epochs": 5, "learning_rate": 0.5, "dim": 32, "bucket": 40_000, "iterations": 2, "workers": 2}
     rules, seed = f"{data}/rules.csv", f"{data}/seed.jsonl"
-    run_loop(LoopSettings(f"{output}/pages/clean", seed, rules=rules, **fast), f"{output}/loop", print)
-"""
+    settings = LoopSettings(f"{output}/pages/clean", seed, rules=rules, stop_when_collected=1.0, **fast)
+    run_loop(settings, f"{output}/loop", lambda line: None)
 
 
-def _start(data: Path, output: Path) -> subprocess.Popen:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, str(data), str(output)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"started\n"  # imports take as long as the work
-    return process
+def _start(data: Path, output: Path) -> tuple[Process, int]:
+    """The run in a process, and the end of a pipe that its children, and theirs, hold open as long as they live."""
+    reading, writing = os.pipe()
+    process = get_context("fork").Process(target=_run, args=(data, output))
+    process.start()
+    os.close(writing)
+    return process, reading
+
+
+def _ended(process: Process, reading: int) -> int | None:
+    """Its exit status, when it and its children have ended."""
+    process.join()
+    assert select.select([reading], [], [], 60)[0], "a process was left behind"
+    os.close(reading)
+    return process.exitcode
 
 
 def _results(output: Path) -> dict[str, str]:
@@ -55,22 +59,16 @@ def _results(output: Path) -> dict[str, str]:
 @pytest.mark.parametrize("seed", [1])
 def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(tmp_path: Path, seed: int) -> None:
     small_crawl.write(tmp_path / "data", shards=3)
-    process, began = _start(tmp_path / "data", tmp_path / "whole"), time.monotonic()
-    process.communicate()
+    began = time.monotonic()
+    assert _ended(*_start(tmp_path / "data", tmp_path / "whole")) == 0
     took = time.monotonic() - began
-    assert process.returncode == 0
-    rng, killed = random.Random(seed), 0
+    rng, ends = random.Random(seed), []
     for _ in range(10):
-        process = _start(tmp_path / "data", tmp_path / "killed")
-        try:
-            process.communicate(timeout=rng.uniform(0, took / 4))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate(timeout=60)  # its children, which have its output open, end too
-            killed += 1
-    assert killed >= 5  # the later ones find a run that is finished
-    process = _start(tmp_path / "data", tmp_path / "killed")
-    process.communicate()
-    assert process.returncode == 0
+        process, reading = _start(tmp_path / "data", tmp_path / "killed")
+        process.join(timeout=rng.uniform(0, took / 4))
+        process.kill()
+        ends.append(_ended(process, reading))
+    assert ends.count(-signal.SIGKILL) >= 5  # the later ones find a run that is finished
+    assert _ended(*_start(tmp_path / "data", tmp_path / "killed")) == 0
     assert len(whole := _results(tmp_path / "whole")) > 40
     assert _results(tmp_path / "killed") == whole

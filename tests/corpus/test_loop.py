@@ -3,20 +3,23 @@
 import gzip
 import hashlib
 import json
-import os
-import signal
+import pickle
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 pytest.importorskip("fasttext", reason="fastText is not installed")
 
 import small_crawl
+from kills import killed
 
+from trl_dsmath.corpus import execution
 from trl_dsmath.corpus.execution import Execution
 from trl_dsmath.corpus.loop import run_loop
 from trl_dsmath.corpus.measure import find_trouble
@@ -31,7 +34,7 @@ def crawl(tmp_path: Path) -> tuple[Path, dict[str, bool]]:
 
 def _settings(folder: Path, **other) -> LoopSettings:
     # Few rounds over the data: these words tell the kinds apart at once.
-    fast = {"epochs": 5, "learning_rate": 0.5, "bucket": 40_000, "iterations": 2}
+    fast = {"epochs": 5, "learning_rate": 0.5, "dim": 32, "bucket": 40_000, "iterations": 2}
     return LoopSettings(pages=str(folder / "pages"), seed_pages=str(folder / "seed.jsonl"), **{**fast, **other})
 
 
@@ -141,26 +144,13 @@ def test_killed_in_each_stage_it_ends_with_the_same_bytes(crawl: tuple[Path, dic
     folder, _ = crawl
     settings = _settings(folder, rules=str(folder / "rules.csv"))
     run_loop(settings, folder / "whole", lambda line: None)
-    # The process is killed as soon as a file of each stage appears, also one that is half-written.
-    stages = (
-        "iteration-1/half-0.txt*", "iteration-1/model.bin.*.part", "iteration-1/model.bin", "iteration-1/scores/*1.tsv.gz*",
-        "iteration-1/report.json", "iteration-1/review.csv", "iteration-2/train.txt*", "iteration-2/scores/*0.tsv.gz*",
-        "corpus/*0.jsonl.gz*",
+    moments = (
+        "open */iteration-1/half-0.txt*", "os.rename */iteration-1/model.bin.*.part", "open */iteration-1/training.csv*",
+        "os.rename */iteration-1/scores/*1.tsv.gz*", "open */iteration-1/report.json*", "os.rename */iteration-1/report.json*",
+        "open */iteration-2/train.txt*", "open */iteration-2/scores/*0.tsv.gz*", "os.rename */corpus/*0.jsonl.gz*",
     )  # fmt: skip
-    code = (
-        "from trl_dsmath.corpus.loop import run_loop\nfrom trl_dsmath.corpus.settings import LoopSettings\n"
-        f"run_loop({settings!r}, {str(folder / 'killed')!r})\n"
-    )
-    killed = 0
-    for stage in stages:
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-        while process.poll() is None and not list((folder / "killed").glob(stage)):
-            time.sleep(0.002)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)  # its fastText process may live on a little, as in life
-            killed += 1
-        process.wait()
-    assert killed >= 6
+    for moment in moments:
+        killed(moment, run_loop, settings, folder / "killed", lambda line: None)
     result = run_loop(settings, folder / "killed", lambda line: None)
     assert result.status == "done"
     whole, resumed = _digests(folder / "whole"), _digests(folder / "killed")
@@ -179,15 +169,29 @@ def test_two_workers_give_the_same_bytes(crawl: tuple[Path, dict[str, bool]]) ->
     assert two.reports == one.reports and _digests(folder / "local") == _digests(folder / "one")
     assert not (folder / "local" / "iteration-1" / "logs").exists()
 
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("datatrove")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        two = run_loop(settings, folder / "ray", lambda line: None, Execution("ray", tasks=2, workers=2))
-    finally:
-        ray.shutdown()
-    assert two.reports == one.reports and _digests(folder / "ray") == _digests(folder / "one")
-    assert (folder / "ray" / "iteration-1" / "logs").exists()  # it went through datatrove
+
+def test_through_datatrove_it_gives_the_same_bytes(
+    crawl: tuple[Path, dict[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Ray and Slurm, but one task after the other here: every function is pickled with all that it needs."""
+    stages: list[str] = []
+
+    def make(name: str, steps: list, tasks: int, logs: str, ray: Execution, **options: Any) -> Any:
+        assert (ray.kind, tasks, options) == ("ray", min(2, len(steps[0].missing)), {"skip_completed": False})
+        stages.append(name)
+        (step,) = pickle.loads(pickle.dumps(steps))
+        return SimpleNamespace(run=lambda: [step(None, rank, tasks) for rank in range(tasks)])
+
+    monkeypatch.setattr(execution, "make_executor", make)
+    folder, _ = crawl
+    settings = _settings(
+        folder, rules=str(folder / "rules.csv"), labelled=str(folder / "labels.jsonl"), budget_tokens=9000
+    )
+    here = run_loop(settings, folder / "here", lambda line: None)
+    there = run_loop(settings, folder / "there", lambda line: None, Execution("ray", tasks=2, workers=2))
+    assert there.reports == here.reports and _digests(folder / "there") == _digests(folder / "here")
+    each = {"texts", "scores", "counts", "folders", "examples", "excerpts"}
+    assert each | {"index", "parts", "corpus"} <= set(stages)
 
 
 def test_odd_addresses_are_pages_like_others(crawl: tuple[Path, dict[str, bool]]) -> None:

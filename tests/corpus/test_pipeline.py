@@ -4,14 +4,11 @@ import gzip
 import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kills import killed
 from warc_files import warc_record
 
 pytest.importorskip("datatrove")
@@ -24,12 +21,6 @@ from trl_dsmath.corpus.records import read_jsonl
 from trl_dsmath.errors import ConfigError, DataError
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
-RUN = """
-import sys
-from trl_dsmath.corpus.pipeline import Execution, prepare
-if __name__ == "__main__":
-    prepare(sys.argv[1], sys.argv[2], [sys.argv[3]], Execution(tasks=3))
-"""
 
 
 def _page(number: int) -> bytes:
@@ -52,7 +43,6 @@ def crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"url": "http://b.org/copy", "html": _page(2).decode().replace("It ends", "It closes")},
         {"url": "http://b.org/planted", "html": planted.decode()},
         {"url": "http://b.org/blank", "html": "<html><body><script>1</script></body></html>"},
-        {"url": "http://b.org/deep", "html": "<div>" * 60_000 + "x"},
         {"url": "http://b.org/long", "html": "<p>" + "x" * 3_000_000},
         {"url": "http://b.org/text", "text": "This page is text already."},
         {"url": "http://b.org/only", "html": f"<p>{QUESTION}</p>"},
@@ -79,10 +69,14 @@ def benchmark_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+def _prepare(crawl: Path, output: str | Path, benchmark_file: str, *execution: Any, **named: Any) -> None:
+    prepare(str(crawl), str(output), [benchmark_file], Execution(*execution, **named), max_bytes=1_000_000)
+
+
 @pytest.fixture(scope="module")
 def finished(crawl: Path, benchmark_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("finished")
-    prepare(str(crawl), str(output), [benchmark_file], Execution(tasks=3), max_bytes=1_000_000, seconds=2.0)
+    _prepare(crawl, output, benchmark_file, tasks=3)
     return output
 
 
@@ -106,7 +100,7 @@ def _removed(output: Path, stage: str) -> dict[str, str]:
 def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
     pages = {page["url"]: page for path in sorted((finished / "clean").iterdir()) for page in read_jsonl(path)}
     expected = [f"http://a.org/{n}" for n in range(12)]
-    expected += ["http://b.org/planted", "http://b.org/deep", "http://b.org/text", "http://b.org/bad"]
+    expected += ["http://b.org/planted", "http://b.org/text", "http://b.org/bad"]
     assert list(pages) == expected + [f"http://c.org/{n}" for n in range(12, 20)]
     assert pages["http://c.org/12"]["label"] == "kept along"
     assert QUESTION.upper() not in pages["http://b.org/planted"]["text"]
@@ -120,7 +114,6 @@ def test_what_comes_out_and_what_was_taken_out(finished: Path) -> None:
     assert _removed(finished, "extract") == {
         "http://b.org/blank": "no text",
         "http://b.org/spaces": "no text",
-        "http://b.org/deep": "plain text",
     }
     assert _removed(finished, "dedup") == {
         "http://www.a.org/1/": "same address",
@@ -141,11 +134,10 @@ def test_everything_is_counted(finished: Path) -> None:
     assert read["skipped: page too long"] == read["skipped: not JSON"] == 1
     assert read["skipped: broken WARC record"] == read["mended: invalid UTF-8"] == 1
     assert read["file: no record"] == read["file: not a page file"] == 1
-    assert read["pages"] == 12 + 9 + 8
+    assert read["pages"] == 12 + 8 + 8
     assert read["records"] == sum(n for key, n in read.items() if key == "pages" or key.startswith("skipped"))
     extracted = counts["extract/EXTRACT: text with mathematics"]
-    assert extracted["kept"] == 27 and extracted["removed: no text"] == 2
-    assert extracted["plain text: took too long"] == 1
+    assert extracted["kept"] == 26 and extracted["removed: no text"] == 2
     assert extracted["kept"] + extracted["removed: no text"] == read["pages"]
     assert counts["clean/DECONT: benchmarks"]["paragraphs removed: 10-gram"] == 2
 
@@ -153,20 +145,37 @@ def test_everything_is_counted(finished: Path) -> None:
 def test_another_number_of_tasks_gives_the_same_files(
     crawl: Path, benchmark_file: str, finished: Path, tmp_path: Path
 ) -> None:
-    prepare(str(crawl), str(tmp_path), [benchmark_file], Execution(tasks=1), max_bytes=1_000_000, seconds=2.0)
+    _prepare(crawl, tmp_path, benchmark_file, tasks=1)
     ours, theirs = _digests(tmp_path), _digests(finished)
     assert ours.pop("run.json") != theirs.pop("run.json")
     assert ours == theirs
+
+
+def test_a_page_that_takes_too_long_is_read_by_its_plain_text(tmp_path: Path) -> None:
+    (tmp_path / "crawl").mkdir()
+    rows = [
+        {"url": "http://b.org/deep", "html": "<div>" * 60_000 + "x"},
+        {"url": "http://b.org/1", "html": "<p>one</p>"},
+    ]
+    (tmp_path / "crawl/0.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepare(str(tmp_path / "crawl"), str(tmp_path / "out"), seconds=0.5)
+    pages = read_jsonl(tmp_path / "out/clean/000000.jsonl.gz")
+    assert [(page["url"], page["text"]) for page in pages] == [("http://b.org/deep", "x"), ("http://b.org/1", "one")]
+    assert list(read_jsonl(tmp_path / "out/removed/extract/000000.jsonl.gz")) == [
+        {"id": "0.jsonl/0", "url": "http://b.org/deep", "reason": "plain text", "what": "took too long"}
+    ]
+    counts = statistics(tmp_path / "out")["extract/EXTRACT: text with mathematics"]
+    assert counts["plain text: took too long"] == 1 and counts["kept"] == 2
 
 
 def test_a_finished_run_is_not_done_again_and_other_arguments_are_refused(
     crawl: Path, benchmark_file: str, finished: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.glob("clean/*")}
-    prepare(str(crawl), str(finished), [benchmark_file], Execution(tasks=3), max_bytes=1_000_000, seconds=2.0)
+    _prepare(crawl, finished, benchmark_file, tasks=3)
     assert {path: path.stat().st_mtime_ns for path in finished.glob("clean/*")} == before
     with pytest.raises(ConfigError, match="benchmarks"):
-        prepare(str(crawl), str(finished), [], Execution(tasks=3), max_bytes=1_000_000, seconds=2.0)
+        prepare(str(crawl), str(finished), [], Execution(tasks=3), max_bytes=1_000_000)
 
 
 def test_relative_folders_belong_to_the_current_folder_of_the_call(
@@ -180,83 +189,54 @@ def test_relative_folders_belong_to_the_current_folder_of_the_call(
         assert [page["url"] for page in read_jsonl(next(Path("pages/clean").iterdir()))] == [f"http://a.org/{name}"]
 
 
-@pytest.fixture(scope="module")
-def small(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The crawl without the page that takes its whole time limit."""
-    folder = tmp_path_factory.mktemp("small")
-    for name in ("0.warc.gz", "3.jsonl.gz"):
-        (folder / name).write_bytes((crawl / name).read_bytes())
-    lines = (crawl / "1.jsonl").read_bytes().split(b"\n")
-    (folder / "1.jsonl").write_bytes(b"\n".join(line for line in lines if b"/deep" not in line))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def whole(small: Path, benchmark_file: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    output = tmp_path_factory.mktemp("whole")
-    prepare(str(small), str(output), [benchmark_file], Execution(tasks=3))
-    return _digests(output)
-
-
-def _until(sign_of_life: Callable[[], bool], process: subprocess.Popen) -> None:
-    while process.poll() is None and not sign_of_life():
-        time.sleep(0.002)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("stage", "sign_of_life"),
+    "moment",
     [
-        ("extract", "extracted/*"),
-        ("extract", "logs/extract/completions/00001"),
-        ("addresses", "matching/addresses/*"),
-        ("bands", "matching/bands/00003.npy"),
-        ("match", "duplicates/*"),
-        ("clean", "clean/*"),
+        "open */extracted/000001.jsonl.gz.partial",
+        "os.rename */extracted/000000.jsonl.gz.partial",
+        "open */logs/extract/completions/00001",
+        "open */matching/addresses/00001.npy",
+        "open */matching/bands/00003.npy",
+        "open */duplicates/000001.npy",
+        "os.rename */clean/000003.jsonl.gz.partial",
     ],
 )
 def test_a_run_killed_in_any_stage_ends_with_the_same_bytes(
-    stage: str, sign_of_life: str, small: Path, benchmark_file: str, whole: dict[str, str], tmp_path: Path
+    moment: str, crawl: Path, benchmark_file: str, finished: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", RUN, str(small), str(tmp_path), benchmark_file]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    _until(lambda: any(tmp_path.glob(sign_of_life)), process)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    tasks = {"match": 1, "bands": 14}.get(stage, 3)
-    assert len(list(tmp_path.glob(f"logs/{stage}/completions/*"))) < tasks
-    prepare(str(small), str(tmp_path), [benchmark_file], Execution(tasks=3))
-    assert _digests(tmp_path) == whole
+    arguments = crawl, tmp_path, benchmark_file
+    killed(moment, lambda: _prepare(*arguments, tasks=3))
+    _prepare(*arguments, tasks=3)
+    assert _digests(tmp_path) == _digests(finished)
 
 
 @pytest.mark.slow
 def test_ray_with_two_workers_gives_the_same_files(
-    small: Path, benchmark_file: str, whole: dict[str, str], tmp_path: Path
+    ray_with_two_workers: None, crawl: Path, benchmark_file: str, finished: Path, tmp_path: Path
 ) -> None:
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        prepare(str(small), str(tmp_path), [benchmark_file], Execution("ray", tasks=3, workers=2))
-    finally:
-        ray.shutdown()
-    assert _digests(tmp_path) == whole
+    # Seven tasks in a job: each job starts a process.
+    _prepare(crawl, tmp_path, benchmark_file, "ray", tasks=3, workers=2, options={"tasks_per_job": 7})
+    assert _digests(tmp_path) == _digests(finished)
 
 
-def test_crawl_and_result_in_an_object_store(small: Path, benchmark_file: str, whole: dict[str, str]) -> None:
+def test_crawl_and_result_in_an_object_store(crawl: Path, benchmark_file: str, finished: Path) -> None:
     store = pytest.importorskip("fsspec").filesystem("memory")
-    for path in small.iterdir():
+    for path in crawl.iterdir():
         store.pipe(f"/bucket/crawl/{path.name}", path.read_bytes())
-    prepare("memory://bucket/crawl", "memory://bucket/out", [benchmark_file], Execution(tasks=3))
+    prepare("memory://bucket/crawl", "memory://bucket/out", [benchmark_file], Execution(tasks=3), max_bytes=1_000_000)
     digests = {
         name.removeprefix("/bucket/out/"): hashlib.sha256(store.cat_file(name)).hexdigest()
         for name in store.find("/bucket/out")
         if name.split("/")[3] not in ("logs", "matching", "run.json")
     }
-    assert digests == {name: digest for name, digest in whole.items() if name not in (".lock", "run.json")}
+    assert digests == {
+        name: digest for name, digest in _digests(finished).items() if name not in (".lock", "run.json")
+    }
 
 
 def test_slurm_gets_a_job_a_stage_each_after_the_one_before(
-    small: Path, benchmark_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crawl: Path, benchmark_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`sbatch` is a script here that keeps what it was given: what is checked is the jobs, not their run."""
     sbatch = tmp_path / "bin" / "sbatch"
@@ -268,9 +248,7 @@ def test_slurm_gets_a_job_a_stage_each_after_the_one_before(
     sbatch.chmod(0o755)
     monkeypatch.setenv("PATH", str(sbatch.parent), prepend=os.pathsep)
     options = {"partition": "cpu", "time": "01:00:00", "venv_path": "/venv/bin/activate"}
-    prepare(
-        str(small), str(tmp_path / "out"), [benchmark_file], Execution("slurm", tasks=3, workers=2, options=options)
-    )
+    _prepare(crawl, tmp_path / "out", benchmark_file, "slurm", tasks=3, workers=2, options=options)
     scripts = (tmp_path / "scripts").read_text()
     assert [f"--job-name=dsmath-{stage}" in scripts for stage in ("extract", "bands", "match", "clean")] == [True] * 4
     assert "--partition=cpu" in scripts and "--array=0-2%2" in scripts and "source /venv/bin/activate" in scripts
