@@ -25,14 +25,14 @@ def _found(shards: Sequence[np.ndarray], parts: int = 1) -> list[list[tuple[int,
         matched = f"{folder}/signatures", f"{folder}/keys"
         for number, rows in enumerate(shards):
             if len(rows):  # a shard without pages has no files
-                SignPages(*matched)._save(number, [rows])
+                SignPages(*matched).save(f"{number:06d}.npy", rows)
         for stage, tasks in (
             (FindDuplicates(*matched, addresses), parts),
             (FindDuplicates(*matched, bands, addresses), parts * BANDS),
         ):
             for rank in range(tasks):
-                list(stage.run(rank=rank, world_size=tasks))
-        list(MatchDuplicates(matched[0], addresses, bands, duplicates).run())
+                stage(None, rank, tasks)
+        MatchDuplicates(matched[0], addresses, bands, duplicates)(None, 0, 1)
         return [np.load(path).tolist() for path in sorted(Path(duplicates).iterdir())]
 
 

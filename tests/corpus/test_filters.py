@@ -1,9 +1,10 @@
 """Pages by language and quality: formulas do not count, and what is removed is kept with its reason."""
 
 import gzip
-import importlib.util
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ pytest.importorskip("datatrove")
 pytest.importorskip("fasttext")
 
 from datatrove.data import Document
+from datatrove.pipeline.filters import gopher_quality_filter
 
 from trl_dsmath.corpus import KeepLanguages, KeepQuality, prepare, statistics
 from trl_dsmath.corpus.classifier import Hyperparameters, train
@@ -38,7 +40,17 @@ def test_a_page_is_kept_by_the_language_between_its_formulas(model: Path) -> Non
     assert page.metadata["language"] == "en" and page.metadata["language_score"] > 0.65
     assert page.text == ENGLISH + FORMULAS
     assert keep.filter(Document(FRENCH, "2")) == (False, "language fr")
-    assert KeepLanguages(["en", "fr"], model).filter(Document(FRENCH, "2")) is True
+    assert KeepLanguages(("en", "fr"), model).filter(Document(FRENCH, "2")) is True
+
+
+def test_the_least_probability_is_the_caller_s(model: Path) -> None:
+    page = f"{ENGLISH} {FRENCH}"
+    keep = KeepLanguages(["en", "fr"], model, 0.0)
+    assert keep.filter(Document(page, "1")) is True
+    scores = keep.model.predict(Document(page, "1"))[1]
+    assert set(scores) == {"en", "fr"} and max(scores.values()) < 0.9
+    assert KeepLanguages(["en", "fr"], model, 0.9).filter(Document(page, "1"))[0] is False
+    assert KeepLanguages(["en"], model).language_threshold == 0.65  # datatrove's
 
 
 def test_what_a_filter_removes_is_kept_with_its_reason(model: Path, tmp_path: Path) -> None:
@@ -71,16 +83,31 @@ def test_a_model_that_is_not_there_is_an_error_with_the_fix(tmp_path: Path) -> N
         KeepLanguages(["en"], tmp_path / "none.bin")
 
 
-def test_quality_needs_spacy_or_judges_the_text_between_formulas() -> None:
-    if importlib.util.find_spec("spacy") is None:
-        with pytest.raises(MissingDependencyError, match="pip install spacy"):
-            KeepQuality()
-        return
+def test_quality_is_judged_by_the_text_between_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(MissingDependencyError, match="pip install spacy"):
+        KeepQuality()
+    # Words by spaces, in the place of spaCy.
+    monkeypatch.setitem(sys.modules, "spacy", SimpleNamespace())
+    asked: list[str] = []
+
+    def split(text: str, language: str) -> list[str]:
+        asked.append(language)
+        return text.split()
+
+    monkeypatch.setattr(gopher_quality_filter, "split_into_words", split)
     keep = KeepQuality()
-    assert keep.filter(Document(ENGLISH * 5 + FORMULAS, "1")) is True
+    assert keep.filter(Document((ENGLISH + " ") * 5 + FORMULAS, "1")) is True
     assert keep.filter(Document(ENGLISH, "2")) == (False, "gopher_short_doc")
     assert keep.filter(Document(FORMULAS, "3")) == (False, "nothing but formulas")
     assert KeepQuality(min_doc_words=5).filter(Document(ENGLISH, "2")) is True
+    assert set(asked) == {"en"} and KeepQuality("de").language == "de"
+    # Half of the words hold a letter; one word less is too few.
+    half = "the and with proof " * 25
+    assert keep.filter(Document(half + "1984 " * 100, "4")) is True
+    assert keep.filter(Document(half + "1984 " * 101, "5")) == (False, "gopher_below_alpha_threshold")
+    strict = KeepQuality(max_non_alpha_words_ratio=0.8)
+    assert strict.filter(Document(half + "1984 " * 100, "6")) == (False, "gopher_below_alpha_threshold")
 
 
 @pytest.mark.parametrize(

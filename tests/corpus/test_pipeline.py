@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ pytest.importorskip("rensa")
 pytest.importorskip("fastwarc")
 pytest.importorskip("resiliparse")
 
-from trl_dsmath.corpus.pipeline import Execution, make_executors, prepare, statistics
+from trl_dsmath.corpus import pipeline
+from trl_dsmath.corpus.pipeline import Execution, prepare, statistics
 from trl_dsmath.corpus.records import read_jsonl
 from trl_dsmath.errors import ConfigError, DataError
 
@@ -258,10 +260,45 @@ def test_slurm_gets_a_job_a_stage_each_after_the_one_before(
     assert "--dependency=afterok:1" in launched[1] and "--dependency=afterok:3" in launched[2]
 
 
+@pytest.mark.parametrize(("tasks", "parts", "bands"), [(1, 1, 14), (2, 2, 14), (28, 3, 28), (43, 3, 42)])
+def test_a_stage_has_at_most_a_task_a_file_and_a_band_has_tasks_of_its_own(
+    tasks: int, parts: int, bands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    def make(name: str, steps: list, tasks: int, logs: str, execution: Execution, before: Any) -> Any:
+        left = [0] if name == "match" else []
+        ran = SimpleNamespace(run=lambda: made.append((name, tasks, before and before.name)), name=name)
+        assert logs == f"{tmp_path}/out/logs/{name}"
+        ran.get_incomplete_ranks = lambda skip_completed: left if skip_completed else [7]
+        ran.logging_dir = SimpleNamespace(path=logs)
+        return ran
+
+    monkeypatch.setattr(pipeline, "make_executor", make)
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        (tmp_path / f"in/{number}.jsonl").touch()
+    with pytest.raises(DataError, match=r"1 tasks failed \(first: 0\); see .*/out/logs/match/logs, then"):
+        prepare(str(tmp_path / "in"), str(tmp_path / "out"), execution=Execution(tasks=tasks))
+    assert made == [
+        ("extract", parts, None),
+        ("addresses", parts, "extract"),
+        ("bands", bands, "addresses"),
+        ("match", 1, "bands"),
+    ]
+    # What it was started with, and where nothing is waited for.
+    kept = json.loads((tmp_path / "out/run.json").read_text())
+    assert kept == {"pages": str(tmp_path / "in"), "files": ["0.jsonl", "1.jsonl", "2.jsonl"], "benchmarks": [],
+                    "tasks": tasks, "max_bytes": 10_000_000, "seconds": 20.0}  # fmt: skip
+    options = {"partition": "cpu", "time": "1:00"}
+    prepare(str(tmp_path / "in"), f"{tmp_path}/out/", execution=Execution("slurm", tasks=tasks, options=options))
+    assert made[4:] == [*made[:4], ("clean", parts, "match")]
+
+
 def test_settings_that_cannot_work_say_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="partition"):
         Execution("slurm")
     with pytest.raises(ConfigError, match="local, ray or slurm"):
         Execution("spark")  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"\.parquet"):
-        make_executors(str(tmp_path), str(tmp_path / "out"), [], Execution(), 100, 1.0, [])
+        prepare(str(tmp_path), str(tmp_path / "out"))

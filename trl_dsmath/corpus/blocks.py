@@ -1,19 +1,22 @@
 """The steps as datatrove blocks, thin around the plain functions: each reads, changes or writes a stream of pages."""
 
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
+from itertools import groupby
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any, TypeAlias
 
 import fsspec
 import numpy as np
 
 from ..errors import DataError, MissingDependencyError
 from .classifier import end_with_parent
-from .decontaminate import decontaminate, load_benchmarks
-from .dedup import BANDS, DUPLICATE, first_pages, join, near_duplicates, same_address, sign, sort_keys
+from .decontaminate import Benchmarks, decontaminate, load_benchmarks
+from .dedup import BANDS, first_pages, join, near_duplicates, same_address, sign, sort_keys
 from .extract import extract_text, plain_text
 from .read import page_format, read_pages
 from .records import Record, dump_line, gzip_writer
@@ -29,7 +32,8 @@ except ImportError as _error:
         "The corpus pipeline runs on datatrove: pip install 'trl-dsmath[corpus]'."
     ) from _error
 
-Stream = Iterator[Document] | None
+Pages: TypeAlias = Iterator[Document]
+Write: TypeAlias = Callable[[Record], object]
 _RAW, _SHARD, _POSITION = "_raw", "_shard", "_position"
 
 
@@ -42,73 +46,59 @@ def _number(path: str) -> int:
     return int(PurePosixPath(path).name.partition(".")[0])
 
 
-class _Output:
-    """Files of JSON lines, one a shard, each under its name only when it is whole (local disks; object stores do so)."""
+def _by_shard(data: Pages) -> Iterator[tuple[int, Pages]]:
+    return groupby(data, key=lambda document: document.metadata[_SHARD])
 
-    def __init__(self, folder: str) -> None:
-        self.folder = get_datafolder(folder)
-        self.shard = -1
-        self.raw: IO[bytes] | None = None
 
-    def write(self, shard: int, record: Record) -> None:
-        self.open(shard)
-        self.file.write(dump_line(record))
-
-    def open(self, shard: int) -> None:
-        if shard != self.shard:
-            self.close()
-            self.shard, self.name = shard, shard_name(shard)
-            self.raw = self.folder.open(self.name + ".partial" if self.folder.is_local() else self.name, "wb")
-            self.file = gzip_writer(self.raw)
-
-    def close(self) -> None:
-        if self.raw is not None:
-            self.file.close()
-            self.raw.close()
-            if self.folder.is_local():
-                self.folder.mv(self.name + ".partial", self.name)
-        self.shard, self.raw = -1, None
+@contextmanager
+def _output(folder: str, shard: int) -> Iterator[Write]:
+    """Writes a shard's file of JSON lines, under its name only when it is whole (local disks; object stores do so)."""
+    target, name = get_datafolder(folder), shard_name(shard)
+    path = f"{name}.partial" if target.is_local() else name
+    with target.open(path, "wb") as raw, gzip_writer(raw) as file:
+        yield lambda record: file.write(dump_line(record))
+    if path != name:
+        target.mv(path, name)
 
 
 class ReadShards(PipelineStep):
-    """Reads the files of a folder; file `n` of the sorted list is shard `n`, whatever the number of tasks."""
+    """Reads the files of a folder. Of a crawl, where `removed` is given, file `n` of the sorted list is shard `n`, whatever
+    the number of tasks; files of this pipeline have the number in their names, and nothing in them may be broken."""
 
     type, name = "READ", "pages"
 
-    def __init__(self, folder: str, removed: str | None = None, max_bytes: int = 1 << 40) -> None:
+    def __init__(self, folder: str, removed: str | None = None, max_bytes: int = sys.maxsize) -> None:
         super().__init__()
         self.folder, self.removed, self.max_bytes = folder, removed, max_bytes
 
-    def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+    def run(self, data: None, rank: int, world_size: int) -> Pages:
         folder = get_datafolder(self.folder)
         files, others = page_files(folder.list_files())
         for number, path in list(enumerate(files))[rank::world_size]:
-            shard = number if self.removed is not None else _number(path)
-            output = _Output(self.removed) if self.removed is not None else None
-            report = partial(self._report, output, shard)
-            if output is not None:
-                output.open(shard)
-            for other in others if number == 0 else ():
-                report("file: not a page file", other, "its name has none of the endings of page files")
-            with folder.open(path, "rb") as file:
-                for position, record in enumerate(read_pages(file, path, report, self.max_bytes)):
-                    self.stat_update("records", "pages")
-                    content = record["html"] if record.get("html") else record["text"]
-                    rest = {key: value for key, value in record.items() if key not in {"text", "html", "id"}}
-                    rest |= {_RAW: bool(record.get("html")), _SHARD: shard, _POSITION: position}
-                    yield Document(text=content, id=record["id"], metadata=rest)
-            if output is not None:
-                output.close()
+            shard = _number(path) if self.removed is None else number
+            with nullcontext(self._refuse) if self.removed is None else _output(self.removed, shard) as write:
+                report = partial(self._report, write)
+                for other in others if number == 0 else ():
+                    report("file: not a page file", other, "its name has none of the endings of page files")
+                with folder.open(path, "rb") as file:
+                    for position, record in enumerate(read_pages(file, path, report, self.max_bytes)):
+                        self.stat_update("records", "pages")
+                        html, text = record.pop("html", None), record.pop("text", "")
+                        own = {_RAW: bool(html), _SHARD: shard, _POSITION: position}
+                        yield Document(text=html or text, id=record.pop("id"), metadata=record | own)
 
-    def _report(self, output: _Output | None, shard: int, kind: str, where: str, what: str) -> None:
+    def _refuse(self, report: Record) -> None:
+        raise DataError(
+            f"{report['where']}: {report['reason']} ({report['what']}). Delete the folder {self.folder} and run its stage again."
+        )
+
+    def _report(self, write: Write, kind: str, where: str, what: str) -> None:
         if kind.startswith(("file: ", "mended: ")):
             self.stat_update(kind)
         else:
             self.stat_update("records", f"skipped: {kind}")
-        if output is None:
-            raise DataError(f"{where}: {kind} ({what}). Delete the folder {self.folder} and run its stage again.")
         if what:
-            output.write(shard, {"reason": kind, "where": where, "what": what})
+            write({"reason": kind, "where": where, "what": what})
 
 
 def page_files(paths: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -125,15 +115,26 @@ def _record(document: Document) -> Record:
 
 
 class _Filter(PipelineStep):
-    """A block that takes pages out and keeps them, with the reason, in a folder of their own."""
+    """A block that takes pages out and keeps them in a folder of their own."""
 
     def __init__(self, removed: str) -> None:
         super().__init__()
         self.removed = removed
 
-    def drop(self, output: _Output, document: Document, reason: str, **more: Any) -> None:
-        self.stat_update(f"removed: {reason}")
-        output.write(document.metadata[_SHARD], {**_record(document), "reason": reason, **more})
+    def run(self, data: Pages, rank: int, world_size: int) -> Pages:
+        for shard, documents in _by_shard(data):
+            with _output(self.removed, shard) as write:
+                for document, why in self.sift(documents, shard, write):
+                    if why:
+                        self.stat_update(f"removed: {why['reason']}")
+                        write({**_record(document), **why})
+                    else:
+                        self.stat_update("kept")
+                        yield document
+
+    def sift(self, documents: Pages, shard: int, write: Write) -> Iterator[tuple[Document, Record | None]]:
+        """The pages of a shard, each with what is to be written beside it if it is taken out: its `reason`, and more."""
+        raise NotImplementedError
 
 
 def _extract(page: str | bytes, charset: str | None, seconds: float) -> tuple[str, str]:
@@ -160,64 +161,44 @@ class ExtractPages(_Filter):
         super().__init__(removed)
         self.seconds = seconds
 
-    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        output = _Output(self.removed)
+    def sift(self, documents: Pages, shard: int, write: Write) -> Iterator[tuple[Document, Record | None]]:
         # The sandbox counts real seconds, which depend on the machine's load: they only end what hangs without working.
-        with ExtractorSandbox(timeout=60 + 20 * self.seconds, warmup_text=("", None, 0.0)) as sandbox:
-            for document in data or ():
-                output.open(document.metadata[_SHARD])
+        with ExtractorSandbox(60 + 20 * self.seconds, warmup_text=("", None, self.seconds)) as sandbox:
+            for document in documents:
                 if document.metadata[_RAW]:
-                    page, charset = document.text, document.metadata.get("_charset")
-                    document.text = ""
-                    with self.track_time():
-                        try:
-                            document.text, failure = sandbox.process_document((page, charset, self.seconds), _extract)
-                        except (TimeoutError, EOFError):
-                            failure = "took too long"
-                        if failure:
-                            self.stat_update(
-                                f"plain text: {'extraction failed' if failure != 'took too long' else failure}"
-                            )
-                            output.write(
-                                document.metadata[_SHARD],
-                                {
-                                    "id": document.id,
-                                    "url": document.metadata["url"],
-                                    "reason": "plain text",
-                                    "what": failure,
-                                },
-                            )
-                            document.text = plain_text(page, charset)
-                if document.text.strip():
-                    self.stat_update("kept")
-                    yield document
-                else:
-                    self.drop(output, document, "no text")
-        output.close()
+                    self._read(document, sandbox, write)
+                yield document, None if document.text.strip() else {"reason": "no text"}
+
+    def _read(self, document: Document, sandbox: ExtractorSandbox, write: Write) -> None:
+        page, charset = document.text, document.metadata.get("_charset")
+        kind = "extraction failed"
+        with self.track_time():
+            try:
+                document.text, failure = sandbox.process_document((page, charset, self.seconds), _extract)
+            except (TimeoutError, EOFError):
+                kind = failure = "took too long"
+        if failure:
+            self.stat_update(f"plain text: {kind}")
+            document.text = plain_text(page, charset)
+            url = document.metadata["url"]
+            write({"id": document.id, "url": url, "reason": "plain text", "what": failure})
 
 
 class FilterPages(_Filter):
     """Any of datatrove's filters: what it removes is kept, with its reason."""
 
-    type, name = "FILTER", "datatrove's filter"
+    type = "FILTER"
 
     def __init__(self, removed: str, chosen: BaseFilter) -> None:
         self.name = type(chosen).__name__  # the name in the statistics
         super().__init__(removed)
         self.chosen = chosen
 
-    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        output = _Output(self.removed)
-        for document in data or ():
-            output.open(document.metadata[_SHARD])
+    def sift(self, documents: Pages, shard: int, write: Write) -> Iterator[tuple[Document, Record | None]]:
+        for document in documents:
             with self.track_time():
                 kept, reason = get_filter_result(self.chosen.filter(document))
-            if kept:
-                self.stat_update("kept")
-                yield document
-            else:
-                self.drop(output, document, reason or self.name)
-        output.close()
+            yield document, None if kept else {"reason": reason or self.name}
 
 
 class SignPages(PipelineStep):
@@ -230,25 +211,20 @@ class SignPages(PipelineStep):
         super().__init__()
         self.signatures, self.keys = signatures, keys
 
-    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        shard = -1
-        rows: list[np.ndarray] = []
-        for document in data or ():
-            if document.metadata[_SHARD] != shard and rows:
-                self._save(shard, rows)
-                rows = []
-            shard = document.metadata[_SHARD]
-            rows.append(sign(document.metadata["url"], document.text))
-            self.stat_update("pages")
-            yield document
-        if rows:
-            self._save(shard, rows)
+    def run(self, data: Pages, rank: int, world_size: int) -> Pages:
+        for shard, documents in _by_shard(data):
+            rows = []
+            for document in documents:
+                rows.append(sign(document.metadata["url"], document.text))
+                self.stat_update("pages")
+                yield document
+            self.save(f"{shard:06d}.npy", np.concatenate(rows))
 
-    def _save(self, shard: int, rows: list[np.ndarray]) -> None:
-        signatures, keys = np.concatenate(rows), get_datafolder(self.keys)
-        for group, part in enumerate(sort_keys(signatures)):
-            _save_array(keys, f"{group:02d}/{shard:06d}.npy", part)
-        _save_array(get_datafolder(self.signatures), f"{shard:06d}.npy", signatures)
+    def save(self, name: str, rows: np.ndarray) -> None:
+        keys = get_datafolder(self.keys)
+        for group, part in enumerate(sort_keys(rows)):
+            _save_array(keys, f"{group:02d}/{name}", part)
+        _save_array(get_datafolder(self.signatures), name, rows)
 
 
 def _save_array(folder: DataFolder, name: str, rows: np.ndarray) -> None:
@@ -288,7 +264,7 @@ class FindDuplicates(PipelineStep):
         super().__init__()
         self.signatures, self.keys, self.found, self.addresses = signatures, keys, found, addresses
 
-    def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+    def run(self, data: None, rank: int, world_size: int) -> None:
         source, keys = get_datafolder(self.signatures), get_datafolder(self.keys)
         names = source.list_files()
         signatures = _Arrays(source, names)
@@ -304,7 +280,6 @@ class FindDuplicates(PipelineStep):
             pairs = near_duplicates(band, offsets, signatures, dropped, part, parts)
         self.stat_update("pairs", value=len(pairs))
         _save_array(get_datafolder(self.found), f"{rank:05d}.npy", pairs)
-        yield from ()
 
 
 class MatchDuplicates(PipelineStep):
@@ -316,7 +291,7 @@ class MatchDuplicates(PipelineStep):
         super().__init__()
         self.signatures, self.addresses, self.pairs, self.duplicates = signatures, addresses, pairs, duplicates
 
-    def run(self, data: Stream = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+    def run(self, data: None, rank: int, world_size: int) -> None:
         source, target = get_datafolder(self.signatures), get_datafolder(self.duplicates)
         names = source.list_files()
         offsets = first_pages(map(len, _Arrays(source, names)))
@@ -325,7 +300,6 @@ class MatchDuplicates(PipelineStep):
             rows["kept_shard"] = numbers[rows["kept_shard"]]
             _save_array(target, name, rows)
             self.stat_update("duplicates", value=len(rows))
-        yield from ()
 
 
 class DropDuplicates(_Filter):
@@ -337,23 +311,20 @@ class DropDuplicates(_Filter):
         super().__init__(removed)
         self.duplicates = duplicates
 
-    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        output, shard, twins = _Output(self.removed), -1, {}
-        for document in data or ():
-            if document.metadata[_SHARD] != shard:
-                shard = document.metadata[_SHARD]
-                output.open(shard)
-                with get_datafolder(self.duplicates).open(f"{shard:06d}.npy", "rb") as file:
-                    rows: np.ndarray = np.load(file).astype(DUPLICATE, copy=False)
-                twins = {int(row["position"]): row for row in rows}
+    def sift(self, documents: Pages, shard: int, write: Write) -> Iterator[tuple[Document, Record | None]]:
+        with get_datafolder(self.duplicates).open(f"{shard:06d}.npy", "rb") as file:
+            twins = {int(row["position"]): row for row in np.load(file)}
+        for document in documents:
             row = twins.get(document.metadata[_POSITION])
-            if row is None:
-                self.stat_update("kept")
-                yield document
-            else:
-                reason = "same address" if row["by_url"] else "near-duplicate"
-                self.drop(output, document, reason, kept=f"{shard_name(row['kept_shard'])}:{row['kept_position'] + 1}")
-        output.close()
+            yield (
+                document,
+                None
+                if row is None
+                else {
+                    "reason": "same address" if row["by_url"] else "near-duplicate",
+                    "kept": f"{shard_name(row['kept_shard'])}:{row['kept_position'] + 1}",
+                },
+            )
 
 
 class Decontaminate(_Filter):
@@ -365,23 +336,20 @@ class Decontaminate(_Filter):
         super().__init__(removed)
         self.benchmarks = benchmarks
 
-    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        index, output = load_benchmarks(self.benchmarks), _Output(self.removed)
-        for document in data or ():
-            shard = document.metadata[_SHARD]
-            output.open(shard)
+    @cached_property
+    def index(self) -> Benchmarks:
+        return load_benchmarks(self.benchmarks)
+
+    def sift(self, documents: Pages, shard: int, write: Write) -> Iterator[tuple[Document, Record | None]]:
+        index = self.index
+        for document in documents:
             with self.track_time():
                 cleaned, removed = decontaminate(document.text, index)
             for paragraph in removed:
                 self.stat_update(f"paragraphs removed: {paragraph.rule}")
-                output.write(shard, {"page": document.id, "url": document.metadata["url"], **asdict(paragraph)})
-            if cleaned:
-                document.text = cleaned
-                self.stat_update("kept")
-                yield document
-            else:
-                self.drop(output, document, "nothing left")
-        output.close()
+                write({"page": document.id, "url": document.metadata["url"], **asdict(paragraph)})
+            document.text = cleaned or document.text
+            yield document, None if cleaned else {"reason": "nothing left"}
 
 
 class WriteShards(PipelineStep):
@@ -393,9 +361,9 @@ class WriteShards(PipelineStep):
         super().__init__()
         self.folder = folder
 
-    def run(self, data: Stream, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        output = _Output(self.folder)
-        for document in data or ():
-            output.write(document.metadata[_SHARD], _record(document))
-            yield document
-        output.close()
+    def run(self, data: Pages, rank: int, world_size: int) -> Pages:
+        for shard, documents in _by_shard(data):
+            with _output(self.folder, shard) as write:
+                for document in documents:
+                    write(_record(document))
+                    yield document

@@ -19,13 +19,12 @@ from .blocks import (
     ReadShards,
     SignPages,
     WriteShards,
+    get_datafolder,
     page_files,
 )
 from .dedup import BANDS
 from .execution import Execution, children_end_with_parent, make_executor
 from .read import ENDINGS, MAX_BYTES
-
-CLEAN = "clean"  # folder of the result, in the output folder
 
 
 def prepare(
@@ -66,7 +65,20 @@ def prepare(
     execution = execution or Execution()
     local = nullcontext() if "://" in output else lock(Path(output) / ".lock")
     with local, children_end_with_parent():
-        for executor in make_executors(pages, output, benchmarks, execution, max_bytes, seconds, filters):
+        files, _ = page_files(get_datafolder(_absolute(pages)).list_files())
+        if not files:
+            raise DataError(f"{pages}: no file here ends in {ENDINGS}.")
+        benchmarks = list(map(str, benchmarks))
+        _remember(output, {"pages": pages, "files": files, "benchmarks": benchmarks, "tasks": execution.tasks,
+                           "max_bytes": max_bytes, "seconds": seconds,
+                           **({"filters": list(map(_described, filters))} if filters else {})})  # fmt: skip
+        root, executor = _absolute(output).rstrip("/"), None
+        tasks = {"bands": BANDS * max(1, execution.tasks // BANDS), "match": 1}
+        for name, steps in _stages(_absolute(pages), root, benchmarks, max_bytes, seconds, filters).items():
+            most = tasks.get(name) or min(execution.tasks, len(files))
+            executor = make_executor(
+                name, steps, most, f"{root}/logs/{name}", execution, executor
+            )  # after the one before
             executor.run()
             if execution.kind != "slurm" and (left := executor.get_incomplete_ranks(skip_completed=True)):
                 raise DataError(
@@ -74,85 +86,31 @@ def prepare(
                 )
 
 
-def make_executors(
-    pages: str,
-    output: str,
-    benchmarks: Sequence[str],
-    execution: Execution,
-    max_bytes: int,
-    seconds: float,
-    filters: Sequence[Any],
-) -> list[Any]:
-    """The datatrove executors of the stages, in order; `prepare` runs them. On Slurm each waits for the one before."""
-    from datatrove.io import get_datafolder
-
-    files, _ = page_files(get_datafolder(_absolute(pages)).list_files())
-    if not files:
-        raise DataError(f"{pages}: no file here ends in {ENDINGS}.")
-    _remember(output, {"pages": pages, "files": files, "benchmarks": [str(path) for path in benchmarks],
-                       "tasks": execution.tasks, "max_bytes": max_bytes, "seconds": seconds,
-                       **({"filters": list(map(_described, filters))} if filters else {})})  # fmt: skip
-    pages, output = _absolute(pages), _absolute(output)
-
-    def folder(name: str) -> str:
-        return f"{output.rstrip('/')}/{name}"
-
-    matched = folder("signatures"), folder("matching/keys")
-    stages: list[tuple[str, int, list[Any]]] = [
-        (
-            "extract",
-            len(files),
-            [
-                ReadShards(pages, folder("removed/read"), max_bytes),
-                ExtractPages(folder("removed/extract"), seconds),
-                *(FilterPages(folder(f"removed/{type(one).__name__}"), one) for one in filters),
-                SignPages(folder("signatures"), folder("matching/keys")),
-                WriteShards(folder("extracted")),
-            ],
-        ),
-        ("addresses", len(files), [FindDuplicates(*matched, folder("matching/addresses"))]),
-        (
-            "bands",
-            BANDS * max(1, execution.tasks // BANDS),
-            [FindDuplicates(*matched, folder("matching/bands"), folder("matching/addresses"))],
-        ),
-        (
-            "match",
-            1,
-            [
-                MatchDuplicates(
-                    folder("signatures"),
-                    folder("matching/addresses"),
-                    folder("matching/bands"),
-                    folder("duplicates"),
-                )
-            ],
-        ),
-        (
-            "clean",
-            len(files),
-            [
-                ReadShards(folder("extracted")),
-                DropDuplicates(folder("removed/dedup"), folder("duplicates")),
-                *([Decontaminate(folder("removed/decontaminate"), list(map(str, benchmarks)))] if benchmarks else []),
-                WriteShards(folder(CLEAN)),
-            ],
-        ),
-    ]
-    executors: list[Any] = []
-    for name, most, steps in stages:
-        depends = executors[-1] if executors else None
-        executors.append(
-            make_executor(
-                name,
-                steps,
-                most if name == "bands" else min(execution.tasks, most),
-                folder(f"logs/{name}"),
-                execution,
-                depends,
-            )
-        )
-    return executors
+def _stages(
+    pages: str, output: str, benchmarks: list[str], max_bytes: int, seconds: float, filters: Sequence[Any]
+) -> dict[str, list[Any]]:
+    """The blocks of each stage, in order."""
+    removed, duplicates = f"{output}/removed", f"{output}/duplicates"
+    signed = f"{output}/signatures", f"{output}/matching/keys"
+    addresses, bands = f"{output}/matching/addresses", f"{output}/matching/bands"
+    return {
+        "extract": [
+            ReadShards(pages, f"{removed}/read", max_bytes),
+            ExtractPages(f"{removed}/extract", seconds),
+            *(FilterPages(f"{removed}/{type(one).__name__}", one) for one in filters),
+            SignPages(*signed),
+            WriteShards(f"{output}/extracted"),
+        ],
+        "addresses": [FindDuplicates(*signed, addresses)],
+        "bands": [FindDuplicates(*signed, bands, addresses)],
+        "match": [MatchDuplicates(signed[0], addresses, bands, duplicates)],
+        "clean": [
+            ReadShards(f"{output}/extracted"),
+            DropDuplicates(f"{removed}/dedup", duplicates),
+            *([Decontaminate(f"{removed}/decontaminate", benchmarks)] if benchmarks else []),
+            WriteShards(f"{output}/clean"),
+        ],
+    }
 
 
 def _absolute(path: str) -> str:
@@ -169,8 +127,6 @@ def _described(chosen: Any) -> str:
 
 def _remember(output: str, arguments: dict[str, Any]) -> None:
     """Writes what a run was started with, and refuses to go on with something else."""
-    from datatrove.io import get_datafolder
-
     folder = get_datafolder(_absolute(output))
     if folder.isfile("run.json"):
         if changed := differing(json.loads(folder.read_text("run.json")), arguments):
