@@ -142,6 +142,7 @@ def test_random_pages_are_judged_by_a_model_that_has_not_seen_them(
         return [one.line for one in kept], dropped
 
     def write(path: Path, examples: list) -> int:
+        path.parent.mkdir(exist_ok=True)
         path.touch()
         trained.append([one.line for one in examples])
         return len(examples)
@@ -151,7 +152,7 @@ def test_random_pages_are_judged_by_a_model_that_has_not_seen_them(
     monkeypatch.setattr(round_, "train", lambda lines, model, values: model.touch())
     made = Round(tmp_path / "iteration-1", 1, [], LoopSettings("p", "s"), Execution())
     assert judged("b") == (list("ascde"), 1)
-    assert trained == [list("sbd"), list("asce")] and sorted(path.name for path in made.folder.iterdir()) == ["scores"]
+    assert trained == [list("sbd"), list("asce")] and not list(made.folder.iterdir())
     assert (
         judged("ad") == (list("sbce"), 2)
         and judged("abd") == (list("asbcde"), 0)
@@ -225,3 +226,37 @@ def test_parts_that_are_none(tmp_path: Path) -> None:
             score_part(tmp_path, task, tasks)
     with pytest.raises(DataError, match="holds no trained round"):
         score_part(tmp_path)
+
+
+def test_a_part_of_the_newest_round_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (2, 10):
+        (tmp_path / f"iteration-{number}").mkdir()
+        (tmp_path / f"iteration-{number}/training.json").touch()
+    (tmp_path / "iteration-11").mkdir()  # not trained yet
+    (tmp_path / "pages").mkdir()
+    for number in range(5):
+        (tmp_path / f"pages/{number}.jsonl").touch()
+    (tmp_path / "settings.json").write_text(json.dumps({"pages": str(tmp_path / "pages")}))
+    given: list[tuple] = []
+    monkeypatch.setattr(loop, "score_all", lambda jobs, *others: given.append((jobs, *others)) or iter(jobs[1:]))
+    newest = tmp_path / "iteration-10"
+    jobs = [(str(tmp_path / f"pages/{n}.jsonl"), newest / f"scores/00000{n}.tsv.gz") for n in range(5)]
+    assert score_part(tmp_path, 1, 2) == 1 and score_part(tmp_path) == 4
+    assert given == [(jobs[1::2], newest / "model.bin", Execution()), (jobs, newest / "model.bin", Execution())]
+
+
+def test_what_is_used_when_nothing_is_said() -> None:
+    """The paper's values where it has them (section 2.1), and the settings of small runs left to the size of the set."""
+    settings = LoopSettings("pages", "seed")
+    assert settings.record() == {
+        "pages": "pages", "seed_pages": "seed", "labelled": None, "automatic": False, "stop_when_collected": 0.98,
+        "budget_tokens": None, "min_score": 0.5, "domain_share": 0.1, "positive_examples": 500_000,
+        "negative_examples": 500_000, "pages_per_prefix": 10_000, "dim": 256, "word_ngrams": 3, "min_count": 3,
+        "learning_rate": None, "epochs": None, "bucket": None, "threads": 1, "seed": 0,
+    }  # fmt: skip
+    assert (settings.iterations, settings.workers, settings.keep_going, settings.score_elsewhere) == (
+        4,
+        1,
+        False,
+        False,
+    )

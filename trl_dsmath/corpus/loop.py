@@ -93,7 +93,6 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None], execu
     keep_settings(kept, settings.record(), fresh=not kept.exists(), holds=f"{folder} holds a run")
     files = shards(settings.pages)
     index = [folder / "index" / f"{i:06d}.tsv.gz" for i in range(len(files))]
-    index[0].parent.mkdir(exist_ok=True)
     for _ in score_all(list(zip(files, index, strict=True)), None, execution):
         pass
     labels = read_labels(settings.labelled) if settings.labelled else {}
@@ -117,11 +116,10 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None], execu
         say("warning      automatic decisions repeat the mistakes of the classifier; a run with them can diverge")
 
     reports: list[dict[str, Any]] = []
-    rounds: list[Round] = []
+    before: Round | None = None
     for number in range(1, settings.iterations + 1):
         say(f"-- round {number} of at most {settings.iterations}")
         now = Round(folder / f"iteration-{number}", number, files, settings, execution)
-        before = rounds[-1] if rounds else None
         now.train(seed_pages, held_out, before, index, pages, say)
         if settings.score_elsewhere and (missing := sum(not file.exists() for file in now.files)):
             message = (
@@ -138,7 +136,6 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None], execu
             if not settings.keep_going:
                 return _stop(now, before, trouble, settings, reports)
             say(f"warning      {trouble} keep_going is set: the run continues")
-        rounds.append(now)
         already = report["already_collected"]
         if already is not None and already >= settings.stop_when_collected:
             say(
@@ -153,7 +150,8 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None], execu
                 "(Without a person: --rules FILE.)"
             )
             return LoopResult("waiting", message, reports)
-    rounds[-1].write_corpus(folder / "corpus")
+        before = now
+    now.write_corpus(folder / "corpus")
     if not reports[-1]["labelled"] and not reports[-1]["estimated"]:
         say("warning      not measured: without labels or annotated prefixes nothing is known of precision")
     return LoopResult("done", f"{reports[-1]['pages']:,} pages in {folder / 'corpus'}", reports)

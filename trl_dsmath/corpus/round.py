@@ -95,7 +95,6 @@ class Round:
         self.execution = execution
         self.files = [folder / "scores" / f"{i:06d}.tsv.gz" for i in range(len(shards))]
         self.model = folder / "model.bin"
-        (folder / "scores").mkdir(parents=True, exist_ok=True)
 
     def _mapped(
         self,
@@ -229,7 +228,7 @@ class Round:
         """Metrics of the round: what is collected, how good it is, and how much of it was collected before; and the
         review file."""
         path = self.folder / "report.json"
-        if not path.exists() or not (self.folder / "review.csv").exists():
+        if not path.exists():  # written after the review file
             total = _Counts()
             for part in self._mapped(
                 "counts", partial(self._counts_of, self.cut(), labels, before), merge=_Counts.merge
@@ -266,7 +265,6 @@ class Round:
         folders: dict[str, domains.Domain] = {}
         for part in self._mapped("folders", partial(self._folders_of, cut, over), merge=domains.merge_domains):
             domains.merge_domains(folders, part)
-        folders = dict(sorted(folders.items()))
         rows = "".join(
             f"{name},{d.pages},{d.collected},{d.share:.4f},{d.tokens},{d.mean_score / 1000:.3f}\n"
             for name, d in hosts.items()
@@ -316,7 +314,6 @@ class Round:
 
     def write_corpus(self, folder: Path) -> None:
         """Writes the collected pages with their scores, in the order of the crawl."""
-        folder.mkdir(exist_ok=True)
         state = folder / "round.json"
         if not state.exists() or json.loads(state.read_text()) != self.number:
             for old in folder.glob("*.jsonl.gz"):
