@@ -80,7 +80,7 @@ def test_half_of_the_examples_are_collected_pages(yes: int, no: int, shown: tupl
         return [{line: (f"https://a.org/{n}/{line}", "text") for line in lines} for n, lines in wanted.items()]
 
     domain = Domain(pages=3, tokens=90, collected=2, undecided=1, score=3000)
-    (entry,) = make_review([("a.org", "over")], {"a.org": domain}, Decisions(), lambda _: [pages], excerpts)
+    (entry,) = make_review([("a.org", "over")], {"a.org": domain}, Decisions(), lambda _: pages, excerpts)
     assert (entry.pages, entry.collected, entry.tokens, entry.undecided, entry.share) == (3, 2, 90, 1, 0.6667)
     right = round(1 / (1 + math.exp(-1)), 4)
     assert entry.mean_score == right == 0.7311

@@ -80,6 +80,8 @@ SVG = {
     svg("mfrac", glyph("mi", "a"), glyph("mi", "b"), "<rect></rect>"): r"\frac{a}{b}",
     svg("mfrac", glyph("mi", "a"), glyph("mi", "b")): r"{a \atop b}",
     svg("msqrt", glyph("mo", "√"), f"<g>{glyph('mi', 'x')}</g>", "<rect></rect>"): r"\sqrt{x}",
+    svg("msqrt", glyph("mo", "√"), f"<g>{glyph('mi', 'x')}{glyph('mo', '+')}{glyph('mn', '2')}</g>"): r"\sqrt{x+2}",
+    svg("msubsup", glyph("mi", "x"), glyph("mn", "2", "translate(605,-0.5)"), glyph("mn", "3")): "x_{2}^{3}",  # as high as the base
     svg("mroot", f"<g>{glyph('mi', 'x')}</g>", glyph("mn", "3", "translate(3,4) scale(0.5)"), glyph("mo", "√"), "<rect></rect>"): r"\sqrt[3]{x}",
     svg("mo", '<path data-c="23A7"></path>', '<path data-c="23A8"></path>'): r"\{",
     svg("mtext", "<text>数</text>"): r"\text{数}",
@@ -107,6 +109,7 @@ OLD = {
     span("mo", '<span class="mjx-delim-v"><span class="mjx-char">ab</span></span>'): r"\operatorname{ab}",
     span("mo", '<span class="mjx-delim-h"><span class="mjx-char">−−</span></span>'): "-",
     char("mo", "∣∣"): r"\mid \mid",
+    span("mo", '<span class="mjx-delim-v"><span class="mjx-char">(</span></span>'): "(",
     span("mtext", '<span class="mjx-char">a&lt;b</span>'): r"\text{a<b}",
 }  # fmt: skip
 

@@ -266,6 +266,9 @@ def test_the_declared_charset_is_believed_from_server_and_page(text: str, codec:
     assert extract_text(f"<p>{text}</p>".encode(), charset=declared) == text
 
 
+JAPANESE = "これは数学の本です。素数は無限にある。定理と証明。" * 3
+
+
 @pytest.mark.parametrize(
     ("page", "charset", "text"),
     [
@@ -283,6 +286,10 @@ def test_the_declared_charset_is_believed_from_server_and_page(text: str, codec:
         # A charset in which more than a hundredth is broken is not believed; in which as much is, it is.
         (b"a" * 99 + b"\xe9", "big5", "a" * 99 + "\ufffd"),
         (b"a" * 49 + b"\xe9" + b"a" * 49, "windows-1252", "a" * 49 + "é" + "a" * 49),
+        (("ê" * 50).encode() + b"\xff", "windows-1253", "ê" * 50 + "\ufffd"),  # half of it would be broken
+        (JAPANESE.encode("euc-jp") + b"\xff", None, JAPANESE + "\ufffd"),  # guessed, whatever else is broken
+        (b"caf\xe9", None, "café"),
+        (("א" * 50).encode() + b"\xff" * 3, None, "א" * 50 + "\ufffd" * 3),  # no Western page holds its bytes
         ("이".encode("cp949") + b"\x81\x41", "euc-kr", "이갂"),  # the extension of the standard that is named
     ],
 )

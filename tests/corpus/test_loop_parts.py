@@ -129,7 +129,7 @@ def test_a_report_in_words() -> None:
 def test_random_pages_are_judged_by_a_model_that_has_not_seen_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Five random pages beside a sure one; what looks mathematical is left out, unless nearly all do."""
+    """Six random pages beside a sure one; what looks mathematical is left out, unless nearly all do."""
     trained: list[list[str]] = []
 
     def judged(looks: str) -> tuple[list[str], int]:
@@ -138,7 +138,7 @@ def test_random_pages_are_judged_by_a_model_that_has_not_seen_them(
         monkeypatch.setattr(
             round_, "Classifier", type("Judge", (), {"__init__": lambda self, model: None, "scores": scores})
         )
-        kept, dropped = made._clean([SimpleNamespace(line=name, sure=name == "s") for name in "asbcde"])
+        kept, dropped = made._clean([SimpleNamespace(line=name, sure=name == "s") for name in "asbcdef"])
         return [one.line for one in kept], dropped
 
     def write(path: Path, examples: list) -> int:
@@ -151,14 +151,15 @@ def test_random_pages_are_judged_by_a_model_that_has_not_seen_them(
     monkeypatch.setattr(round_, "hyperparameters", lambda count, settings: count)
     monkeypatch.setattr(round_, "train", lambda lines, model, values: model.touch())
     made = Round(tmp_path / "iteration-1", 1, [], LoopSettings("p", "s"), Execution())
-    assert judged("b") == (list("ascde"), 1)
-    assert trained == [list("sbd"), list("asce")] and not list(made.folder.iterdir())
+    assert judged("b") == (list("ascdef"), 1)
+    assert trained == [list("sbdf"), list("asce")] and not list(made.folder.iterdir())
     assert (
-        judged("ad") == (list("sbce"), 2)
-        and judged("abd") == (list("asbcde"), 0)
-        and judged("s") == (list("asbcde"), 0)
+        judged("abd") == (list("scef"), 3)
+        and judged("abde") == (list("asbcdef"), 0)
+        and judged("s") == (list("asbcdef"), 0)
     )
-    assert made._clean([SimpleNamespace(line="s", sure=True)])[1] == 0
+    trained.clear()
+    assert made._clean([SimpleNamespace(line="s", sure=True)])[1] == 0 and not trained
 
 
 def test_a_disk_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

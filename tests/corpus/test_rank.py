@@ -2,6 +2,7 @@
 
 import gzip
 import random
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def _cut(files: list[Path], budget: int | None, least: float) -> Cut:
     counts: Counts = {}
     for file in files:
         add_counts(counts, count_scores(read_scores(file)))
-    return find_cut(counts, budget, least, lambda score: [count_ties(read_scores(file), score) for file in files])
+    return find_cut(counts, budget, least, lambda score: count_ties(chain(*map(read_scores, files)), score))
 
 
 def _kept(files: list[Path], cut: Cut) -> list[Scored]:

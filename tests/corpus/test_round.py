@@ -212,7 +212,7 @@ def test_training_is_done_once_and_written_down(make: Callable[..., Round], monk
     assert not called and not said  # trained already
     (now.folder / "training.json").unlink()
     now.train([("u1", "one")], {"h"}, None, index, 6, said.append)
-    seed, shards, files, pages, cut, decisions, held_out, settings, _ = called["choose"]
+    seed, shards, files, pages, cut, decisions, held_out, settings, *_ = called["choose"]
     assert (seed, shards, files, pages, cut, held_out) == ([("u1", "one")], now.shards, index, 6, None, {"h"})
     assert settings is now.settings and not decisions.decided
     assert called["train"] == ("train.txt", "__label__math one\n__label__other three\n", "model.bin", 0.75)

@@ -44,13 +44,19 @@ def _settings(**changes: int) -> LoopSettings:
     return LoopSettings(pages="p", seed_pages="s", **{**sizes, **changes})
 
 
-def _mapped(name: str, function: Callable[[int], Any], numbers: Iterable[int], merge: Any = None) -> Iterator[Any]:
+def _mapped(name: str, function: Callable[[int], Any], numbers: Iterable[int]) -> Iterator[Any]:
     return map(function, numbers)
+
+
+def _merged(name: str, function: Callable[[int], Any], merge: Callable[[Any, Any], object]) -> Any:
+    total = function(0)
+    merge(total, function(1))
+    return total
 
 
 def _choose(crawl, seed=(("", "Of the seed"),), cut=CUT, held_out=(), **changes: int) -> dict[str, list[str]]:
     settings = _settings(**changes)
-    found = choose(list(seed), *crawl, 19, cut, Decisions(DECISIONS), set(held_out), settings, _mapped)
+    found = choose(list(seed), *crawl, 19, cut, Decisions(DECISIONS), set(held_out), settings, _mapped, _merged)
     assert found == sorted(found, key=lambda example: page_hash(example.url, 0, "order"))
     assert all(example.line.split()[0] == "of" and example.sure for example in found if example.source)
     return {
@@ -96,7 +102,8 @@ def test_a_prefix_with_many_pages_does_not_crowd_out_another(tmp_path: Path) -> 
     for most, counts in ((3, (2, 1)), (2, (1, 1)), (5, (4, 1)), (20, (9, 1))):
         settings = _settings(positive_examples=most, negative_examples=1, pages_per_prefix=100)
         shards, files = [str(tmp_path / "0.jsonl")], [tmp_path / "0.tsv.gz"]
-        found = choose([], shards, files, 19, None, decisions, set(), settings, _mapped)
+        find = lambda name, function, merge: function(0)  # noqa: E731
+        found = choose([], shards, files, 19, None, decisions, set(), settings, _mapped, find)
         sources = [example.source for example in found if example.label == MATH]
         assert (sources.count("big.test"), sources.count("small.test")) == counts
         assert {len(example.line) for example in found} == {10_000}
@@ -120,21 +127,30 @@ def test_random_pages_do_not_depend_on_the_share_that_is_looked_at(
     settings = LoopSettings("pages", "seed", negative_examples=30)
     steps: list[str] = []
 
-    def mapped(name: str, function: Any, numbers: Iterable[int], merge: Any = None) -> Iterator[Any]:
+    def merged(name: str, *given: Any) -> Any:
         steps.append(name)
-        return map(function, numbers)
+        return _merged(name, *given)
 
     def others() -> list[str]:
         steps.clear()
         chosen = choose(
-            [("https://seed.test", "a theorem")] * 40, shards, files, 400, None, decisions, set(), settings, mapped
+            [("https://seed.test", "a theorem")] * 40,
+            shards,
+            files,
+            400,
+            None,
+            decisions,
+            set(),
+            settings,
+            _mapped,
+            merged,
         )
         return [example.url for example in chosen if example.label == OTHER]
 
     few = others()
-    assert len(few) == 30 and len(steps) == (3 if skipped else 2)  # candidates (again with more), then texts
+    assert len(few) == 30 and len(steps) == (2 if skipped else 1)  # again with more
     monkeypatch.setattr(trainset, "_SHARE", 1000)  # everything
-    assert others() == few and len(steps) == 2
+    assert others() == few and len(steps) == 1
 
 
 def test_a_fifth_is_kept_apart() -> None:

@@ -6,7 +6,7 @@ import re
 from ..errors import MissingDependencyError
 
 try:
-    from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
+    from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 except ImportError as _error:
     raise MissingDependencyError("The corpus tools need resiliparse: pip install 'trl-dsmath[corpus]'.") from _error
 
@@ -52,7 +52,13 @@ def decode(page: str | bytes, charset: str | None = None) -> str:
     mended = page.decode("utf-8", "replace")
     if mended.count("\ufffd") <= len(mended) // 1000 + 1 and not mended.isascii() and _MULTIBYTE.search(page):
         return mended
-    return bytes_to_str(page, detect_encoding(page) or "utf-8", errors="replace")
+    guessed = _codec(detect_encoding(page))
+    if guessed and guessed != "utf-8":
+        return page.decode(guessed, "replace")
+    try:
+        return page.decode("cp1252")
+    except UnicodeDecodeError:
+        return mended
 
 
 def _meta(page: bytes) -> list[str]:

@@ -61,17 +61,15 @@ def _name(node: Any) -> str:
 def _parts(node: Any, part: str) -> list[tuple[str, Any]]:
     """The elements of MathML under an element, each with the part of the formula that its box says."""
     found: list[tuple[str, Any]] = []
-    todo = [(part, child) for child in reversed(node.child_nodes.values()) if child.node_name != "#text"]
+    todo = [(part, child) for child in reversed(node.children.values())]
     while todo:
         inside, child = todo.pop()
-        if not hasattr(child, "local_name") or child.node_name == "#comment":
-            continue
         name = _name(child)
         if name in _ELEMENTS:
             found.append((inside, child))
         else:
             inside = _PARTS.get(name, inside)
-            todo += [(inside, c) for c in reversed(child.child_nodes.values()) if c.node_name != "#text"]
+            todo += [(inside, c) for c in reversed(child.children.values())]
     return found
 
 
@@ -112,7 +110,7 @@ def _scripts(name: str, parts: list[tuple[str, Any]], inner: list[str]) -> str:
         where[0] = "base"
     left = [number for number, part in enumerate(where) if not part]
     if len(left) == 1:
-        where[left[0]] = _SCRIPTS.get(name, "over")
+        where[left.pop()] = _SCRIPTS.get(name, "over")
     elif len(left) == 2:  # above each other: SVG says how high, HTML has the upper one first
         first, second = (_height(parts[number][1]) for number in left)
         above = left if first >= second else left[::-1]

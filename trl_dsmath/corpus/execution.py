@@ -94,14 +94,10 @@ def children_end_with_parent() -> Iterator[None]:
 
 
 def map_shards(
-    function: Callable[[int], T],
-    folder: Path,
-    numbers: Iterable[int],
-    execution: Execution,
-    merge: Callable[[T, T], None] | None = None,
+    function: Callable[[int], T], folder: Path, numbers: Iterable[int], execution: Execution
 ) -> Iterator[T]:
     """
-    Calls a function for each shard, wherever `execution` says, and gives its results in order, one in memory at a time.
+    Calls a function for each shard, wherever `execution` says; its results come in order, one in memory at a time.
 
     Args:
         function (`Callable`):
@@ -112,30 +108,38 @@ def map_shards(
             The shards.
         execution ([`Execution`]):
             Where to run.
-        merge (`Callable`, *optional*):
-            Adds the second of two results to the first. With it, results of many shards come merged in groups, so that
-            this process never reads more than 64.
 
     Raises:
         DataError: a task failed.
     """
+    return map(_load, _results(function, folder, numbers, execution))
+
+
+def merge_shards(
+    function: Callable[[int], T], folder: Path, shards: int, execution: Execution, merge: Callable[[T, T], object]
+) -> T:
+    """All results of [`map_shards`] in one. `merge` adds the second of two to the first; tasks do so with groups of 64, and
+    this process with the last of them."""
+    paths = _results(function, folder, range(shards), execution)
+    while len(paths) > _GROUP:
+        groups = [paths[start : start + _GROUP] for start in range(0, len(paths), _GROUP)]
+        folder /= "groups"
+        paths = _results(partial(_merge, merge, groups), folder, range(len(groups)), execution)
+    return _merge(merge, [paths], 0)
+
+
+def _results(function: Callable[[int], Any], folder: Path, numbers: Iterable[int], execution: Execution) -> list[Path]:
     files = {number: folder / f"{number:06d}.pickle" for number in numbers}
     for _ in run_missing(partial(_keep, function, folder), files, execution):
         pass
-    paths = list(files.values())
-    if merge and len(paths) > _GROUP:
-        groups = [paths[start : start + _GROUP] for start in range(0, len(paths), _GROUP)]
-        merged = partial(_merge, merge, groups)
-        yield from map_shards(merged, folder / "groups", range(len(groups)), execution, merge)
-        return
-    yield from map(_load, paths)
+    return list(files.values())
 
 
 def _load(path: Path) -> Any:
     return pickle.loads(path.read_bytes())
 
 
-def _merge(merge: Callable[[Any, Any], None], groups: list[list[Path]], number: int) -> Any:
+def _merge(merge: Callable[[Any, Any], object], groups: list[list[Path]], number: int) -> Any:
     first, *others = groups[number]
     total = _load(first)
     for path in others:
@@ -171,7 +175,7 @@ def run_missing(function: Callable[[int], None], files: Mapping[int, Path], exec
     executor.run()
     if execution.kind == "slurm":
         queue = ["squeue", "--noheader", "--jobs", str(executor.job_id)]
-        while subprocess.run(queue, capture_output=True, text=True).stdout.strip():
+        while subprocess.run(queue, capture_output=True).stdout.strip():
             time.sleep(_POLL)
     if left := [number for number in missing if not files[number].exists()]:
         raise DataError(f"{len(left)} of {len(missing)} shards failed (first: {left[0]}); see {logs}, then run again.")

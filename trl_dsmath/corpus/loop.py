@@ -102,7 +102,7 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None], execu
     ):
         pages += count
         found |= urls
-    shutil.rmtree(folder / "parts", ignore_errors=True)
+    shutil.rmtree(folder / "parts")
     if settings.labelled:
         labels = choose_labels(settings.labelled, labels, found, pages, settings.seed, say)
     seed_pages, seed_held_out = split_seed(settings.seed_pages, settings.seed)
@@ -152,9 +152,9 @@ def _run(settings: LoopSettings, folder: Path, say: Callable[[str], None], execu
             return LoopResult("waiting", message, reports)
         before = now
     now.write_corpus(folder / "corpus")
-    if not reports[-1]["labelled"] and not reports[-1]["estimated"]:
+    if not report["labelled"] and not report["estimated"]:
         say("warning      not measured: without labels or annotated prefixes nothing is known of precision")
-    return LoopResult("done", f"{reports[-1]['pages']:,} pages in {folder / 'corpus'}", reports)
+    return LoopResult("done", f"{report['pages']:,} pages in {folder / 'corpus'}", reports)
 
 
 def _stop(

@@ -75,7 +75,7 @@ def make_review(
     shown: Iterable[tuple[str, str]],
     domains: dict[str, Domain],
     decisions: Decisions,
-    candidates: Callable[[Collection[str]], Iterable[Candidates]],
+    candidates: Callable[[Collection[str]], Candidates],
     excerpts: Callable[[dict[int, set[int]]], Iterable[dict[int, tuple[str, str]]]],
 ) -> list[Entry]:
     """Entries with examples: half of them collected pages and half not, where there are both.
@@ -88,7 +88,7 @@ def make_review(
         decisions ([`Decisions`]):
             Those of earlier rounds.
         candidates (`Callable`), excerpts (`Callable`):
-            Give [`find_candidates`] of each shard for some prefixes, and [`read_excerpts`] for lines by shard.
+            Give [`find_candidates`] of the crawl for some prefixes, and [`read_excerpts`] for lines by shard.
     """
     entries = {}
     for prefix, why in shown:
@@ -104,9 +104,7 @@ def make_review(
             undecided=domain.undecided,
             tokens=domain.tokens,
         )
-    chosen: Candidates = {}
-    for part in candidates(set(entries)):
-        merge_candidates(chosen, part)
+    chosen = candidates(set(entries))
     wanted: dict[int, dict[int, list[tuple[Entry, bool, int]]]] = {}
     for prefix, entry in entries.items():
         yes, no = chosen.get((prefix, True), []), chosen.get((prefix, False), [])

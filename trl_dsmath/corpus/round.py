@@ -21,7 +21,7 @@ from tqdm import tqdm
 from ..data.journal import write_whole
 from . import domains, review
 from .classifier import MATH, Classifier, hyperparameters, probability, train
-from .execution import Execution, map_shards, run_missing
+from .execution import Execution, map_shards, merge_shards, run_missing
 from .measure import Tally, area_under_roc
 from .records import write_jsonl
 from .rules import MATH as ACCEPTED
@@ -96,15 +96,11 @@ class Round:
         self.files = [folder / "scores" / f"{i:06d}.tsv.gz" for i in range(len(shards))]
         self.model = folder / "model.bin"
 
-    def _mapped(
-        self,
-        name: str,
-        function: Callable[[int], T],
-        numbers: Iterable[int] | None = None,
-        merge: Callable[[T, T], None] | None = None,
-    ) -> Iterator[T]:
-        numbers = range(len(self.shards)) if numbers is None else numbers
-        return map_shards(function, self.folder / "parts" / name, numbers, self.execution, merge)
+    def _mapped(self, name: str, function: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
+        return map_shards(function, self.folder / "parts" / name, numbers, self.execution)
+
+    def _merged(self, name: str, function: Callable[[int], T], merge: Callable[[T, T], object]) -> T:
+        return merge_shards(function, self.folder / "parts" / name, len(self.shards), self.execution, merge)
 
     def train(
         self,
@@ -120,7 +116,9 @@ class Round:
             return
         files, cut = (before.files, before.cut()) if before else (index, None)
         decisions = self.decisions_before()
-        examples = choose(seed_pages, self.shards, files, pages, cut, decisions, held_out, self.settings, self._mapped)
+        examples = choose(
+            seed_pages, self.shards, files, pages, cut, decisions, held_out, self.settings, self._mapped, self._merged
+        )
         positives = sum(example.label == MATH for example in examples)
         say(f"training set {positives:,} mathematical pages, {len(examples) - positives:,} others")
         examples, dropped = self._clean(examples)
@@ -173,7 +171,7 @@ class Round:
             lines.unlink()
             model.unlink()
         # If nearly all look mathematical, the model is wrong and not the pages.
-        if len(looks) > len(doubtful) * 0.5:
+        if 2 * len(looks) > len(doubtful):
             return examples, 0
         return [e for e in examples if id(e) not in looks], len(looks)
 
@@ -189,10 +187,7 @@ class Round:
         """What is collected: the budget's best pages, or those above the score threshold."""
         path = self.folder / "cut.json"
         if not path.exists():
-            total: tuple[Counts, Tally] = ({}, Tally())
-            for part in self._mapped("scores", self._scores_of, merge=_merge_scores):
-                _merge_scores(total, part)
-            counts, apart = total
+            counts, apart = self._merged("scores", self._scores_of, _merge_scores)
             threshold = self.settings.min_score
             if self.settings.budget_tokens is None and (found := apart.best_threshold()) is not None:
                 threshold = max(threshold, probability(found - 0.5))
@@ -200,7 +195,7 @@ class Round:
                 counts,
                 self.settings.budget_tokens,
                 threshold,
-                lambda score: self._mapped("ties", partial(self._ties_of, score), merge=add_counts),
+                lambda score: self._merged("ties", partial(self._ties_of, score), add_counts),
             )
             write_whole(path, json.dumps(asdict(cut), indent=1) + "\n")
         return Cut(**json.loads(path.read_text()))
@@ -229,11 +224,7 @@ class Round:
         review file."""
         path = self.folder / "report.json"
         if not path.exists():  # written after the review file
-            total = _Counts()
-            for part in self._mapped(
-                "counts", partial(self._counts_of, self.cut(), labels, before), merge=_Counts.merge
-            ):
-                total.merge(part)
+            total = self._merged("counts", partial(self._counts_of, self.cut(), labels, before), _Counts.merge)
             self._review(domains.with_registered(total.hosts))
             texts = [text for _, text in seed_held_out]
             write_whole(path, json.dumps(self._measure(total, texts, before), indent=1) + "\n")
@@ -262,9 +253,7 @@ class Round:
         cut, decisions, share = self.cut(), self.decisions_before(), self.settings.domain_share
         over = {host for host, domain in hosts.items() if domain.share > share}
         over |= {host for host in hosts if domains.registered_domain(host) in over}
-        folders: dict[str, domains.Domain] = {}
-        for part in self._mapped("folders", partial(self._folders_of, cut, over), merge=domains.merge_domains):
-            domains.merge_domains(folders, part)
+        folders = self._merged("folders", partial(self._folders_of, cut, over), domains.merge_domains)
         rows = "".join(
             f"{name},{d.pages},{d.collected},{d.share:.4f},{d.tokens},{d.mean_score / 1000:.3f}\n"
             for name, d in hosts.items()
@@ -274,8 +263,8 @@ class Round:
             domains.to_show(hosts, folders, share, decisions),
             {**hosts, **folders},
             decisions,
-            lambda prefixes: self._mapped(
-                "examples", partial(self._examples_of, cut, prefixes), merge=review.merge_candidates
+            lambda prefixes: self._merged(
+                "examples", partial(self._examples_of, cut, prefixes), review.merge_candidates
             ),
             lambda lines: self._mapped("excerpts", partial(self._excerpts_of, lines), lines),
         )

@@ -194,9 +194,7 @@ class Cut:
         return score > self.score or (score == self.score and _tie(url) < self.ties)
 
 
-def find_cut(
-    counts: Counts, budget_tokens: int | None, min_score: float, ties: Callable[[int], Iterable[Counts]]
-) -> Cut:
+def find_cut(counts: Counts, budget_tokens: int | None, min_score: float, ties: Callable[[int], Counts]) -> Cut:
     """
     The best pages that fit the budget and reach the score threshold, from counts and without sorting.
 
@@ -210,7 +208,7 @@ def find_cut(
         min_score (`float`):
             Least probability.
         ties (`Callable`):
-            Gives [`count_ties`] of each shard for a score, if the budget ends among pages of one score.
+            Gives [`count_ties`] of the crawl for a score, if the budget ends among pages of one score.
     """
     threshold = math.ceil(1000 * math.log(min_score / (1 - min_score)))
     above = [score for score in counts if score >= threshold]
@@ -219,9 +217,7 @@ def find_cut(
     for score in sorted(above, reverse=True):
         pages, tokens = counts[score]
         if budget_tokens is not None and kept_tokens + tokens > budget_tokens:
-            hashes: Counts = {}
-            for part in ties(score):
-                add_counts(hashes, part)
+            hashes = ties(score)
             limit = _TIES
             for hashed in sorted(hashes):
                 pages, tokens = hashes[hashed]

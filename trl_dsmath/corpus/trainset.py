@@ -143,6 +143,7 @@ def choose(
     held_out: set[str],
     settings: LoopSettings,
     mapped: Callable[..., Iterator[Any]],
+    merged: Callable[..., Any],
 ) -> list[Example]:
     """
     Chooses pages and reads their text, shard by shard.
@@ -166,8 +167,9 @@ def choose(
             URLs that are never trained on, besides a fifth of the crawl on which rounds are measured.
         settings ([`LoopSettings`]):
             Sizes and the seed.
-        mapped (`Callable`):
-            [`map_shards`] of the round: name of the step, function, numbers of shards, `merge`.
+        mapped (`Callable`), merged (`Callable`):
+            [`map_shards`] of the round (name of the step, function, numbers of shards), and [`merge_shards`] (name,
+            function, `merge`).
 
     Returns:
         `list[Example]`: mixed, in an order given by the hash.
@@ -178,11 +180,9 @@ def choose(
     left_out = held_out | {url for url, _ in seed_pages if url}
     limit = min(_HASHES, _HASHES * _SHARE * settings.negative_examples // max(pages, 1))
     while True:
-        found = Candidates(settings)
         rule = _Rule(cut, decisions, left_out, settings.seed, limit)
         find = partial(_find, files, rule, settings)
-        for part in mapped(f"candidates-{limit:x}", find, range(len(files)), Candidates.merge):
-            found.merge(part)
+        found: Candidates = merged(f"candidates-{limit:x}", find, Candidates.merge)
         if limit == _HASHES or len(found.random.heap) == settings.negative_examples:
             break
         limit = min(_HASHES, 4 * limit)  # so much of the crawl is decided or held out
