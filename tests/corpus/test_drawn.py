@@ -56,6 +56,7 @@ HTML = {
     html("mroot", html("root", TWO), html("sqrt", html("surd", sign("mo", "√")), html("box", X))): r"\sqrt[2]{x}",
     html("mtable", html("table", html("itable", html("mtr", html("mtd", X), html("mtd", INDEX))))): r"\begin{matrix} x & i \end{matrix}",
     html("menclose", html("box", X, style='"border:1px solid"')): r"\boxed{x}",
+    html("menclose", html("box", X, style='"border:1px solid"')) + TWO: r"\boxed{x} 2",
     html("mo", BARS) + X: "(x",
     html("mi", '<mjx-c class="mjx-c53 TEX-C"></mjx-c>'): r"\mathcal{S}",
     html("mtext", "<mjx-utext>数</mjx-utext>"): r"\text{数}",
@@ -82,6 +83,8 @@ SVG = {
     svg("msqrt", glyph("mo", "√"), f"<g>{glyph('mi', 'x')}</g>", "<rect></rect>"): r"\sqrt{x}",
     svg("msqrt", glyph("mo", "√"), f"<g>{glyph('mi', 'x')}{glyph('mo', '+')}{glyph('mn', '2')}</g>"): r"\sqrt{x+2}",
     svg("msubsup", glyph("mi", "x"), glyph("mn", "2", "translate(605,-0.5)"), glyph("mn", "3")): "x_{2}^{3}",  # as high as the base
+    svg("msubsup", glyph("mi", "x"), glyph("mn", "3"), glyph("mn", "2", "translate(605,0.5)")): "x_{3}^{2}",
+    svg("msup", glyph("mi", "x"), svg("TeXAtom", glyph("mi", "n"), glyph("mo", "+"), glyph("mn", "2"))): "x^{n+2}",
     svg("mroot", f"<g>{glyph('mi', 'x')}</g>", glyph("mn", "3", "translate(3,4) scale(0.5)"), glyph("mo", "√"), "<rect></rect>"): r"\sqrt[3]{x}",
     svg("mo", '<path data-c="23A7"></path>', '<path data-c="23A8"></path>'): r"\{",
     svg("mtext", "<text>数</text>"): r"\text{数}",

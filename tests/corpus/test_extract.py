@@ -286,6 +286,15 @@ JAPANESE = "これは数学の本です。素数は無限にある。定理と�
         # A charset in which more than a hundredth is broken is not believed; in which as much is, it is.
         (b"a" * 99 + b"\xe9", "big5", "a" * 99 + "\ufffd"),
         (b"a" * 49 + b"\xe9" + b"a" * 49, "windows-1252", "a" * 49 + "é" + "a" * 49),
+        (
+            b" " * 4075 + b"<meta charset=koi8-r>\xed",
+            None,
+            " " * 4075 + "<meta charset=koi8-r>М",
+        ),  # as far as it is searched for
+        (b" " * 4077 + b"<meta charset=koi8-r>\xed", None, " " * 4077 + "<meta charset=koi8-r>í"),
+        (b"\x1b(J\\\x1b(B", "iso-2022-jp", "\u00a5"),
+        ("é\x1b[0m".encode(), "iso-8859-1", "é\x1b[0m"),  # a terminal's colours
+        (b"\xed", ' "koi8-r"', "М"),
         (("ê" * 50).encode() + b"\xff", "windows-1253", "ê" * 50 + "\ufffd"),  # half of it would be broken
         (JAPANESE.encode("euc-jp") + b"\xff", None, JAPANESE + "\ufffd"),  # guessed, whatever else is broken
         (b"caf\xe9", None, "café"),

@@ -11,6 +11,7 @@ except ImportError as _error:
     raise MissingDependencyError("The corpus tools need resiliparse: pip install 'trl-dsmath[corpus]'.") from _error
 
 _META = re.compile(rb"""<meta[^>]{0,500}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]{2,40})|<\?xml[^>]{0,200}?encoding=["']([A-Za-z0-9_.:-]{2,40})""", re.I)  # fmt: skip
+_ISO_2022 = re.compile(rb"\x1b[$(]")
 _MULTIBYTE = re.compile(rb"[\xc3-\xf4][\x80-\xbf]")
 # Servers name the smaller standard and send its extension.
 _LARGER = {"euc_kr": "cp949", "gbk": "gb18030", "gb2312": "gb18030", "shift_jis": "cp932", "big5": "big5hkscs", "iso8859-11": "cp874"}  # fmt: skip
@@ -38,22 +39,21 @@ def decode(page: str | bytes, charset: str | None = None) -> str:
     if page.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return page.decode("utf-16", "replace")
     declared = [charset, *_meta(page)]
-    if b"\x1b$" not in page and b"\x1b(" not in page:  # ISO-2022 looks like ASCII
+    if not _ISO_2022.search(page):  # which looks like ASCII
         try:
             return page.decode("utf-8-sig")
         except UnicodeDecodeError:
             pass
     for name in declared:
         codec = _codec(name)
-        if codec and codec != "utf-8":
+        if codec:
             text = page.decode(codec, "replace")
             if text.count("\ufffd") <= _BROKEN * len(text):
                 return text
     mended = page.decode("utf-8", "replace")
     if mended.count("\ufffd") <= len(mended) // 1000 + 1 and not mended.isascii() and _MULTIBYTE.search(page):
         return mended
-    guessed = _codec(detect_encoding(page))
-    if guessed and guessed != "utf-8":
+    if guessed := _codec(detect_encoding(page)):
         return page.decode(guessed, "replace")
     try:
         return page.decode("cp1252")
@@ -62,16 +62,17 @@ def decode(page: str | bytes, charset: str | None = None) -> str:
 
 
 def _meta(page: bytes) -> list[str]:
-    found = _META.search(page, 0, _META_WITHIN)
+    found = _META.search(page[:_META_WITHIN])
     return [(found[1] or found[2]).decode("ascii")] if found else []
 
 
 def _codec(name: str | None) -> str | None:
-    mapped = map_encoding_to_html5(name.strip().strip("\"'"), False) if name else None
-    if not mapped:
-        return None
+    """What Python calls it; None for UTF-8, and for what is not known."""
+    mapped = map_encoding_to_html5((name or "").strip(" \"'"))  # UTF-8 for what is not known
     try:
         codec = codecs.lookup(mapped).name
     except LookupError:
+        return None
+    if codec == "utf-8":
         return None
     return _LARGER.get(codec.replace("iso8859_", "iso8859-"), _LARGER.get(mapped, codec))

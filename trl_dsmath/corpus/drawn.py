@@ -61,7 +61,7 @@ def _name(node: Any) -> str:
 def _parts(node: Any, part: str) -> list[tuple[str, Any]]:
     """The elements of MathML under an element, each with the part of the formula that its box says."""
     found: list[tuple[str, Any]] = []
-    todo = [(part, child) for child in reversed(node.children.values())]
+    todo = [(part, child) for child in reversed(node.children)]
     while todo:
         inside, child = todo.pop()
         name = _name(child)
@@ -69,7 +69,7 @@ def _parts(node: Any, part: str) -> list[tuple[str, Any]]:
             found.append((inside, child))
         else:
             inside = _PARTS.get(name, inside)
-            todo += [(inside, c) for c in reversed(child.children.values())]
+            todo += [(inside, c) for c in reversed(child.children)]
     return found
 
 
@@ -80,7 +80,7 @@ def _write(node: Any, depth: int) -> str:
     if name in {"mphantom", "mspace"} or depth > _DEEPEST:
         return ""
     parts = [(part, child) for part, child in _parts(node, "") if part != "surd"]
-    if name in {"msqrt", "mroot"} and node.has_attribute("data-mml-node"):  # the root sign is drawn too
+    if name in {"msqrt", "mroot"}:  # SVG: the root sign is drawn too
         parts = [(part, child) for part, child in parts if _name(child) != "mo" or "√" not in _signs(child)]
     inner = [_write(child, depth + 1) for _, child in parts]
     if name == "mroot":
@@ -131,7 +131,7 @@ def _variant(node: Any) -> str:
     """Alphabets that are a font with the numbers of plain letters."""
     glyph = node.query_selector("mjx-c, .mjx-char, use")
     font = "" if glyph is None else f"{glyph.get_attribute('class') or ''} {glyph.get_attribute('xlink:href') or ''}"
-    if "TeX-ams" in font and _signs(node).isalpha() and _signs(node).isascii():
+    if "TeX-ams" in font and re.fullmatch("[A-Za-z]+", _signs(node)):
         return ' mathvariant="double-struck"'
     variant = next((variant for name, variant in _FONTS.items() if name in font), None)
     return f' mathvariant="{variant}"' if variant else ""
@@ -146,12 +146,12 @@ def _signs(node: Any) -> str:
     signs = []
     for glyph in node.query_selector_all(
         "[data-c], text, mjx-c, mjx-stretchy-v, mjx-stretchy-h, mjx-utext, .mjx-char"
-    ).values():
+    ):
         code = glyph.get_attribute("data-c") or next(iter(_CODE.findall(glyph.get_attribute("class") or "")), "")
         signs.append(chr(int(code, 16)) if code else glyph.text_content)
     text = "".join(signs)
     if len(set(text)) == 1 and node.query_selector(".mjx-delim-v, .mjx-delim-h") is not None:
-        text = text[0]
+        (text,) = set(text)
     pieces = [_PIECES[sign] for sign in text if sign in _PIECES]
     if pieces:  # one bracket
         return next((piece for piece in pieces if piece), "|")
