@@ -56,7 +56,7 @@ HTML = {
     html("mroot", html("root", TWO), html("sqrt", html("surd", sign("mo", "√")), html("box", X))): r"\sqrt[2]{x}",
     html("mtable", html("table", html("itable", html("mtr", html("mtd", X), html("mtd", INDEX))))): r"\begin{matrix} x & i \end{matrix}",
     html("menclose", html("box", X, style='"border:1px solid"')): r"\boxed{x}",
-    html("menclose", html("box", X, style='"border:1px solid"')) + TWO: r"\boxed{x} 2",
+    html("menclose", html("box", X, style='"border:1px solid"')) + TWO: r"\boxed{x}2",
     html("mo", BARS) + X: "(x",
     html("mi", '<mjx-c class="mjx-c53 TEX-C"></mjx-c>'): r"\mathcal{S}",
     html("mtext", "<mjx-utext>数</mjx-utext>"): r"\text{数}",

@@ -141,7 +141,13 @@ def test_everything_is_counted(finished: Path) -> None:
     extracted = counts["extract/EXTRACT: text with mathematics"]
     assert extracted["kept"] == 26 and extracted["removed: no text"] == 2
     assert extracted["kept"] + extracted["removed: no text"] == read["pages"]
-    assert counts["clean/DECONT: benchmarks"]["paragraphs removed: 10-gram"] == 2
+    assert counts["extract/DEDUP: signatures"] == {"pages": 26} and counts["match/DEDUP: match"] == {"duplicates": 2}
+    assert counts["addresses/DEDUP: find"] == {"pairs": 1} and counts["bands/DEDUP: find"]["pairs"] >= 1
+    dropped = {"kept": 24, "removed: same address": 1, "removed: near-duplicate": 1}
+    assert counts["clean/READ: pages"]["pages"] == 26 and counts["clean/DEDUP: drop"] == dropped
+    cleaned = {"kept": 23, "removed: nothing left": 1, "paragraphs removed: 10-gram": 2}
+    assert counts["clean/DECONT: benchmarks"] == cleaned
+    assert counts["extract/WRITE: pages"] == counts["clean/WRITE: pages"] == {}
 
 
 def test_another_number_of_tasks_gives_the_same_files(
