@@ -6,33 +6,13 @@ import random
 from pathlib import Path
 
 MATH_WORDS = [
-    "theorem",
-    "proof",
-    "lemma",
-    "integral",
-    "prime",
-    "polynomial",
-    "group",
-    "ring",
-    "matrix",
-    "field",
-    "equation",
-    "converges",
-]
+    "theorem", "proof", "lemma", "integral", "prime", "polynomial", "group", "ring", "matrix", "field",
+    "equation", "converges",
+]  # fmt: skip
 OTHER_WORDS = [
-    "recipe",
-    "oven",
-    "sugar",
-    "football",
-    "match",
-    "ticket",
-    "hotel",
-    "booking",
-    "price",
-    "garden",
-    "flower",
+    "recipe", "oven", "sugar", "football", "match", "ticket", "hotel", "booking", "price", "garden", "flower",
     "music",
-]
+]  # fmt: skip
 COMMON = ["the", "a", "of", "and", "to", "in", "is", "that", "for", "with", "page", "home", "next"]
 
 HOSTS = {  # host: share of mathematical pages, pages

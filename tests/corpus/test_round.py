@@ -123,10 +123,15 @@ def test_a_folder_of_a_host_that_is_not_over_by_itself(
     shards = make(1, 2).shards
     for shard, part in zip(shards, (rows[::2], rows[1::2]), strict=True):
         Path(shard).write_text("".join(json.dumps({"url": url, "text": "t"}) + "\n" for url, *_ in part))
-    now = make(1, 2)
+    now, asked = make(1, 2), []
+    real = round_.domains.count_folders
+    monkeypatch.setattr(
+        round_.domains, "count_folders", lambda rows, cut, *given: asked.append(given[0]) or real(rows, cut, *given)
+    )
     now._review(round_.domains.with_registered(_hosts(now)))
     with (now.folder / "review.csv").open() as file:
         found = [(row["prefix"], row["why"], row["share"]) for row in csv.DictReader(file)]
+    assert asked == [{"d.org", "x.d.org", "y.d.org"}] * 2  # folders of a whole crawl would be too many
     assert found == [
         ("d.org", "over", "0.4"), ("x.d.org", "inside", "0.1"), ("x.d.org/g", "inside", "0.0"),
         ("x.d.org/f", "inside", "0.4"), ("y.d.org", "inside", "1.0"), ("z.e.org", "under", "0.0"),

@@ -61,7 +61,8 @@ def _name(node: Any) -> str:
 def _parts(node: Any, part: str) -> list[tuple[str, Any]]:
     """The elements of MathML under an element, each with the part of the formula that its box says."""
     found: list[tuple[str, Any]] = []
-    todo = [(part, child) for child in reversed(node.children)]
+    # `values`: iterating over a collection takes quadratic time in resiliparse 2.0.
+    todo = [(part, child) for child in reversed(node.children.values())]
     while todo:
         inside, child = todo.pop()
         name = _name(child)
@@ -69,7 +70,7 @@ def _parts(node: Any, part: str) -> list[tuple[str, Any]]:
             found.append((inside, child))
         else:
             inside = _PARTS.get(name, inside)
-            todo += [(inside, c) for c in reversed(child.children)]
+            todo += [(inside, c) for c in reversed(child.children.values())]
     return found
 
 
@@ -146,7 +147,7 @@ def _signs(node: Any) -> str:
     signs = []
     for glyph in node.query_selector_all(
         "[data-c], text, mjx-c, mjx-stretchy-v, mjx-stretchy-h, mjx-utext, .mjx-char"
-    ):
+    ).values():
         code = glyph.get_attribute("data-c") or next(iter(_CODE.findall(glyph.get_attribute("class") or "")), "")
         signs.append(chr(int(code, 16)) if code else glyph.text_content)
     text = "".join(signs)

@@ -167,7 +167,7 @@ def run_missing(function: Callable[[int], None], files: Mapping[int, Path], exec
     if execution.kind == "local":
         yield from _run_here(function, missing, execution.workers)
         return
-    folder = files[missing[0]].parent
+    folder = next(iter(files.values())).parent
     logs = folder.parent / "logs" / folder.name
     steps = [_Task(function, missing)]
     tasks = min(execution.tasks, len(missing))

@@ -52,24 +52,9 @@ _NAVIGATION = (
 _TAG = re.compile(r"(<[^<>]*>)")
 _HIDDEN = {"style", "head", "noscript", "template", "svg", "select", "textarea", "script"}
 _INLINE = {
-    "a",
-    "b",
-    "i",
-    "em",
-    "strong",
-    "span",
-    "code",
-    "tt",
-    "sub",
-    "sup",
-    "small",
-    "u",
-    "font",
-    "abbr",
-    "mi",
-    "mn",
+    "a", "b", "i", "em", "strong", "span", "code", "tt", "sub", "sup", "small", "u", "font", "abbr", "mi", "mn",
     "mo",
-}
+}  # fmt: skip
 _FORMULA = re.compile(
     r"\$\$.{1,4000}?\$\$|\$(?!\s)[^$\n]{1,1000}?(?<!\s)\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,4000}?\\\]", re.S
 )

@@ -54,26 +54,9 @@ _ABOVE = {
 _LINE = set("_-–―¯‾ˉ̲")
 _BELOW = {"_": "underline", "̲": "underline", "⏟": "underbrace", "︸": "underbrace"}
 _LARGE = {
-    "∑",
-    "∏",
-    "∫",
-    "⋃",
-    "⋂",
-    "⋁",
-    "⋀",
-    "⨁",
-    "⨂",
-    "∐",
-    "⨆",
-    "⨀",
-    "lim",
-    "max",
-    "min",
-    "sup",
-    "inf",
-    "limsup",
+    "∑", "∏", "∫", "⋃", "⋂", "⋁", "⋀", "⨁", "⨂", "∐", "⨆", "⨀", "lim", "max", "min", "sup", "inf", "limsup",
     "liminf",
-}
+}  # fmt: skip
 _HIDDEN = {"annotation", "annotation-xml", "mphantom", "none", "mprescripts", "maligngroup", "malignmark"}
 _DEEPEST = 100  # formulas nested deeper than this are written as their plain text
 
