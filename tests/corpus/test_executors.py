@@ -1,4 +1,4 @@
-"""A function over shards: the same results here, in processes, on Ray and through Slurm's jobs, and none is computed twice."""
+"""A function over shards: the same results here, in processes and through Slurm's jobs, and none is computed twice."""
 
 import os
 import pickle
@@ -40,14 +40,6 @@ def test_results_come_in_order_and_are_kept(tmp_path: Path, workers: int) -> Non
 def test_an_error_of_a_shard_is_the_callers(tmp_path: Path, workers: int) -> None:
     with pytest.raises(ZeroDivisionError):
         list(map_shards(partial(divmod, 1), tmp_path, [2, 0], Execution(workers=workers)))
-
-
-@pytest.mark.slow
-def test_ray_gives_the_same_and_says_what_failed(ray_with_two_workers: None, tmp_path: Path) -> None:
-    execution = Execution("ray", tasks=2, workers=2)
-    assert list(map_shards(partial(pow, 3), tmp_path / "a", [2, 0, 1], execution)) == [9, 1, 3]
-    with pytest.raises(DataError, match=r"1 of 2 shards failed \(first: 0\)"):
-        list(map_shards(partial(divmod, 1), tmp_path / "b", [1, 0], execution))
 
 
 @pytest.mark.slow
