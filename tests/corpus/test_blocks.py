@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,9 +186,18 @@ def test_signatures_of_each_shard_are_files_of_their_own(tmp_path: Path) -> None
 
 def test_a_filter_in_words_is_the_same_in_every_run() -> None:
     chosen = _Short()
-    vars(chosen).update(words={"b", "a"}, least=0.5, also=None, flag=True, model=object(), kinds=[Path("x")], name="n")
+    vars(chosen).update(
+        words={"b", "a"},
+        least=0.5,
+        also=None,
+        flag=True,
+        model=object(),
+        regex=re.compile("z+"),
+        kinds=[Path("x")],
+        name="n",
+    )
     assert _described(chosen) == (
-        '_Short {"also": null, "flag": true, "kinds": ["x"], "least": 0.5, "name": "n", "words": ["a", "b"]}'
+        '_Short {"also": null, "flag": true, "kinds": ["x"], "least": 0.5, "name": "n", "regex": "z+", "words": ["a", "b"]}'
     )
 
 

@@ -68,7 +68,7 @@ def _meta(page: bytes) -> list[str]:
 
 def _codec(name: str | None) -> str | None:
     """What Python calls it; None for UTF-8, and for what is not known."""
-    mapped = map_encoding_to_html5((name or "").strip(" \"'"))  # UTF-8 for what is not known
+    mapped = map_encoding_to_html5((name or "").strip(" \"'")) or "utf-8"
     try:
         codec = codecs.lookup(mapped).name
     except LookupError:

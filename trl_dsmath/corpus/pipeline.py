@@ -120,7 +120,10 @@ def _absolute(path: str) -> str:
 
 def _described(chosen: Any) -> str:
     """A filter and its settings, the same in every run."""
-    settings = {name: sorted(value) if isinstance(value, set) else value for name, value in vars(chosen).items()}
+    settings = {
+        name: sorted(value) if isinstance(value, set) else getattr(value, "pattern", value)  # of a regular expression
+        for name, value in vars(chosen).items()
+    }
     plain = {name: value for name, value in settings.items() if isinstance(value, str | int | float | list | None)}
     return f"{type(chosen).__name__} {json.dumps(plain, sort_keys=True, default=str)}"
 
