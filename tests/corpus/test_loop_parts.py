@@ -176,6 +176,14 @@ def test_a_disk_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
             loop.run_loop(LoopSettings("p", "s"), tmp_path)
 
 
+def test_where_the_work_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Execution] = []
+    monkeypatch.setattr(loop, "_run", lambda *all_: given.append(all_[-1]))
+    loop.run_loop(LoopSettings("p", "s", workers=3), tmp_path)
+    loop.run_loop(LoopSettings("p", "s", workers=3), tmp_path, print, Execution(workers=2))
+    assert given == [Execution(workers=3), Execution(workers=2)]
+
+
 def _round(folder: Path, **decided: str) -> SimpleNamespace:
     (folder / "iteration-2").mkdir(parents=True, exist_ok=True)
     return SimpleNamespace(folder=folder / "iteration-2", number=2, decisions_before=lambda: Decisions(decided))
