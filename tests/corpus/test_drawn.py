@@ -141,15 +141,19 @@ def test_an_element_without_a_drawing_stays_as_it_is() -> None:
     assert extract_text('<p>We see <span class="mjx-chtml">x</span>.</p>') == "We see x."
 
 
-def test_the_time_is_linear_in_the_signs_of_a_drawing() -> None:
+@pytest.mark.parametrize("around", ["{}", "<mjx-box>{}</mjx-box>", "<mjx-mn>{}</mjx-mn>"])
+def test_the_time_is_linear_in_the_signs_of_a_drawing(around: str) -> None:
+    one, sign = ('<mjx-c class="mjx-c32"></mjx-c>', "2") if "mn" in around else (X, "x")
+
     def seconds(count: int) -> float:
+        drawing = around.format(one * count)
         began = time.process_time()
-        text = extract_text(f'<p><mjx-container jax="CHTML"><mjx-math>{X * count}</mjx-math></mjx-container></p>')
-        assert text == f"${'x' * count}$"
+        text = extract_text(f'<p><mjx-container jax="CHTML"><mjx-math>{drawing}</mjx-math></mjx-container></p>')
+        assert text == f"${sign * count}$"
         return time.process_time() - began
 
     # Iterating over a collection of nodes, not over its values, takes 3 seconds for 1,250 signs and 59 for 5,000.
-    assert min(seconds(800) for _ in range(2)) < 9 * min(seconds(200) for _ in range(2))
+    assert min(seconds(800) for _ in range(3)) < 9 * min(seconds(200) for _ in range(3))
 
 
 @pytest.mark.parametrize(("depth", "found"), [(300, "x2"), (301, "2"), (3000, "2")])
