@@ -245,7 +245,9 @@ def _range_like(answer: Answer) -> bool:
 
 def _relations(gold: Relation, answer: Relation) -> bool | None:
     if gold.signs == answer.signs == ("=",):
-        if gold.parts[0] == answer.parts[0] and same_answer(gold.parts[1], answer.parts[1]):
+        names = gold.parts[0], answer.parts[0]
+        same_name = names[0] == names[1] or (any(map(_is_r, names)) and all(map(_is_point, names)))
+        if same_name and same_answer(gold.parts[1], answer.parts[1]):
             return True
         defined = _same_definition(gold, answer)
         if defined is not False:
@@ -267,6 +269,17 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         if one is not None and other is not None and compatible_labels(gold.parts[0], answer.parts[0]):
             return same_answer(one, other)
     return False
+
+
+def _is_r(name: Answer) -> bool:
+    r"""`r`, `\vec{r}`, `r(t)`: what a line is called."""
+    return isinstance(name, Value) and re.fullmatch(r"(?:\\vec\s*)?\{?r\}?\s*(?:\(t\))?", name.text) is not None
+
+
+def _is_point(name: Answer) -> bool:
+    return _is_r(name) or (
+        isinstance(name, Group) and all(isinstance(x, Value) and x.node[0] == "sym" for x in name.items)
+    )
 
 
 def _same_definition(gold: Relation, answer: Relation) -> bool | None:

@@ -354,6 +354,39 @@ def _multiple(text: str) -> Answer | None:
     return None
 
 
+_SUMMAND = re.compile(
+    r"\s*([+-]?)\s*((?:[^+\-(){}\\<>=,]|\\(?!begin|langle)[A-Za-z]+|\{[^{}]*\})*)"
+    r"(\\langle.*?\\rangle|\\begin\{[pb]matrix\}.*?\\end\{[pb]matrix\}|\([^()]*,[^()]*\))\s*",
+    re.DOTALL,
+)
+
+
+def _sum_of_vectors(text: str) -> Group | Matrix | None:
+    r"""`(1, 2) + t(3, 4)` as `(1 + 3t, 2 + 4t)`; matrices too."""
+    terms: list[tuple[Answer, ...]] = []
+    at = 0 if len(text) < MAX_LENGTH else len(text)
+    while at < len(text):
+        found = _SUMMAND.match(text, at)
+        if not found or found[0] == text or (terms and not found[1]) or re.fullmatch(r"[fghFGHP]\s*", found[2]):
+            return None
+        sign, factor, vector = found.groups()
+        vector = rf"\langle {vector[1:-1]} \rangle" if vector[0] == "(" else vector
+        scale = sign.strip("+") + factor.strip()
+        whole = _multiple(scale + vector) if scale else parse_answer(vector)
+        cells = whole.items if isinstance(whole, Group) else sum(whole.rows, ()) if isinstance(whole, Matrix) else ()
+        if not cells or not all(isinstance(cell, Value) for cell in cells):
+            return None
+        terms.append(cells)
+        last, at = whole, found.end()
+    if len(set(map(len, terms))) != 1:
+        return None
+    added = tuple(Value(("add", *(cell.node for cell in cells))) for cells in zip(*terms, strict=True))  # type: ignore[union-attr]
+    if isinstance(last, Group):
+        return Group("(", ")", added)
+    width = len(last.rows[0]) if isinstance(last, Matrix) else 1
+    return Matrix(tuple(added[start : start + width] for start in range(0, len(added), width)))
+
+
 _CLOCK_SUFFIX = re.compile(r"\s*(?:\\text\s*\{)?\s*\b([ap]\.?m\.?|hours?)\s*\}?$", re.IGNORECASE)
 
 
@@ -369,5 +402,5 @@ def _value(text: str) -> Answer:
     try:
         node, unit = parse_expression(_DOTS.sub("", text))
     except (Unsupported, RecursionError, ValueError, IndexError):
-        return _congruence(text) or _multiple(text) or Words(text)
+        return _congruence(text) or _sum_of_vectors(text) or _multiple(text) or Words(text)
     return Value(node, unit, text)
