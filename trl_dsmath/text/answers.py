@@ -96,6 +96,8 @@ def _content(text: str, start: int) -> tuple[str, int] | None:
     if text[start] != "{":
         bare = _BARE.match(text, start)
         return (bare[1], bare.end()) if bare else None
+    if (content := text[start + 1 : (close := text.find("}", start))]).isalnum() and close > 0:
+        return content, close + 1  # most boxes hold a number
     depth = 0
     for mark in _BRACE.finditer(text, start):
         if mark[0] == "{":
@@ -111,9 +113,9 @@ def _boxes_from_the_end(text: str):
     """Balanced, non-empty boxes as `(content, start, end)`, the last first. Nested boxes give the inner one first."""
     stop = len(text)
     tries = 0
-    commands = [command for command in ("\\boxed", "\\fbox", "\\framebox") if command in text]
     while tries < 50:  # thousands of unclosed boxes are a hostile text: each try may scan to the end
-        start = max([text.rfind(command, 0, stop) for command in commands], default=-1)
+        boxed, fbox = text.rfind("\\boxed", 0, stop), text.rfind("\\fbox", 0, stop)
+        start = max(boxed, fbox, text.rfind("\\framebox", 0, stop))
         if start < 0:
             return
         stop = start
