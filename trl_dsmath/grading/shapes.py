@@ -83,8 +83,8 @@ _RELATIONS = {
     "=": "=", "<": "<", ">": ">", "\\le": "<=", "\\ge": ">=", "\\neq": "!=", "\\in": "in", "\\approx": "~", "\\equiv": "==",
     "\\subseteq": "sub", "\\subset": "sub", "\\to": "to", "\\parallel": "par", "\\perp": "perp", "\\notin": "notin", "\\sim": "sim",
 }  # fmt: skip
-_AND = {"and", "\\land", "和", "与", "及", "以及", "且"}
-_OR = {"or", "\\lor", "或", "或者"}
+_AND = {"and", "\\land", "和", "与", "及", "以及", "且", "und"}
+_OR = {"or", "\\lor", "或", "或者", "oder", "ou", "или"}
 _PART_LABEL = re.compile(r"^\((?:[1-9]|[a-h]|[ivx]{1,4})\)\s*(?=\S)")
 _NAMED_POINT = re.compile(r"^([A-Z]'?)\s*(\([^()]*,[^()]*\))$")  # "P(2, 3)"
 _NAMED_NUMBER = re.compile(  # "length 12 cm", "最大值为5" in a list

@@ -7,7 +7,7 @@ _GALLON = Fraction(3_785_411_784, 10**12)  # of the United States
 # dimension -> unit names -> size in the first unit of the dimension; symbols in capitals are found as they are written
 _TABLE: dict[str, dict[str, Fraction | int]] = {
     "length": {
-        "m meter meters metre metres 米 mètre mètres metro metros м メートル": 1, "千米 公里 kilómetro kilómetros км キロメートル": 1000, "分米": Fraction(1, 10), "厘米 centímetro centímetros см センチメートル": Fraction(1, 100),
+        "m meter meters metre metres 米 mètre mètres metro metros м метр метра метров メートル": 1, "千米 公里 kilómetro kilómetros км キロメートル": 1000, "分米": Fraction(1, 10), "厘米 centímetro centímetros см センチメートル": Fraction(1, 100),
         "毫米 мм ミリメートル": Fraction(1, 1000), "in inch inches": Fraction(254, 10_000), "ft foot feet": Fraction(3048, 10_000),
         "yd yard yards": Fraction(9144, 10_000), "mi mile miles": Fraction(1_609_344, 1000),
     },
@@ -16,10 +16,10 @@ _TABLE: dict[str, dict[str, Fraction | int]] = {
         "t ton tons tonne tonnes 吨": 10**6, "lb lbs pound pounds": Fraction(45_359_237, 100_000), "oz ounce ounces": Fraction(45_359_237, 1_600_000),
     },
     "time": {
-        "s sec secs second seconds sekunde sekunden seconde secondes segundo segundos 秒 с": 1,
-        "min mins minute minutes minuten minuto minutos 分钟 分 мин": 60,
-        "h hr hrs hour hours stunde stunden heure heures hora horas 小时 时 ч": 3600,
-        "day days tag tage jour jours día días 天": 86400, "week weeks woche wochen semaine semaines semana semanas 周 星期": 604800,
+        "s sec secs second seconds sekunde sekunden seconde secondes segundo segundos 秒 с секунда секунды секунд": 1,
+        "min mins minute minutes minuten minuto minutos 分钟 分 мин минута минуты минут": 60,
+        "h hr hrs hour hours stunde stunden heure heures hora horas 小时 时 ч час часа часов": 3600,
+        "day days tag tage jour jours día días 天 день дня дней": 86400, "week weeks woche wochen semaine semaines semana semanas 周 星期": 604800,
     },
     "month": {"month months 个月": 1, "year years yr yrs 年": 12, "decade decades": 120, "century centuries": 1200},
     "volume": {
