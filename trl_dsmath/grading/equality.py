@@ -147,7 +147,8 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
 def _beyond(a: Node, b: Node, point: int) -> bool:
     """Whether two real expressions are both complex at a point, where `\\ln(1 - x) - \\ln(1 - y)` may take another branch."""
     number = context(DIGITS[0]).mpc
-    return "('sym', 'i')" not in repr((a, b)) and all(isinstance(value(node, point), number) for node in (a, b))
+    real = all(rename(node, {"i": "j"}) == node for node in (a, b))
+    return real and all(isinstance(value(node, point), number) for node in (a, b))
 
 
 def _far(*nodes: Node) -> range:

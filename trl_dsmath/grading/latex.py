@@ -8,7 +8,7 @@ bounds, and a unit behind them: `3\sqrt{2}\text{ cm}^2`, `\$6.50`, `12个`, `2 h
 import re
 from fractions import Fraction
 
-from .expressions import Node, Unsupported, symbols
+from .expressions import Node, Unsupported
 from .tokens import FUNCTIONS, PREFIXES, STOP_WORDS, Token, resolve, tokenize
 
 MAX_DEPTH = 25
@@ -214,8 +214,8 @@ class Parser:
             if name == "zeta":
                 return ("fn", name, self._plain(following[1][1]))
             return ("sym", f"{name}({following[1][1]})")  # as in y(0) e^{-t}: never a product with 0
-        if name == "Gamma" and following[:1] == [("op", "(")] and not symbols(argument := self.group("(", ")")):
-            return ("fn", "gamma", argument)
+        if name == "Gamma" and following[:1] == [("op", "(")]:
+            return ("fn", "gamma", self.group("(", ")"))
         while True:
             if self.peek() == ("op", "_"):
                 self.at += 1
