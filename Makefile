@@ -18,8 +18,9 @@ SEEDS ?= 0
 real: $(STAMP)
 	$(BIN)/dsmath smollm2 --model $(MODEL) --gsm8k $(GSM8K) --seeds $(SEEDS)
 
+# Some tests wait: three processes keep two cores busy.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # The contract with TRL and transformers on the oldest pair that is supported (without the extra `corpus`, which needs a
 # newer huggingface_hub): every room that trains, generates or counts tokens. Not part of `make test`.

@@ -132,7 +132,7 @@ def _as_remainder(answer: Answer, other: Answer) -> Answer:
     if not isinstance(last, Value) or not congruent((left, modulus), (last, modulus)):
         return answer
     try:
-        return last if 0 <= value(last.node) < value(modulus.node) else answer  # type: ignore[operator, union-attr]
+        return last if 0 <= value(last.node) < value(modulus.node) else answer  # type: ignore[union-attr]
     except (TooLarge, Undefined, Unsupported, TypeError):
         return answer
 

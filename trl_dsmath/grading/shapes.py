@@ -380,7 +380,7 @@ def _sum_of_vectors(text: str) -> Group | Matrix | None:
         last, at = whole, found.end()
     if len(set(map(len, terms))) != 1:
         return None
-    added = tuple(Value(("add", *(cell.node for cell in cells))) for cells in zip(*terms, strict=True))  # type: ignore[union-attr]
+    added = tuple(Value(("add", *(cell.node for cell in cells))) for cells in zip(*terms, strict=True))
     if isinstance(last, Group):
         return Group("(", ")", added)
     width = len(last.rows[0]) if isinstance(last, Matrix) else 1

@@ -124,8 +124,9 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
     units = {_TEMPERATURE.sub(r"°\1", side.unit) for side in (gold, answer)}
     if len(units) == 1 or units in ({"°C", "degree"}, {"°F", "degree"}, {"£", "pounds"}):
         return gold.node, answer.node  # a temperature, not coulombs or farads; money, no weight
-    if (degrees := [_in_kelvins(side) for side in (gold, answer)]) and None not in degrees:
-        return degrees[0], degrees[1]
+    warmth = _in_kelvins(gold), _in_kelvins(answer)
+    if warmth[0] is not None and warmth[1] is not None:
+        return warmth[0], warmth[1]
     one, other = resolve(gold.unit), resolve(answer.unit)
     if one is None or other is None:
         words = [set(re.findall(r"[a-z]+", side.unit.lower())) & _OPPOSITES for side in (gold, answer)]

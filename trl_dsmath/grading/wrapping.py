@@ -45,9 +45,9 @@ def unwrap(answer: Answer) -> Answer:
         if names:
             return Items(tuple(Relation(("=",), parts, "") for parts in both))  # y = \pm 2x is two lines
     if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) == {"="}:
-        *names, last = answer.parts
-        if constant(last) and all(isinstance(name, Value) and name.node[0] == "sym" for name in names):
-            return Items(tuple(Relation(("=",), (name, last), "") for name in names))  # x = y = 2
+        *labels, last = answer.parts
+        if constant(last) and all(isinstance(label, Value) and label.node[0] == "sym" for label in labels):
+            return Items(tuple(Relation(("=",), (label, last), "") for label in labels))  # x = y = 2
     if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) <= {">", ">="}:
         return Relation(tuple(sign.replace(">", "<") for sign in answer.signs[::-1]), answer.parts[::-1], answer.text)
     return answer
