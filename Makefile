@@ -26,7 +26,7 @@ test: $(STAMP)
 # newer huggingface_hub): every room that trains, generates or counts tokens. Not part of `make test`.
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -n 2 --dist worksteal tests/test_public_names.py tests/grpo tests/prm tests/sft \
-		tests/pretrain tests/generation tests/solve
+		tests/pretrain tests/generation tests/inference
 
 $(OLDEST)/.installed: pyproject.toml constraints.txt constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)

@@ -150,6 +150,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         ("A^{-1} = 5", "5", RIGHT), ("g^{-1} = 5", "5", RIGHT), ("x^{-1} = 5", "5", WRONG), (r"5 \text{ NOT}", "5", WRONG), ("B", r"\text{ B }", RIGHT), ("A", r"\text{ B }", WRONG),
         ("A_{12}^2", "132", RIGHT), ("A_5^3", "60", RIGHT), ("A_2^2", "2", WRONG), ("A_3^5", "0", WRONG),
         (r"\begin{pmatrix}x\\2x\end{pmatrix}", r"\begin{pmatrix}t\\2t\end{pmatrix}", WRONG), (r"\begin{pmatrix}c\\2c\end{pmatrix}", r"\begin{pmatrix}t\\2t\end{pmatrix}", RIGHT), (r"0^{10^{30}}", "0", RIGHT),
+        (r"\text{2x+1}", "1+2x", RIGHT), (r"\text{2x+1}", "1-2x", WRONG),
         ("2beta", r"2\beta", RIGHT), ("2zeta", r"2\beta", WRONG), (r"\frac23", "0.666667", RIGHT), (r"\frac23", "0.66667", WRONG), (r"2\sqrt3 \approx 3.46", r"\sqrt{12}", RIGHT),
         ("5k", r"5\text{ k}", RIGHT), ("6k", r"5\text{ k}", WRONG), ("2ak", r"2a\text{ k}", RIGHT), ("2bk", r"2a\text{ k}", WRONG),
         ("1.414213", r"\sqrt2", WRONG), ("1.414214", r"\sqrt2", RIGHT),
