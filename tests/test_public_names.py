@@ -8,6 +8,7 @@ from importlib import import_module
 import pytest
 
 import trl_dsmath
+from trl_dsmath.errors import MissingDependencyError
 
 SIGNATURES = {
     "rewards.boxed_accuracy_reward": "completions, solution=None, log_extra=None, log_metric=None, **columns",
@@ -51,7 +52,11 @@ def test_defaults_are_those_of_the_docstrings() -> None:
     for module in pkgutil.walk_packages(trl_dsmath.__path__, "trl_dsmath."):
         if module.name.endswith("__main__"):
             continue
-        for one in vars(import_module(module.name)).values():
+        try:
+            names = vars(import_module(module.name))
+        except MissingDependencyError:  # of an extra that `make test-oldest` leaves out
+            continue
+        for one in names.values():
             if getattr(one, "__module__", "") != module.name or not (inspect.isclass(one) or inspect.isfunction(one)):
                 continue
             for part in (one, *(x for x in vars(one).values() if inspect.isfunction(x))):
