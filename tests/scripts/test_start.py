@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import run
 
 from trl_dsmath.errors import ConfigError
 from trl_dsmath.scripts import run_script, say
@@ -140,3 +141,36 @@ def test_deprecations_are_not_shown_unless_somebody_asks(
     assert len(shown) == heard and shown[0].category is UserWarning
     assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
     assert not logging.getLogger("bitsandbytes.backends.cpu.ops").isEnabledFor(logging.WARNING)
+
+
+GROUP = """
+import contextlib, time
+from pathlib import Path
+import torch
+import torch.distributed as dist
+from trl_dsmath.scripts import run_script
+def threads_of_gloo():
+    names = []
+    for file in Path("/proc/self/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # one that ends meanwhile
+            names.append(file.read_text())
+    return sum("gloo" in name for name in names)
+def main():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    model.itself = [model]  # a cycle, as a trainer has them
+    print(threads_of_gloo() > 0, end=" ")
+try:
+    run_script(main)
+except SystemExit:
+    until = time.monotonic() + 5  # a thread that has been joined is listed a little longer
+    while threads_of_gloo() and time.monotonic() < until:
+        time.sleep(0.01)
+    print(dist.is_initialized(), threads_of_gloo())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed in /proc")
+def test_no_thread_of_the_process_group_outlives_a_script(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(GROUP)
+    assert run(tmp_path / "mine.py", RANK="0") == "True False 0\n"

@@ -1,5 +1,6 @@
 """Running the `main` of a script: errors as one line, Ctrl-C, and no noise of libraries."""
 
+import gc
 import logging
 import os
 import sys
@@ -54,6 +55,7 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     start_all_processes()
     try:
         code = main() or 0
+        leave_process_group()
     except DsMathError as error:
         print(f"{program()}: {error}", file=sys.stderr)
         code = 2
@@ -70,6 +72,19 @@ def quiet_libraries() -> None:
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category, append=True)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def leave_process_group() -> None:
+    """Ends the threads through which processes communicate: where one outlives the interpreter, gloo's abort the process.
+
+    They end with the last reference to the process group, which the trainer's cycles hold.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is None or "RANK" not in os.environ:
+        return
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+    gc.collect()
 
 
 def start_all_processes() -> None:
