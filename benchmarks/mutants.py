@@ -2,11 +2,13 @@
 
     python benchmarks/mutants.py trl_dsmath/corpus/decontaminate.py -- tests/corpus/test_decontaminate.py
     python benchmarks/mutants.py trl_dsmath/text --sample 40 -- tests/text
+    python benchmarks/mutants.py trl_dsmath/text --sample 40 -- tests/text/test_answers.py -- tests/text tests/grading
 
 The changes: a comparison made strict or lax or reversed, a number one more or one less, a truth value, `and` and `or`
 exchanged, a `not` left out, `+` and `-` or `*` and `//` exchanged; and left out: a guard (`if ...: return`), a statement, a
 `with` without `as`, a decorator that is called, the condition of a comprehension, a keyword argument, a method call without
-arguments (`x.float()`), a flag of a regular expression. What is after `--` goes to pytest. Everything happens in a copy of
+arguments (`x.float()`), a flag of a regular expression. What is after `--` goes to pytest; what is after a second one is run
+where those tests pass: the slower ones of the same part. Everything happens in a copy of
 the working tree, one mutant at a time, each in a fork of a process that has imported the other packages (not this one). A
 mutant that survives is either a missing test or changes nothing that matters: that is for a reader to tell.
 """
@@ -27,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -203,15 +206,13 @@ def import_others(names: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    argv = sys.argv[1:]
-    cut = argv.index("--") if "--" in argv else len(argv)
+    argv, *runs = [list(words) for dashes, words in groupby(sys.argv[1:], "--".__eq__) if not dashes] or [[]]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", type=Path, help="files or folders of the package")
     parser.add_argument("--sample", type=int, help="how many mutants, drawn at random; all when left out")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
-    args = parser.parse_args(argv[:cut])
-    tests = argv[cut + 1 :]
-    if not tests:
+    args = parser.parse_args(argv)
+    if not runs:
         parser.error("which tests? Give them after --: -- tests/text")
     files = [file for path in args.paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     found = [(file.resolve().relative_to(ROOT), mutant) for file in files for mutant in mutants(file.read_text())]
@@ -225,19 +226,22 @@ def main() -> None:
         os.chdir(folder)
         sys.path.insert(0, name)
         os.environ.update(PYTHONPATH=name, OMP_NUM_THREADS="1")
-        if not passes(tests, names=folder / "names"):
+        if not all(passes(tests, names=folder / "names") for tests in reversed(runs)):
             raise SystemExit("The tests do not pass as things are: mutants would show nothing.")
         import_others(folder / "names", folder)
-        began = time.monotonic()
-        passes(tests)
-        seconds = time.monotonic() - began
-        print(f"{len(found)} mutants, the tests take {seconds:.1f} s", flush=True)
+        limits = []
+        for tests in runs:
+            began = time.monotonic()
+            passes(tests)
+            seconds = time.monotonic() - began
+            print(f"{len(found)} mutants, {tests[0]} and what follows it take {seconds:.1f} s", flush=True)
+            limits.append(3 * seconds + 20)
         survivors = 0
         for file, mutant in found:
             original, times = (folder / file).read_text(), os.stat(folder / file)
             (folder / file).write_text(mutant.source())
             os.utime(folder / file, (0, 0))  # not the time of the bytecode
-            survived = passes(tests, 3 * seconds + 20)
+            survived = all(map(passes, runs, limits))
             (folder / file).write_text(original)
             os.utime(folder / file, ns=(times.st_atime_ns, times.st_mtime_ns))
             survivors += survived

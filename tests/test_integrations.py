@@ -69,6 +69,8 @@ def test_lighteval_computes_the_metric() -> None:
     response = ModelResponse(text=["so $\\frac{2}{4}$", "it is 3", "it is 4", "0.5"])
     assert metric.compute_sample(doc=doc, model_response=response) == {"dsmath_accuracy": 0.75}
     assert metric.get_corpus_aggregations()["dsmath_accuracy"]([0.75, 0.25]) == 0.5
+    assert metric.compute_sample(doc=doc, model_response=ModelResponse(text=[])) == {"dsmath_accuracy": 0.0}
+    assert metric.higher_is_better is True
     strict = lighteval_metric("stated", name="strict")
     assert strict.compute_sample(doc=doc, model_response=response) == {"strict": 0.0}
 

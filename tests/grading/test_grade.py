@@ -144,6 +144,13 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         # matrices and vectors
         (r"\begin{pmatrix}1&2&3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG), ("(1,2,3,4)", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG),
         ("[1,2]", r"\begin{pmatrix}1&2\end{pmatrix}", WRONG), ("(1,2)", r"\begin{pmatrix}1&2\end{pmatrix}", RIGHT),
+        (r"\begin{pmatrix}1+s\\2s\\3\end{pmatrix}", r"\begin{pmatrix}1+t\\2t\\3\end{pmatrix}", RIGHT), (r"\begin{pmatrix}1&s\\0&1\end{pmatrix}", r"\begin{pmatrix}1&t\\0&1\end{pmatrix}", WRONG),
+        (r"\begin{pmatrix}1&s&2\\0&1&3\end{pmatrix}", r"\begin{pmatrix}1&t&2\\0&1&3\end{pmatrix}", WRONG),
+        (r"\text{Real numbers}", r"(-\infty,\infty)", RIGHT), (r"\text{Real numbers}", r"(-\infty,3)", WRONG), ("|x|>2, x>5", r"(-\infty,-2)\cup(5,\infty)", WRONG),
+        (r"\sqrt{(x-1)^2}", "x-1", WRONG), (r"\sqrt{(x-1)^2}", "|x-1|", RIGHT),
+        # labels inside a tuple, roots of an irrational degree
+        ("(y=1, x=2)", "(x=1, y=2)", WRONG), ("(x=1, y=2)", "(x=1, y=2)", RIGHT), ("(a=1, b=2)", "(x=1, y=2)", WRONG),
+        (r"\sqrt[\pi]{2}", r"2^{1/\pi}", RIGHT), (r"\sqrt[\pi]{2}", r"2^{2/\pi}", WRONG),
         # degrees, roundings, percentages
         (r"60^\circ", r"\frac{\pi}{3}", RIGHT), (r"60^\circ", r"\frac{\pi}{4}", WRONG), ("0.333333", r"\frac13", RIGHT), ("0.33333", r"\frac13", WRONG),
         ("0.666667", r"\frac23", RIGHT), ("0.666666", r"\frac23", WRONG), ("0.666668", r"\frac23", WRONG), (r"0.666\dots", r"\frac23", RIGHT), ("0.6666666666666667", r"\frac23", RIGHT),

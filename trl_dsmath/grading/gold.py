@@ -16,7 +16,7 @@ MAX_GOLD = 100_000  # characters
 _PROSE_WORDS = 60  # a gold with more words than this and no marked answer is a solution without one
 _BARE_CHOICE = re.compile(r"[(（]?\s*[A-J]\s*[)）]?\.?|[(（]\s*[a-h]\s*[)）]|[A-J](?:\s*[,;、 ]?\s*[A-J])+")
 _CHOICE_AND_TEXT = re.compile(r"[(（]?[A-J][)）.:]\s*(?=\S)")
-_PYTHON_LIST = re.compile(r"^\[\s*((?:'[^']*'|\"[^\"]*\")(?:\s*,\s*(?:'[^']*'|\"[^\"]*\"))*)\s*\]$")
+_PYTHON_LIST = re.compile(r"^\[\s*(?:'[^']*'|\"[^\"]*\")(?:\s*,\s*(?:'[^']*'|\"[^\"]*\"))*\s*\]$")
 _PYTHON_STRING = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _OPTION = re.compile(
     r"^(?:the )?(?:correct )?(?:option|choice|选项)\s*[:：]?\s*(?=[(（]?[A-J][)）]?\.?$)", re.IGNORECASE
@@ -48,9 +48,9 @@ class Gold:
 
 def unquoted(text: str) -> str:
     """`3, 4` of `['3', '4']`: a list as Python prints it."""
-    if (items := _PYTHON_LIST.match(text)) is None:
+    if not _PYTHON_LIST.match(text):
         return text
-    return ", ".join((a or b).replace("\\\\", "\\") for a, b in _PYTHON_STRING.findall(items[1]))
+    return ", ".join((a or b).replace("\\\\", "\\") for a, b in _PYTHON_STRING.findall(text))
 
 
 def squeeze(text: str) -> str:
