@@ -285,7 +285,7 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
         return None
     opening, closing = parts[0].strip("\\"), parts[-1].strip("\\")
     start, stop = text.index(parts[0]) + len(parts[0]), text.rindex(parts[-1])
-    inner = text[start:stop].strip()
+    inner = text[start:stop]
     if parts[0] == "{":
         return parse_answer(inner, depth=depth)
     if parts[0] == "\\{":
@@ -306,8 +306,6 @@ def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
             return content  # [x = 1, x = 2]: solutions as Maxima lists them
     if isinstance(content, Items):  # "[1; 2]" where a comma is the decimal point
         return Group(opening, closing, content.items)
-    if isinstance(content, Relation) and isinstance(content.parts[-1], Items) and opening == "(":
-        return None
     if parts[0] == "\\{":
         return Group("{", "}", (content,))
     alone = isinstance(content, Value) or (opening + closing == "()" and not isinstance(content, Words))

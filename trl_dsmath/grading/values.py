@@ -119,8 +119,6 @@ def _same_unit(gold: Value, answer: Value) -> tuple[Node, Node] | None:
     """Both trees in one unit; None when the units contradict each other."""
     if gold.unit != answer.unit and (_PHRASE.match(gold.text) or _PHRASE.match(answer.text)):
         return None
-    if not gold.unit or not answer.unit:
-        return gold.node, answer.node
     units = {_TEMPERATURE.sub(r"°\1", side.unit) for side in (gold, answer)}
     if len(units) == 1 or units in ({"°C", "degree"}, {"°F", "degree"}, {"£", "pounds"}):
         return gold.node, answer.node  # a temperature, not coulombs or farads; money, no weight

@@ -48,7 +48,7 @@ def unwrap(answer: Answer) -> Answer:
         *labels, last = answer.parts
         if constant(last) and all(isinstance(label, Value) and label.node[0] == "sym" for label in labels):
             return Items(tuple(Relation(("=",), (label, last), "") for label in labels))  # x = y = 2
-    if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) <= {">", ">="}:
+    if isinstance(answer, Relation) and set(answer.signs) <= {">", ">="}:
         return Relation(tuple(sign.replace(">", "<") for sign in answer.signs[::-1]), answer.parts[::-1], answer.text)
     return answer
 
