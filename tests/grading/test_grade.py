@@ -147,6 +147,7 @@ def test_forms_that_models_write(answer: str, gold: str, verdict: Verdict) -> No
         (r"\begin{pmatrix}1+s\\2s\\3\end{pmatrix}", r"\begin{pmatrix}1+t\\2t\\3\end{pmatrix}", RIGHT), (r"\begin{pmatrix}1&s\\0&1\end{pmatrix}", r"\begin{pmatrix}1&t\\0&1\end{pmatrix}", WRONG),
         (r"\begin{pmatrix}1&s&2\\0&1&3\end{pmatrix}", r"\begin{pmatrix}1&t&2\\0&1&3\end{pmatrix}", WRONG),
         (r"\text{Real numbers}", r"(-\infty,\infty)", RIGHT), (r"\text{Real numbers}", r"(-\infty,3)", WRONG), ("|x|>2, x>5", r"(-\infty,-2)\cup(5,\infty)", WRONG),
+        (r"\text{Real numbers greater than }3", r"(3,\infty)", RIGHT), (r"\text{Real numbers less than }3", r"(3,\infty)", WRONG),
         (r"\sqrt{(x-1)^2}", "x-1", WRONG), (r"\sqrt{(x-1)^2}", "|x-1|", RIGHT),
         # labels inside a tuple, roots of an irrational degree
         ("(y=1, x=2)", "(x=1, y=2)", WRONG), ("(x=1, y=2)", "(x=1, y=2)", RIGHT), ("(a=1, b=2)", "(x=1, y=2)", WRONG),
