@@ -68,6 +68,7 @@ def test_a_model_is_loaded_whole_under_zero3_and_fsdp(lazy: str | None, monkeypa
 
 def test_reports_on_missing_weights_are_silenced_while_a_model_is_loaded(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("transformers.modeling_utils")
+    caplog.set_level(logging.WARNING, logger=logger.name)  # another test may have asked transformers to be quiet
     logger.addHandler(caplog.handler)
     said = ["LOAD REPORT of a model", "Some weights of a model are new", "out of memory"]
     try:
