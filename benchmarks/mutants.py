@@ -7,10 +7,10 @@
 The changes: a comparison made strict or lax or reversed, a number one more or one less, a truth value, `and` and `or`
 exchanged, a `not` left out, `+` and `-` or `*` and `//` exchanged; and left out: a guard (`if ...: return`), a statement, a
 `with` without `as`, a decorator that is called, the condition of a comprehension, a keyword argument, a method call without
-arguments (`x.float()`), a flag of a regular expression. What is after `--` goes to pytest; what is after a second one is run
-where those tests pass: the slower ones of the same part. Everything happens in a copy of
-the working tree, one mutant at a time, each in a fork of a process that has imported the other packages (not this one). A
-mutant that survives is either a missing test or changes nothing that matters: that is for a reader to tell.
+arguments (`x.float()`), a flag of a regular expression. What is after `--` goes to pytest. What is after a second one, slower
+tests of the same part, is run where the first tests pass. Everything happens in a copy of the working tree, one mutant at a
+time, each in a fork of a process that has imported the other packages (not this one). A mutant that survives is either a
+missing test or changes nothing that matters: that is for a reader to tell.
 """
 
 import argparse

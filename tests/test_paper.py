@@ -1,4 +1,4 @@
-"""The numbers of the paper, typed in again from its text: a slip of the finger in `paper.py` is in every default."""
+"""The numbers of the paper a second time, beside `paper.py`: a slip of the finger there would be in every default."""
 
 from dataclasses import asdict
 

@@ -1,6 +1,7 @@
 """Every number that the package takes from DeepSeekMath (arXiv 2402.03300), each with its section or table.
 
-Nothing else in the package repeats one of these numbers: configs, recipes, reports and tests read them here.
+Nothing else in the package repeats one of these numbers: configs, recipes, reports and tests read them here. `tests/test_paper.py`
+holds them a second time.
 Where the circulating summaries of the paper differ from it, the paper's own value stands here and `docs/background/differences.md`
 says so once.
 """
