@@ -1,6 +1,7 @@
 """Are two expressions, or two equations, the same? See [`evaluate`] for how and how surely."""
 
 from fractions import Fraction
+from itertools import product
 
 from .expressions import (
     DIGITS,
@@ -26,28 +27,25 @@ from .expressions import (
 _INTEGERS = {"n", "m", "k", "N"}  # names of integers
 
 
-def _equal_at(a: Node, b: Node, point: int, log10: bool) -> bool:
+def _equal_at(a: Node, b: Node, point: int = 0, log10: bool = False) -> bool:
     low, high = DIGITS
     left, right = value(a, point, low, log10), value(b, point, low, log10)
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return left == right
-    near, zeros = close(left, right, low), _looks_zero(left) and _looks_zero(right)
-    if not near and not zeros:
-        return False
+    if not close(left, right, low) and not _looks_zero(left):
+        return False  # most pairs end here
     again = value(a, point, high, log10), value(b, point, high, log10)
-    if near and close(*again, high):
-        return True
     # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
-    return zeros and _is_zero(left, again[0]) and _is_zero(right, again[1])
+    return close(*again, high) or (_is_zero(left, again[0]) and _is_zero(right, again[1]))
 
 
 def _looks_zero(number: Number) -> bool:
-    return number == 0 or (not isinstance(number, Fraction) and abs(number) < 10.0 ** -(DIGITS[0] - 15))
+    return number == 0 or (not isinstance(number, Fraction) and abs(number) < 1e-35)
 
 
 def _is_zero(low: Number, high: Number) -> bool:
-    before = abs(low) or 10.0 ** -DIGITS[0]  # by luck nothing at all was left
-    return high == 0 or (not isinstance(high, Fraction) and abs(high) < before * 10.0 ** -(DIGITS[1] - DIGITS[0] - 20))
+    before = abs(low) or 1e-50  # by luck nothing at all was left
+    return high == 0 or (not isinstance(high, Fraction) and abs(high) < before * 1e-30)
 
 
 def equal(a: Node, b: Node) -> bool:
@@ -61,14 +59,14 @@ def equal(a: Node, b: Node) -> bool:
     """
     bounds = _upper_bounds(a) | _upper_bounds(b)
     if bounds and bounds <= _INTEGERS:
-        return _equal_for_integers(a, b, sorted(bounds))
+        return _equal_at_integers(a, b, sorted(bounds))
     if contains(a, "sum") != contains(b, "sum") and (_endless(a) or _endless(b)):
         raise Unsupported("an infinite sum against its value")
     logs = contains(a, "log") or contains(b, "log")
     if _equal(a, b, log10=False) or (logs and _equal(a, b, log10=True)):
         return True
     whole = sorted(_alternating(a) | _alternating(b))
-    return bool(whole) and _equal_for_integers(a, b, whole)
+    return bool(whole) and _equal_at_integers(a, b, whole)
 
 
 def _alternating(node: object) -> set[str]:
@@ -81,25 +79,25 @@ def _alternating(node: object) -> set[str]:
     return found - {node[1]} if node[0] in ("sum", "prod") else found
 
 
-def _equal_for_integers(a: Node, b: Node, names: list[str]) -> bool:
-    r"""Whether two expressions agree where these variables are integers: `(-1)^n` and `\cos n\pi`."""
-    compared = 0
-    for first in range(1, 9):
-        fixed = {name: ("num", Fraction(first * 11**place % 37)) for place, name in enumerate(names)}
+def _equal_at_integers(a: Node, b: Node, names: list[str], steps: tuple[int, ...] = (1,)) -> bool:
+    r"""Whether two expressions agree where these variables are multiples of the steps: `(-1)^n` and `\cos n\pi`."""
+    compared = False
+    for step, first in product(steps, range(1, 33)):
+        fixed = {name: ("num", Fraction(first * 11**place % 37 * step)) for place, name in enumerate(names)}
         try:
-            if not _equal_at(rename(a, fixed), rename(b, fixed), first % 3, log10=False):
+            if not _equal_at(rename(a, fixed), rename(b, fixed)):
                 return False
         except (Undefined, TooLarge):
             continue
-        compared += 1
-    return compared > 4
+        compared = True
+    return compared
 
 
 def _upper_bounds(node: object) -> set[str]:
     """Names in the upper bounds of sums and products; infinity is no integer."""
     if not isinstance(node, tuple) or not node:
         return set()
-    found: set[str] = set().union(*map(_upper_bounds, node[1:]))
+    found: set[str] = set().union(*map(_upper_bounds, node))
     if node[0] in ("sum", "prod"):
         found = (found - {node[1]}) | symbols(node[3]) | ({"infinity"} if node[3] == ("inf",) else set())
     return found
@@ -108,40 +106,34 @@ def _upper_bounds(node: object) -> set[str]:
 def _endless(node: object) -> bool:
     if not isinstance(node, tuple) or not node:
         return False
-    return (node[0] == "sum" and (node[3] == ("inf",) or bool(symbols(node[3])))) or any(
-        _endless(part) for part in node[1:]
-    )
+    return (node[0] == "sum" and (node[3] == ("inf",) or bool(symbols(node[3])))) or any(map(_endless, node))
 
 
 def _equal(a: Node, b: Node, log10: bool) -> bool:
     names = symbols(a) | symbols(b)
     if names and contains(("", a, b), "floor", "ceil"):
-        if not _equal_at_integers(a, b, sorted(names)):
+        if not _equal_at_integers(a, b, sorted(names), steps=(1, 1009)):  # squares and powers, and far from 0
             return False
         if names <= _INTEGERS:
             return True
     if not names:
         try:
-            return _equal_at(a, b, 0, log10)
+            return _equal_at(a, b, log10=log10)
         except Undefined:
             return False
     restricted = any(contains(node, "root", "log") or has_fractional_power(node) for node in (a, b))
     absolute = contains(("", a, b), "abs", "max", "min")
     points = range(POINTS if absolute or not restricted else 3)
-    compared, too_large = 0, False
+    compared = False
     for point in points:
         try:
             if _equal_at(a, b, point, log10):
-                compared += 1
+                compared = True
             elif not (restricted and _beyond(a, b, point)):
                 return False
-        except Undefined:
+        except (Undefined, TooLarge):
             continue
-        except TooLarge:
-            too_large = True
-    if too_large and not compared:
-        raise TooLarge
-    return compared > 0 and _agree_far_away(a, b)
+    return compared and _agree_far_away(a, b)
 
 
 def _beyond(a: Node, b: Node, point: int) -> bool:
@@ -169,23 +161,6 @@ def _agree_far_away(a: Node, b: Node) -> bool:
         if not beyond and not close(left, right) and not (_looks_zero(left) and _looks_zero(right)):
             return False
     return True
-
-
-def _equal_at_integers(a: Node, b: Node, names: list[str]) -> bool:
-    """Whether two expressions with floors agree at small integers, squares and powers among them: where floors jump."""
-    compared = 0
-    near = [[first * 11**place % 37 for place in range(len(names))] for first in range(1, 33)]
-    far = [[first * 11**place for place in range(len(names))] for first in (97, 1009, 100_003)]
-    for numbers in near + far:
-        fixed = {name: Fraction(number) for name, number in zip(names, numbers, strict=True)}
-        try:
-            left, right = (value_at(node, fixed) for node in (a, b))
-        except (Undefined, TooLarge, ArithmeticError, ValueError):
-            continue
-        if not close(left, right):
-            return False
-        compared += 1
-    return compared > 0
 
 
 def solves(variable: Node, formula: Node, equation: Node) -> bool:
@@ -222,10 +197,10 @@ def linear(node: Node) -> tuple[Fraction, Fraction] | None:
         at = [value_at(node, {name: Fraction(x)}) for x in (0, 1, 2, -7)]
     except (TooLarge, Undefined, Unsupported, ArithmeticError, ValueError):
         return None
-    if not all(isinstance(one, Fraction) for one in at) or at[1] == at[0]:
+    if not all(isinstance(one, Fraction) for one in at):
         return None
     slope = at[1] - at[0]
-    return (slope, at[0]) if at[2:] == [at[0] + 2 * slope, at[0] - 7 * slope] else None
+    return (slope, at[0]) if slope and at[2:] == [at[0] + 2 * slope, at[0] - 7 * slope] else None
 
 
 def proportional(a: Node, b: Node, positive: bool = False) -> bool:
@@ -237,9 +212,9 @@ def proportional(a: Node, b: Node, positive: bool = False) -> bool:
         except (Undefined, TooLarge):
             continue
         if left == 0 or right == 0:
-            if left == right:
-                continue
-            return False
+            if left != right:
+                return False
+            continue
         here = as_float(left) / as_float(right)
         if ratio is None:
             ratio = here

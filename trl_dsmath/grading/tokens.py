@@ -27,50 +27,56 @@ _TABLE: dict[str, dict[str, Fraction | int]] = {
         "qt quart quarts": _GALLON / 4, "pint pints": _GALLON / 8, "cup cups": _GALLON / 16,
     },
     "area": {"acre acres": Fraction(40_468_564_224, 10**7), "hectare hectares 公顷": 10_000},
-    "angle": {"degree degrees circ deg 度": 1}, "radian": {"rad rads radian radians": 1},
-    "temperature c": {"°c celsius 摄氏度": 1}, "temperature f": {"°f fahrenheit": 1}, "temperature k": {"K k kelvin kelvins": 1},
     "dollar": {"dollar dollars usd": 1, "cent cents": Fraction(1, 100)},
-    "rupee": {"rupee rupees inr": 1},
     "yuan": {"元 yuan rmb ¥": 1, "角": Fraction(1, 10)},
-    "euro": {"euro euros eur €": 1, "centime centimes céntimo céntimos centesimi": Fraction(1, 100)}, "sterling": {"£ gbp": 1},
-    "clock a.m.": {"am a.m": 1}, "clock p.m.": {"pm p.m": 1},
-    "force": {"N n newton newtons": 1000},
-    "energy": {"J j joule joules Nm": 1000, "eV ev electronvolt electronvolts": Fraction(1602176634, 10**25), "cal calorie calories": 4184, "Wh": 3_600_000},
-    "power": {"W w watt watts": 1000}, "frequency": {"Hz hz hertz": 1}, "pressure": {"Pa pa pascal pascals": 1000, "bar": 10**8},
-    "current": {"A amp amps ampere amperes": 1}, "voltage": {"V v volt volts": 1000}, "resistance": {"Ω ohm ohms": 1000},
-    "charge": {"C coulomb coulombs": 1}, "capacitance": {"F farad farads": Fraction(1, 1000)}, "inductance": {"H henry henries": 1000},
-    "magnetic field": {"T tesla teslas": 1000}, "flux": {"Wb weber webers": 1000}, "amount": {"mol mole moles": 1}, "byte": {"B byte bytes": 1, "bit bits": Fraction(1, 8)},
+    "euro": {"euro euros eur €": 1, "centime centimes céntimo céntimos centesimi": Fraction(1, 100)},
+    "byte": {"B byte bytes": 1, "bit bits": Fraction(1, 8)},
+    "energy": {"eV ev electronvolt electronvolts": Fraction(1602176634, 10**25), "cal calorie calories": 4184, "Wh": 3_600_000},
+    "pressure": {"bar": 10**8},
 }  # fmt: skip
+_ALONE = {  # dimensions of one unit
+    "angle": "degree degrees circ deg 度", "radian": "rad rads radian radians", "temperature c": "°c celsius 摄氏度", "temperature f": "°f fahrenheit",
+    "temperature k": "K k kelvin kelvins", "rupee": "rupee rupees inr", "sterling": "£ gbp", "clock a.m.": "am a.m", "clock p.m.": "pm p.m",
+    "current": "A amp amps ampere amperes", "amount": "mol mole moles",
+}  # fmt: skip
+_MADE_OF: dict[str, tuple[str, int, int, int, int]] = {  # units of metre, gram, second and ampere, and their powers: a joule is a newton times a metre
+    "area": ("", 2, 0, 0, 0), "volume": ("", 3, 0, 0, 0), "frequency": ("Hz hz hertz", 0, 0, -1, 0), "force": ("N n newton newtons", 1, 1, -2, 0),
+    "pressure": ("Pa pa pascal pascals", -1, 1, -2, 0), "energy": ("J j joule joules Nm", 2, 1, -2, 0), "power": ("W w watt watts", 2, 1, -3, 0),
+    "charge": ("C coulomb coulombs", 0, 0, 1, 1), "voltage": ("V v volt volts", 2, 1, -3, -1), "resistance": ("Ω ohm ohms", 2, 1, -3, -2),
+    "capacitance": ("F farad farads", -2, -1, 4, 2), "inductance": ("H henry henries", 2, 1, -2, -2), "magnetic field": ("T tesla teslas", 0, 1, -2, -1),
+    "flux": ("Wb weber webers", 2, 1, -2, -1),
+}  # fmt: skip
+_PARTS = {
+    dimension: dict(zip(("length", "mass", "time", "current"), powers, strict=True))
+    for dimension, (_, *powers) in _MADE_OF.items()
+}
 UNITS: dict[str, tuple[str, Fraction]] = {
     name: (dimension, Fraction(size))
-    for dimension, rows in _TABLE.items()
+    for dimension, rows in (
+        *_TABLE.items(),
+        *((dimension, {names: 1}) for dimension, names in _ALONE.items()),
+        *(
+            (dimension, {names: Fraction(1000) ** mass}) for dimension, (names, _, mass, *_) in _MADE_OF.items()
+        ),  # kilograms
+    )
     for names, size in rows.items()
     for name in names.split()
 }
-_MADE_OF = {  # powers of metre, gram, second and ampere: a joule is a newton times a metre
-    name: dict(zip(("length", "mass", "time", "current"), powers, strict=True))
-    for name, powers in {
-        "area": (2, 0, 0, 0), "volume": (3, 0, 0, 0), "frequency": (0, 0, -1, 0), "force": (1, 1, -2, 0), "pressure": (-1, 1, -2, 0),
-        "energy": (2, 1, -2, 0), "power": (2, 1, -3, 0), "charge": (0, 0, 1, 1), "voltage": (2, 1, -3, -1),
-        "resistance": (2, 1, -3, -2), "capacitance": (-2, -1, 4, 2), "inductance": (2, 1, -2, -2),
-        "magnetic field": (0, 1, -2, -1), "flux": (2, 1, -2, -1),
-    }.items()
-}  # fmt: skip
-_PREFIXES = {
-    "f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "c": -2, "d": -1, "k": 3, "M": 6, "G": 9, "T": 12,
-    "femto": -15, "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "kilo": 3, "mega": 6, "giga": 9, "tera": 12,
-}  # fmt: skip
-_NAMES = (
-    "m meter metre g gram s sec second l L liter litre N newton J joule eV electronvolt cal calorie W watt Wh Hz hertz Pa pascal bar "
-    "A amp ampere V volt Ω ohm C coulomb F farad H henry T tesla Wb weber mol mole K kelvin B byte"
-)
-_PREFIXED = set(_NAMES.split())
-_PREFIXED |= {name + "s" for name in _PREFIXED if len(name) > 3 and name + "s" in UNITS}
+_POWERS = (-15, -12, -9, -6, -3, -2, -1, 3, 6, 9, 12)
 _WITH_PREFIX = {
     prefix + name: (UNITS[name][0], UNITS[name][1] * Fraction(10) ** power)
-    for name in _PREFIXED
-    for prefix, power in _PREFIXES.items()
-    if (len(prefix) > 1) == (len(name) > 3)
+    for prefixes, names in (
+        ("f p n µ m c d k M G T", "m g s sec l L N J eV cal W Wh Hz Pa bar A V Ω ohm C F H T Wb mol K B bit"),
+        (
+            "femto pico nano micro milli centi deci kilo mega giga tera",
+            "meter metre gram second liter litre newton joule electronvolt calorie watt hertz pascal bar amp ampere volt ohm "
+            "coulomb farad henry tesla weber mole kelvin byte bit",
+        ),
+    )
+    for prefix, power in zip(prefixes.split(), _POWERS, strict=True)
+    for unit in names.split()
+    for name in (unit, unit + "s")
+    if name in UNITS
 }
 UNITS = _WITH_PREFIX | UNITS  # "min" is a minute, "pm" no length
 # however it is capitalized, unless that tells mega from milli
@@ -78,7 +84,7 @@ UNITS |= {name.lower(): unit for name, unit in UNITS.items() if name.lower() not
 # without \\text these are units behind a number and no product of variables; longer words are no product anyway
 _BARE_NAMES = (
     "in ft yd mi km dm cm mm nm kg mg lb lbs oz sec min mins hr hrs day ms ml deg rad usd am pm kj ev kw hz khz mhz ghz pa kpa mpa "
-    "mol yr yrs kev mev gev kwh kr eur gbp chf jpy inr vnd"
+    "mol yr yrs kev mev gev kwh bar cal gal cup bit ton amp ohm kr eur gbp chf jpy inr vnd"
 )
 _BARE_UNITS = set(_BARE_NAMES.split())
 SHORT = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "fps": "ft/s", "mps": "m/s"}
@@ -115,7 +121,7 @@ def resolve(unit: str) -> tuple[tuple[tuple[str, int], ...], Fraction] | None:
             one = UNITS.get(part) or UNITS.get(part.lower())
             if one is None:
                 return None
-            for dimension, times in _MADE_OF.get(one[0], {one[0]: 1}).items():
+            for dimension, times in _PARTS.get(one[0], {one[0]: 1}).items():
                 total[dimension] = total.get(dimension, 0) + times * power
             size *= one[1] ** power
     return (tuple(sorted((name, power) for name, power in total.items() if power)), size) if total else None
@@ -164,7 +170,7 @@ _TOKEN = re.compile(
     | (?P<word>[A-Za-z]+)
     | (?P<sign>.)
     )""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE,
 )
 
 
@@ -172,7 +178,8 @@ def tokenize(text: str) -> list[Token]:
     """Cuts canonical LaTeX into `(kind, value)` pairs; kinds: num, rep, sym, fn, cmd, text, op."""
     tokens: list[Token] = []
     for found in _TOKEN.finditer(text):
-        kind, value = found.lastgroup, found[found.lastgroup or 0]
+        kind = found.lastgroup or ""
+        value = found[kind]
         if kind == "number":
             tokens.append(("num", value.replace(",", "")))
         elif kind in ("repeating", "period"):
