@@ -6,6 +6,7 @@ from itertools import product
 from .expressions import (
     DIGITS,
     FAR,
+    MORE_DIGITS,
     POINTS,
     Evaluator,
     Node,
@@ -28,15 +29,14 @@ _INTEGERS = {"n", "m", "k", "N"}  # names of integers
 
 
 def _equal_at(a: Node, b: Node, point: int = 0, log10: bool = False) -> bool:
-    low, high = DIGITS
-    left, right = value(a, point, low, log10), value(b, point, low, log10)
+    left, right = (value(node, point, log10=log10) for node in (a, b))
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return left == right
-    if not close(left, right, low) and not _looks_zero(left):
+    if not close(left, right) and not _looks_zero(left):
         return False  # most pairs end here
-    again = value(a, point, high, log10), value(b, point, high, log10)
+    again = [value(node, point, MORE_DIGITS, log10) for node in (a, b)]
     # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
-    return close(*again, high) or (_is_zero(left, again[0]) and _is_zero(right, again[1]))
+    return close(*again, MORE_DIGITS) or (_is_zero(left, again[0]) and _is_zero(right, again[1]))
 
 
 def _looks_zero(number: Number) -> bool:
@@ -138,7 +138,7 @@ def _equal(a: Node, b: Node, log10: bool) -> bool:
 
 def _beyond(a: Node, b: Node, point: int) -> bool:
     """Whether two real expressions are both complex at a point, where `\\ln(1 - x) - \\ln(1 - y)` may take another branch."""
-    number = context(DIGITS[0]).mpc
+    number = context(DIGITS).mpc
     real = all(rename(node, {"i": "j"}) == node for node in (a, b))
     return real and all(isinstance(value(node, point), number) for node in (a, b))
 
@@ -154,10 +154,10 @@ def _agree_far_away(a: Node, b: Node) -> bool:
     """Whether no point far away tells two expressions apart. Beyond their domain, where they are complex, none does."""
     for point in _far(a, b):
         try:
-            left, right = (value(node, point, DIGITS[1]) for node in (a, b))
+            left, right = (value(node, point, MORE_DIGITS) for node in (a, b))
         except (Undefined, TooLarge):
             continue
-        beyond = any(isinstance(number, context(DIGITS[1]).mpc) for number in (left, right))
+        beyond = any(isinstance(number, context(MORE_DIGITS).mpc) for number in (left, right))
         if not beyond and not close(left, right) and not (_looks_zero(left) and _looks_zero(right)):
             return False
     return True
@@ -179,7 +179,7 @@ def solves(variable: Node, formula: Node, equation: Node) -> bool:
     try:
         for point in range(POINTS):
             solution = value(formula, point)
-            at_solution = Evaluator(DIGITS[0], point, {variable[1]: solution})(equation)
+            at_solution = Evaluator(DIGITS, point, {variable[1]: solution})(equation)
             if not _looks_zero(at_solution) or _looks_zero(value(equation, point)):
                 return False
     except (Undefined, TooLarge, Unsupported, ArithmeticError, ValueError):
@@ -222,4 +222,4 @@ def proportional(a: Node, b: Node, positive: bool = False) -> bool:
             return False
     if ratio is None:
         return False
-    return not positive or (context(DIGITS[0]).im(ratio) == 0 and ratio > 0)
+    return not positive or (context(DIGITS).im(ratio) == 0 and ratio > 0)

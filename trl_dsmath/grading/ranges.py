@@ -61,13 +61,9 @@ def _from_items(answer: Items) -> list[Range] | None:
         return _complement(points)
     if holes and len(holes) == len(answer.items) - 1 and answer.items[0] not in holes:
         whole = as_ranges(answer.items[0])
-        points = [
-            Range(hole.parts[1].node, hole.parts[1].node, True, True)
-            for hole in holes
-            if isinstance(hole.parts[1], Value)
-        ]
-        return _minus(whole, points) if whole and len(points) == len(holes) else None
-    parts = [as_ranges(item) for item in answer.items if isinstance(item, Relation | Group)]
+        points = _points(Group("{", "}", tuple(hole.parts[1] for hole in holes)))
+        return _minus(whole, points) if whole and points else None
+    parts = [as_ranges(item) for item in answer.items]
     flat = [part[0] for part in parts if part and len(part) == 1]
     if len(flat) != len(answer.items):
         return None
@@ -127,7 +123,7 @@ def _bounded(first: Range, second: Range) -> list[Range] | None:
     """`x > 1, x < 3` as one interval."""
     if first.low == _MINUS_INFINITY:
         first, second = second, first
-    if first.high == _INFINITY and second.low == _MINUS_INFINITY and _order(first.low, second.high) < 0:
+    if first.high == _INFINITY and second.low == _MINUS_INFINITY and _order(first.low, second.high) <= 0:
         return [Range(first.low, second.high, first.low_closed, second.high_closed)]
     return None
 

@@ -41,16 +41,16 @@ def expand(answer: Value) -> Value | Items:
     r"""`a \pm b` stands for two values."""
     if not contains(answer.node, "pm"):
         return answer
-    return Items(tuple(Value(_choose(answer.node, sign), answer.unit, f"{answer.text} ({sign})") for sign in (1, -1)))
+    return Items(tuple(Value(_choose(answer.node, plus), answer.unit, answer.text) for plus in (True, False)))
 
 
-def _choose(node: object, sign: int):
+def _choose(node: object, plus: bool):
     if not isinstance(node, tuple) or not node:
         return node
     if node[0] == "pm":
-        left, right = _choose(node[2], sign), _choose(node[3], sign)
-        return ("add", left, right if (sign > 0) == (node[1] == "pm") else ("neg", right))
-    return tuple(_choose(part, sign) for part in node)
+        left, right = _choose(node[2], plus), _choose(node[3], plus)
+        return ("add", left, right if plus == (node[1] == "pm") else ("neg", right))
+    return tuple(_choose(part, plus) for part in node)
 
 
 def same_value(gold: Value, answer: Value) -> bool | None:
@@ -109,7 +109,7 @@ def _bare_unit(side: Value, other: Value) -> Value:
     if side.unit or not (other.unit or (_LONE_UNIT.fullmatch(side.text) and not symbols(other.node))):
         return side
     if (number := _BARE_UNIT.match(side.text)) and resolve(side.text[number.end() :]) is not None:
-        return Value(parse_expression(number[0].strip())[0], side.text[number.end() :], side.text)
+        return Value(parse_expression(number[0])[0], side.text[number.end() :], side.text)
     if node[0] == "mul" and node[-1] == ("sym", other.unit.strip()):
         return Value(node[:-1], other.unit, side.text)
     return side
