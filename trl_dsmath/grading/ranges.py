@@ -147,11 +147,11 @@ def _from_relation(answer: Relation) -> list[Range] | None:
         nodes, lone, signs = nodes[::-1], lone[::-1], tuple(sign.replace(">", "<") for sign in signs[::-1])
     if not all(sign in ("<", "<=") for sign in signs):
         return None
-    closed = [sign == "<=" for sign in signs]
+    low_closed, high_closed = signs[0] == "<=", signs[-1] == "<="
     if len(nodes) == 2 and contains(nodes[0], "abs") != contains(nodes[1], "abs"):
-        return _absolute(nodes[0], nodes[1], closed[0])
+        return _absolute(nodes[0], nodes[1], low_closed)
     if len(nodes) == 3 and contains(nodes[1], "abs") and not any(contains(node, "abs") for node in nodes[::2]):
-        outside, inside = _absolute(nodes[0], nodes[1], closed[0]), _absolute(nodes[1], nodes[2], closed[1])
+        outside, inside = _absolute(nodes[0], nodes[1], low_closed), _absolute(nodes[1], nodes[2], high_closed)
         if not outside or not inside:
             return None
         (left, right), (all_,) = outside, inside  # 1 < |x| < 3
@@ -159,12 +159,12 @@ def _from_relation(answer: Relation) -> list[Range] | None:
             Range(all_.low, left.high, all_.low_closed, left.high_closed),
             Range(right.low, all_.high, right.low_closed, all_.high_closed),
         ]
-    if len(nodes) == 3 and lone == [False, True, False]:
-        return [Range(nodes[0], nodes[2], closed[0], closed[1])]
-    if len(nodes) == 2 and lone == [True, False]:
-        return [Range(_MINUS_INFINITY, nodes[1], False, closed[0])]
-    if len(nodes) == 2 and lone == [False, True]:
-        return [Range(nodes[0], _INFINITY, closed[0], False)]
+    if lone == [False, True, False]:
+        return [Range(nodes[0], nodes[2], low_closed, high_closed)]
+    if lone == [True, False]:
+        return [Range(_MINUS_INFINITY, nodes[1], False, high_closed)]
+    if lone == [False, True]:
+        return [Range(nodes[0], _INFINITY, low_closed, False)]
     return None
 
 
@@ -180,8 +180,7 @@ def _absolute(low: Node, high: Node, closed: bool) -> list[Range] | None:
     inside = low[:2] == ("fn", "abs")
     distance, bound = (low, high) if inside else (high, low)
     line = linear(distance[2]) if distance[:2] == ("fn", "abs") else None
-    nonzero = not inside and not closed and bound == ("num", 0)  # 0 < |x|
-    if line is None or symbols(bound) or not (nonzero or _positive(bound)):
+    if line is None or symbols(bound) or _negative(bound):
         return None
     slope, start = line
     left, right = (
@@ -193,11 +192,11 @@ def _absolute(low: Node, high: Node, closed: bool) -> list[Range] | None:
     return [Range(_MINUS_INFINITY, left, False, closed), Range(right, _INFINITY, closed, False)]
 
 
-def _positive(node: Node) -> bool:
+def _negative(node: Node) -> bool:
     try:
-        return bool(as_float(value(node)) > 0)
+        return bool(as_float(value(node)) < 0)
     except (TooLarge, Undefined, Unsupported, TypeError):
-        return False
+        return True
 
 
 def _order(a: Node, b: Node) -> Number:

@@ -14,11 +14,13 @@ def unwrap(answer: Answer) -> Answer:
     if isinstance(answer, Value):
         return expand(answer)
     if isinstance(answer, Matrix) and len(answer.rows) == len(answer.rows[0]) == 1:
-        return unwrap(answer.rows[0][0])
+        [[inside]] = answer.rows
+        return unwrap(inside)
     if isinstance(answer, Group) and answer.opening + answer.closing == "()" and (both := _by_sign(answer.items)):
         return Items(tuple(Group("(", ")", items) for items in both))  # (\pm 4, 0) is two points
     if isinstance(answer, Group) and len(answer.items) == 1 and answer.opening in "{(":
-        inner = unwrap(answer.items[0])
+        [item] = answer.items
+        inner = unwrap(item)
         return answer if inner == Words("\\emptyset") else inner  # the set that holds the empty set is not empty
     if isinstance(answer, Group) and answer.opening == "{|" and _domain(answer.items[1]):
         return unwrap(answer.items[0])
@@ -41,8 +43,7 @@ def unwrap(answer: Answer) -> Answer:
     if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(answer.parts[1], Relation):
         return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"
     if isinstance(answer, Relation) and answer.signs == ("=",) and (both := _by_sign(answer.parts)):
-        names = {name for part in answer.parts if isinstance(part, Value) for name in symbols(part.node)}
-        if names:
+        if any(symbols(getattr(part, "node", ())) for part in answer.parts):
             return Items(tuple(Relation(("=",), parts, "") for parts in both))  # y = \pm 2x is two lines
     if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) == {"="}:
         *labels, last = answer.parts
