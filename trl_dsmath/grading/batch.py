@@ -202,21 +202,25 @@ def _judge(gold: str | None, answer: str | None, options: bool = True) -> Verdic
             return Verdict.CORRECT
         parsed = parse_answer(formula)
         found = same_answer(reference.answer, parsed)
-        if found is not True and "," in text + reference.text:
+        if not found and "," in text + reference.text:
             found = _second_reading(reference, text, parsed) or found
-        hopeless = found is None and (too_large(parsed) or too_large(reference.answer))
     except RecursionError:  # the caller's stack is nearly full, or a form of nesting that no limit above foresees
         return Verdict.WRONG
-    if options and found is not True and reference.choice is None and (option := _OPTION.match(text)):
+    if options and not found and reference.choice is None and (option := _OPTION.match(text)):
         inside = option[option.lastindex or 0]
         if option[1] or re.search(r"(?<!\\)\b[A-Za-z]{2,}", reference.text) or constant(reference.answer):
             inside = inside.removesuffix("}") if inside.count("}") > inside.count("{") else inside
             return _judge(gold, inside, options=False)
-    if options and found is not True and (said := _in_sentence(text, constant(reference.answer))):
+    if options and not found and (said := _in_sentence(text)):
         return _judge(gold, said, options=False)
-    if options and found is not True and (printed := printed_latex(answer)):
+    if options and not found and (printed := printed_latex(answer)):
         return _judge(gold, printed, options=False)
-    if found is None and not hopeless and computable(reference.text) and computable(text):
+    if (
+        found is None
+        and computable(reference.text)
+        and computable(text)
+        and not (too_large(parsed) or too_large(reference.answer))
+    ):
         return reference.text, text
     return Verdict.CORRECT if found else Verdict.WRONG
 
@@ -227,14 +231,12 @@ def _reversed(text: str) -> bool:
     )
 
 
-def _in_sentence(text: str, number: bool = True) -> str | None:
+def _in_sentence(text: str) -> str | None:
     """What a sentence says its subject is, `\\text{The area of the whole disc is } 4\\pi`, or the only number of one that
     says no more of it, with its unit: `\\text{The box weighs } 5 \\text{ kg.}`."""
     if (said := _SUBJECT_IS.match(text)) and not _reversed(said[1]):
-        rest = text[said.end() :].strip()
+        rest = text[said.end() :]
         return rest.removesuffix("}") if rest.count("}") > rest.count("{") else rest
-    if not number:
-        return None
     found = _SENTENCE.fullmatch(re.sub(r"\\text\s*\{|[{}]", " ", text)) if len(text) < 200 else None
     if not found:
         return None

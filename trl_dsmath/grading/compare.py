@@ -153,7 +153,11 @@ def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | 
 
     edges = _kinks(formula)
     pieces: list[tuple[Node, tuple[str, ...], list[Node]]] = []
+    otherwise: list[Node] = []
     for branch, condition in branches:
+        if isinstance(branch, Value) and condition == Words(r"\text{otherwise}"):
+            otherwise.append(branch.node)
+            continue
         if not isinstance(branch, Value) or not isinstance(condition, Relation):
             return None
         nodes = [part.node for part in condition.parts if isinstance(part, Value)]
@@ -164,7 +168,7 @@ def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | 
     try:
         points = [value(edge) + Fraction(step, 3) for edge in edges for step in _AROUND]
         for point in points:
-            here = [node for node, signs, nodes in pieces if holds(signs, nodes, point)]
+            here = [node for node, signs, nodes in pieces if holds(signs, nodes, point)] or otherwise
             if not here or not all(close(at(n, point), at(formula, point)) for n in here):
                 return False
     except (TooLarge, Undefined, Unsupported, TypeError):

@@ -8,7 +8,7 @@ from itertools import permutations
 
 from ..text import chinese_number, english_number
 from .equality import equal, proportional
-from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
+from .expressions import Node, Number, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
 from .latex import ONE_DEGREE, parse_expression
 from .shapes import Answer, Group, Items, Value, Words
 from .tokens import resolve
@@ -350,10 +350,8 @@ def same_text(gold: str, answer: str) -> bool:
     return plain_words(gold) == plain_words(answer) != ""
 
 
-def _spoken(side: Answer) -> Fraction | None:
+def _spoken(side: Words | Value) -> Fraction | None:
     """The number that words name, in Chinese or English."""
-    if not isinstance(side, Words):
-        return None
     number = chinese_number(_COUNTERS.sub("", plain_words(side.text)))
     return english_number(re.sub(r"\\text|[{}$]", " ", side.text)) if number is None else number
 
@@ -378,16 +376,15 @@ def same_words(gold: Answer, answer: Answer) -> bool | None:
     return None
 
 
-def same_ratio(gold: Answer, answer: Answer) -> bool | None:
+def same_ratio(gold: Group, answer: Group) -> bool | None:
     """Compares two ratios, `6:8` with `3:4`, or two times of day."""
-    assert isinstance(gold, Group) and isinstance(answer, Group)
     if gold.closing or answer.closing:
-        bare = [side for side in (gold, answer) if not side.closing]
-        if not bare or _clock(bare[0]) is None or (_clock(bare[0]) or 0) >= 13 * 60:
+        bare = [clock for side in (gold, answer) if not side.closing and (clock := _clock(side))]
+        if not bare or not (1, 0) <= bare[0] < (13, 0):  # of 24 hours
             return _clock(gold) == _clock(answer) is not None
     same = _same_parts(gold, answer)
     if same or len(gold.items) != len(answer.items):
-        return same and (not gold.closing or not answer.closing or gold.closing == answer.closing)
+        return same
     if (
         gold.closing
         or answer.closing
@@ -395,22 +392,20 @@ def same_ratio(gold: Answer, answer: Answer) -> bool | None:
     ):
         return False  # a time of day: 3:45 is not 1:15
     numbers = [[value(x.node) for x in group.items if isinstance(x, Value)] for group in (gold, answer)]
-    return (
-        all(a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True))
-        if all(n[0] for n in numbers)
-        else False
+    return all(n[0] for n in numbers) and all(
+        a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True)
     )
 
 
-def _clock(time: Group) -> Fraction | None:
-    """Minutes since midnight; a time without a.m. or p.m. is taken as it stands."""
+def _clock(time: Group) -> tuple[Number, Number] | None:
+    """Hours and minutes since midnight; a time without a.m. or p.m. is taken as it stands."""
     try:
         hours, minutes, *_ = (
             value(x.node) for x in (*time.items, Value(("num", Fraction(0)))) if isinstance(x, Value)
         )
     except (TooLarge, Undefined, Unsupported):
         return None
-    return (hours % 12 + 12 * (time.closing == "pm") if time.closing in ("am", "pm") else hours) * 60 + minutes
+    return hours % 12 + 12 * (time.closing == "pm") if time.closing else hours, minutes
 
 
 def ratio_as_fraction(gold: Answer, answer: Answer) -> bool | None:

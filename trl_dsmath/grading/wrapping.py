@@ -42,9 +42,9 @@ def unwrap(answer: Answer) -> Answer:
         return answer.parts[1]
     if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(answer.parts[1], Relation):
         return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"
-    if isinstance(answer, Relation) and answer.signs == ("=",) and (both := _by_sign(answer.parts)):
-        if any(symbols(getattr(part, "node", ())) for part in answer.parts):
-            return Items(tuple(Relation(("=",), parts, "") for parts in both))  # y = \pm 2x is two lines
+    names = isinstance(answer, Relation) and any(symbols(getattr(part, "node", ())) for part in answer.parts)
+    if isinstance(answer, Relation) and answer.signs == ("=",) and names and (both := _by_sign(answer.parts)):
+        return Items(tuple(Relation(("=",), parts, "") for parts in both))  # y = \pm 2x is two lines
     if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) == {"="}:
         *labels, last = answer.parts
         if constant(last) and all(isinstance(label, Value) and label.node[0] == "sym" for label in labels):
@@ -215,8 +215,8 @@ def differentiated(side: Answer) -> str:
 
 def names_function(one: Answer, other: Answer) -> bool:
     """`y_2` and `y_2(x)`, `f` and `f(x)`."""
-    short, long = sorted((re.sub(r"[{}]", "", _squeezed(side)) for side in (one, other)), key=len)
-    return short[:1].isalpha() and re.fullmatch(r"\([a-z](?:,[a-z])*\)", long.removeprefix(short)) is not None
+    short, long = sorted(re.sub(r"[{}]", "", _squeezed(side)) for side in (one, other))
+    return short != "" and re.fullmatch(r"\([a-z](?:,[a-z])*\)", long.removeprefix(short)) is not None
 
 
 def alike_definitions(one: Answer, other: Answer) -> bool:
