@@ -235,16 +235,14 @@ def _other_variables(gold: Relation, answer: Relation) -> bool:
 def _range_like(answer: Answer) -> bool:
     """Is a set of numbers and nothing else; `(1, 2)` may be a point, so it is not."""
     if isinstance(answer, Group):
-        return answer.opening == "setminus" or (
-            len(answer.items) == 2 and answer.opening + answer.closing in ("[)", "(]", "[]")
-        )
+        return answer.opening == "setminus"
     if isinstance(answer, Items):
         return len(answer.items) == 2 and all(
             isinstance(x, Relation) and x.signs[0] not in ("=", "~") for x in answer.items
         )
-    if isinstance(answer, Words):
-        return "\\R" in answer.text or "real" in answer.text.lower() or "实数" in answer.text
-    return isinstance(answer, Union) or (isinstance(answer, Relation) and all(sign != "=" for sign in answer.signs))
+    return isinstance(answer, Union | Words) or (
+        isinstance(answer, Relation) and all(sign != "=" for sign in answer.signs)
+    )
 
 
 def _relations(gold: Relation, answer: Relation) -> bool | None:
@@ -256,7 +254,7 @@ def _relations(gold: Relation, answer: Relation) -> bool | None:
         defined = _same_definition(gold, answer)
         if defined is not False:
             return defined
-    if gold.signs == answer.signs and gold.signs[0] in ("par", "perp"):
+    if gold.signs == answer.signs and gold.signs in (("par",), ("perp",)):
         return _unordered(gold.parts, answer.parts)
     if len(gold.parts) == len(answer.parts) == 2:
         pairs = [part for part in (*gold.parts, *answer.parts) if isinstance(part, Value)]

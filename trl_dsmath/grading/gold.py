@@ -68,9 +68,7 @@ def gold_text(gold: object) -> str | None:
     if isinstance(gold, str):
         return gold
     if isinstance(gold, list | tuple) and gold and all(isinstance(part, str | int | float) for part in gold):
-        return str(gold[0]) if len(gold) == 1 else ", ".join(map(str, gold))
-    if isinstance(gold, bool):
-        return str(gold)
+        return ", ".join(map(str, gold))
     if isinstance(gold, numbers.Rational):
         return str(gold)
     if not isinstance(gold, numbers.Real) or not math.isfinite(float(gold)):
@@ -103,9 +101,9 @@ def _parse(text: str) -> Gold | None:
             if marked is None:
                 return None
     normal = normalize(marked if marked is not None else text)
-    if not normal or not re.search(r"[\w\u4e00-\u9fff\\]", normal):
+    if not re.search(r"[\w\u4e00-\u9fff\\]", normal):
         return None
-    plain = re.sub(r"\\text|[{}]", "", normal).strip()
+    plain = re.sub(r"\\text|[{}]", "", normal)
     choice = read_choice(normal) if _BARE_CHOICE.fullmatch(plain) or _CHOICE_AND_TEXT.match(plain) else None
     integer = int(normal) if INTEGER.fullmatch(normal) else None
     formula = rewrite(normal)
