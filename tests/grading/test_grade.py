@@ -263,6 +263,43 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
     assert grade(r"\boxed{\begin{cases}" + r"\\".join(parts) + r"\end{cases}}", "|x|") is verdict
 
 
+@pytest.mark.parametrize(
+    ("answer", "gold", "verdict"),
+    [
+        ("(1,2,3)", "x>1", WRONG), ("((1,2),3)", "x>1", WRONG), (r"x > 1, x \neq 2", r"(1,2)\cup(2,\infty)", RIGHT), (r"x>1, x \neq (2,3)", r"(1,2)\cup(2,\infty)", WRONG), ("[1,2], 5, [3,4]", r"[1,2] \cup [3,4]", WRONG),
+        (r"x \notin \{(1,2)\}", "x>1", WRONG), (r"x \notin (-\infty, 2]", "x>2", RIGHT), (r"x \notin (-\infty, 2]", r"x \ge 2", WRONG), (r"25\text{ degrees celsius}", r"25^\circ\text{C}", RIGHT), (r"\boxed{1a}", "1A_{16}", RIGHT),
+        (r"\boxed{\frac{2X}{2}}", "X", RIGHT), (r"5\text{ apples}", r"5\%", WRONG), (r"5\%\text{ increase}", "5", RIGHT), (r"\boxed{2\pi m}", r"2\pi\text{ m}", RIGHT), (r"\boxed{2\pi r}", r"2\pi\text{ m}", WRONG),
+        ("x > 1, x > 3", "x>1", WRONG), (r"x \ge 1, x \le 1", "x=1", RIGHT), ("x > 1, x < 1", "x=1", WRONG), (r"\arctan x + C", r"-\arctan\frac1x + C", RIGHT), (r"\ln x + C", r"\ln(-x) + C", WRONG), (r"3 \ne x", "x>3", WRONG),
+        ("1 < |x^2| < 3", "x>1", WRONG), ("-1 < |x| < 3", "x>1", WRONG), ("2x > 3", r"(3,\infty)", WRONG), (r"77^\circ\text{F}", r"25\text{ degrees celsius}", RIGHT), (r"1.5\%", "1.5", RIGHT), (r"100\%", "1", RIGHT),
+        ("1", r"100\%", RIGHT), ("x^2 > 3", r"(3,\infty)", WRONG), ("f(x) > 3", r"(3,\infty)", RIGHT), (r"|x| \le 0", "x=0", RIGHT), (r"0 \le |x| < 3", "(-3,3)", RIGHT), ("|x| < -1", "(-1,1)", WRONG),
+        (r"|1-\frac{x}{2}|<3", "(-4,8)", RIGHT), (r"[1,5]\cup[2,3]", "[1,5]", RIGHT), (r"[1,5]\cup[2,3]", "[1,3]", WRONG), (r"[1,5]\cup[2,4.5]", "[1,5]", RIGHT), (r"[1,3]\cup[2,3)", "[1,3]", RIGHT),
+        (r"[0,1]\cup[2,4]\cup[3,5]", r"[0,1]\cup[2,5]", RIGHT), ("(1,3)", r"(\sum_{n=1}^\infty 2^{-n}, 3)", RIGHT), (r"\frac{1}{0}", r"5\%", WRONG), ("x^2+C^2", "x^2+C", WRONG), (r"\ln x+Cx^2", r"\ln x+Cx", WRONG),
+        (r"\frac{C+2}{x}", r"\frac{C}{x}", WRONG), (r"\frac{C}{x}", r"\frac{C+2}{x}", RIGHT), (r"\text{right-angled triangle}", r"\text{right triangle}", RIGHT), ("K", "C", WRONG), ("2K", "C", WRONG), ("0.000000", "10^{-7}", WRONG),
+        ("0", "0.000000", RIGHT), (r"|x|<\frac12", r"(-\frac12,\frac12)", RIGHT), (r"y > x \ge 1", r"1 \le x < y", RIGHT), (r"x \in \R, y \in \Z", "5", WRONG), ("((a,b),c)=(1,2,3)", "(1,2,3)", WRONG), ("(3,4)=(1,2)", "(1,2)", WRONG),
+        ("5", r"\frac{2}{x}=5", WRONG), ("5", r"\frac{a}{b}=5", RIGHT), ("2u + 3v = x", "x", WRONG), ("u^2+3v = x+1", "x+1", WRONG), (r"2u=\begin{pmatrix}6\\5\end{pmatrix}", r"\begin{pmatrix}6\\5\end{pmatrix}", WRONG),
+        (r"A_1^6=\begin{pmatrix}6\\5\end{pmatrix}", r"\begin{pmatrix}6\\5\end{pmatrix}", RIGHT), (r"\frac10 \approx 5", "5", WRONG), (r"P(A \cup B) = 0.5", r"P(A\cup B)=\frac12", RIGHT),
+        (r"P(A \cap B) = 0.5", r"P(A\cup B)=\frac12", WRONG), (r"\theta = 2t", r"\theta(t)=2t", RIGHT), ("y'=3y-b", r"\frac{dy}{dt}=3y-b", RIGHT), (r"\frac{d^2y}{dt^2}=3y-b", r"\frac{d^2x}{dt^2}=3x-b", RIGHT),
+        (r"\frac{d^2y}{dt^2}=3y-b", r"\frac{dx}{dt}=3x-b", WRONG), (r"\boxed{\text{Half of the number is } 10}", "10", RIGHT), ("$$", "5", NONE), (r"\boxed{$$}", "5", NONE), (r"\boxed{9^{9^{9^9}}}", r"\int_0^1 x dx", WRONG),
+        (r"\boxed{(A) (B) 5}", "5", WRONG), (r"\boxed{\text{the answer to this question is (A) 5}}", "5", WRONG), (r"\boxed{\text{THE BOX WEIGHS 5 KG}}", "5", RIGHT), ("The train needs 5 hours", "5", NONE),
+        (r"\boxed{\text{The train needs 5 hours}}", "x=5", RIGHT), (r"\boxed{\text{It needs 5 hours}}", "5", RIGHT), (r"\boxed{\text{Needs 5 hours}}", "5", WRONG), (r"B \cup A", r"A \cup B", RIGHT), (r"A \cap B", r"A \cup B", WRONG),
+        (r"C(\{1\},3)", "120", WRONG), ("C(10,3)", "120", RIGHT), (r"18 \equiv 0 \pmod 9", "0", RIGHT), (r"18 \equiv 9 \pmod 9", "9", WRONG), (r"8 \equiv -1 \pmod 9", "-1", WRONG),
+        (r"\begin{cases} x & x\ge0 \\ -x & \text{otherwise}\end{cases}", "|x|", RIGHT), (r"\begin{cases} x & x\ge0 \\ x & \text{otherwise}\end{cases}", "|x|", WRONG),
+        (r"\begin{cases} x & x \in [0,\infty) \\ -x & x<0\end{cases}", "|x|", WRONG), (r"\boxed{\text{The box weighs twice } 5 \text{ kg}}", "5", WRONG), (r"\begin{cases} x & x\ge0 \\ -x & x<0\end{cases}", "|x|", RIGHT),
+        (r"\begin{cases} x & x>0 \\ -x & x<0\end{cases}", "|x|", WRONG), (r"\begin{cases} x & x>0 \\ -x & x<0 \\ 0 & \text{otherwise}\end{cases}", "|x|", RIGHT),
+        (r"\begin{cases} x & x>0 \\ -x & x<0 \\ 1 & \text{otherwise}\end{cases}", "|x|", WRONG), (r"\text{a}:\text{b}", "1:2", WRONG), (r"\text{red}:3", "2:3", WRONG), (r"\text{red}:3", r"\frac23", WRONG), ("3:45 pm", "15:45", RIGHT),
+        ("3:45 am", "15:45", WRONG), ("13:00", "1:00 pm", RIGHT), ("12:50 am", "12:50", RIGHT), ("1:00", "1:00 pm", RIGHT), ("0:59", "12:59 am", RIGHT), ("12:30 pm", "12:30 am", WRONG), ("3 pm", "3:00 pm", RIGHT),
+        (r"\boxed{\text{The train runs 60 miles per hour}}", r"60\text{ km/h}", WRONG), (r"\boxed{\text{The train runs 60 miles per hour}}", r"60\text{ mi/h}", RIGHT), (r"\frac13", r"\frac13 \#\# 0.33", RIGHT), ("5", "?!", BAD),
+        (r"\begin{cases} x & 0\le x<100 \\ 0 & 100\le x\le 100.1 \\ x & x>100.1 \\ -x & x<0\end{cases}", "|x|", WRONG), (r"\begin{cases} x & 0\le x<100 \\ x & 100\le x\le 100.1 \\ x & x>100.1 \\ -x & x<0\end{cases}", "|x|", RIGHT),
+        (r"\begin{cases} 0 & x<5 \\ 0 & x\ge5\end{cases}", "|2x-2000|+|2x-2004|-2|2x-2002|", WRONG), (r"\begin{cases} 0 & x<5 \\ 0 & x\ge5\end{cases}", r"\max(0,2x-2000)-2\max(0,2x-2002)+\max(0,2x-2004)", WRONG),
+        (r"\begin{cases} 0 & x<5 \\ 2x-10 & x\ge5\end{cases}", r"\max(0,2x-10)", RIGHT), (r"\hat{i}+2\hat{j}", r"\begin{pmatrix}1&2\end{pmatrix}", RIGHT), ("13:45 hours", "1:45 pm", RIGHT), ("1:45 hours", "1:45 pm", WRONG),
+        (r"S \approx 6", r"\frac12ab\cdot 2 = ab \approx 6", RIGHT), (r"2x = x+x \approx 6", r"S \approx 6", WRONG), ("(3,4)=(1,2)", r"\vec{r}=(1,2)", WRONG), ("f(t)=t^2", "y=t^2", RIGHT),
+        (r"\{1,2\}", r"\begin{pmatrix}1\\2\end{pmatrix}", WRONG),
+    ],
+)  # fmt: skip
+def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:
+    assert grade([answer], [gold]) == [verdict]
+
+
 def test_long_lists_are_compared_by_their_values() -> None:
     up, down = (",".join(map(str, numbers)) for numbers in (range(61), range(60, -1, -1)))
     assert grade(rf"\boxed{{{down}}}", up) is grade(rf"\boxed{{\{{{down},60\}}}}", rf"\{{{up}\}}") is RIGHT
@@ -276,11 +313,14 @@ def test_check_golds() -> None:
     assert reports[3].note.startswith("words")
     assert reports[4].note == "choice"
     assert reports[7].read_as == "4"
+    by_other, words, points, nothing = check_golds([r"\int_0^1 x dx", r"\nabla f", "1, 2", "?!"])
+    assert by_other.ok and by_other.note == "left to math-verify" and points.note == "items" and not nothing.ok
+    assert words.note == "left to math-verify"
 
 
 def test_text_of_a_gold() -> None:
-    golds = (1e15, 1e16, True, [1, 2], ["4"], [], -2.5, float("inf"), [None], "x")
-    assert [gold_text(gold) for gold in golds] == ["1000000000000000", "1e+16", "True", "1, 2", "4", None, "-2.5", None, None, "x"]  # fmt: skip
+    golds = (1e15, 1e16, 10**16, True, Fraction(1, 3), [1, 2], ["4"], [], -2.5, float("inf"), [None], "x")
+    assert [gold_text(gold) for gold in golds] == ["1000000000000000", "1e+16", "1" + "0" * 16, "True", "1/3", "1, 2", "4", None, "-2.5", None, None, "x"]  # fmt: skip
     texts = (" ['3', '4']", "The answer is 5 apples.", "word " * 61 + "the answer is 5", "x" * 99_999)
     read = [parse_gold(text) for text in texts]
     assert [gold and gold.text for gold in read] == ["3, 4", "5 apples", "5", "x" * 99_999]

@@ -316,7 +316,7 @@ def _matrices(gold: Answer, answer: Answer) -> bool | None:
     assert isinstance(matrix, Matrix)
     if isinstance(other, Group) and other.opening in "(<" and 1 in (len(matrix.rows), len(matrix.rows[0])):
         return _ordered([x for row in matrix.rows for x in row], other.items)  # a vector
-    return False if not isinstance(other, Value) else None
+    return False
 
 
 def _with_parameter(cells: list[Answer], other: list[Answer]) -> list[Answer]:

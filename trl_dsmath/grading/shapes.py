@@ -5,7 +5,7 @@ read becomes [`Words`], which equal only the same words.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -61,7 +61,7 @@ class Relation:
 
     signs: tuple[str, ...]
     parts: tuple["Answer", ...]
-    text: str = field(default="", compare=False)
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,6 @@ _OPEN = {"(", "[", "{", "\\{", "\\langle"}
 _CLOSE = {")", "]", "}", "\\}", "\\rangle"}
 _PIECE = re.compile(
     r"\\(?:begin|end)\s*\{[^{}]*\}|\\text\s*\{[^{}]*\}|\\[a-zA-Z]+|\\.|\d{1,3}(?:,\d{3})+(?!\d)|[A-Za-z]+|[\u4e00-\u9fff]+|.",
-    re.DOTALL,
 )
 _RELATIONS = {
     "=": "=", "<": "<", ">": ">", "\\le": "<=", "\\ge": ">=", "\\neq": "!=", "\\in": "in", "\\approx": "~", "\\equiv": "==",
@@ -91,8 +90,8 @@ _NAMED_NUMBER = re.compile(  # "length 12 cm", "最大值为5" in a list
     r"^(?:\\text\s*\{)?\s*((?!about|and|or)[A-Za-z]{3,}(?: [a-z]+)?|[\u4e00-\u9fff]+?)\s*(?:is|为|是|:|=)?\s*\}?\s*(?=[-\d$])"
 )
 _QUOTED = re.compile(r"^\\text\s*\{([^{}]*)\}$")
-_FAMILY = re.compile(r"^([^|:]+?)\s*(?:\||:)\s*([^|]+)$", re.DOTALL)  # \{n\pi : n \in \Z\}
-_BUILDER = re.compile(r"^([A-Za-z](?:\([a-z]\))?)\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:|;)\s*(.+)$", re.DOTALL)
+_FAMILY = re.compile(r"^([^|:]+?)\s*(?:\||:)\s*([^|]+)$")  # \{n\pi : n \in \Z\}
+_BUILDER = re.compile(r"^([A-Za-z](?:\([a-z]\))?)\s*(?:\\in\s*\\[RZNQC]\s*)?(?:\||:|;)\s*(.+)$")
 
 
 def pieces(text: str) -> list[str]:
@@ -323,7 +322,6 @@ _DOTS = re.compile(r"(?<=\d)\s*\\dots\s*$")  # "0.333..."
 _CONGRUENCE = re.compile(r"^(.*\S)\s*\\pmod\s*\{?\s*(\d+)\s*\}?$")
 _MULTIPLE = re.compile(
     r"^(-|.*[\w}])\s*(\\langle.*\\rangle|\\begin\{[pb]matrix\}.*\\end\{[pb]matrix\}|(?<=[\d}])\([^()]*,[^()]*\))$",
-    re.DOTALL,
 )
 
 
@@ -355,7 +353,6 @@ def _multiple(text: str) -> Answer | None:
 _SUMMAND = re.compile(
     r"\s*([+-]?)\s*((?:[^+\-(){}\\<>=,]|\\(?!begin|langle)[A-Za-z]+|\{[^{}]*\})*)"
     r"(\\langle.*?\\rangle|\\begin\{[pb]matrix\}.*?\\end\{[pb]matrix\}|\([^()]*,[^()]*\))\s*",
-    re.DOTALL,
 )
 
 

@@ -405,7 +405,7 @@ def _clock(time: Group) -> tuple[Number, Number] | None:
         )
     except (TooLarge, Undefined, Unsupported):
         return None
-    return hours % 12 + 12 * (time.closing == "pm") if time.closing else hours, minutes
+    return hours % 12 + 12 * (time.closing == "pm") if time.closing in ("am", "pm") else hours, minutes
 
 
 def ratio_as_fraction(gold: Answer, answer: Answer) -> bool | None:
