@@ -336,7 +336,7 @@ def _show(answer) -> str:
         (r"A \setminus B", "setminusA, B"), (r"2\langle 1, x\rangle", "<?, ?>"), (r"3\begin{pmatrix}x&1\\2&x\end{pmatrix}", "? ? / ? ?"),
         (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "1 2 / 3 4"), ("P(2,3)", "P=(2, 3)"), ("length 12 cm, width 5 cm", "['length'=12 cm, 'width'=5 cm]"),
         ("Length 12 cm, Width 5 cm", "['length'=12 cm, 'width'=5 cm]"), ("5 Nickels, 7 Dimes", "['nickel'=5, 'dime'=7]"), ("3:00 P.M.", ":3, 0pm"), (r"1 \text{ AND } 2", "[1, 2]"),
-        ("1,,2", "[1, 2]"), (r"1 \text{ and } \text{ and } 2", "[1, 2]"), (",5", "5"), (",", "','"), (r"\text{and } 5", r"'\text{and } 5'"),
+        ("1,,2", "[1, 2]"), (r"1 \text{ and } \text{ and } 2", "[1, 2]"), (",5", "5"), (",", "''"), (r"\text{and } 5", r"'\text{and } 5'"),
         (r"\{x \mid x>2\}", "x>2"), (r"\{n\pi : n \in \Z\}", r"{|n\pi, nin'\Z'}"), (r"\text{5}", "5"), ("(" * 14 + "1" + ")" * 14, "1"),
     ],
 )  # fmt: skip
