@@ -405,7 +405,7 @@ def _values(items: tuple[Answer, ...]) -> list[Answer]:
 def _by_label(labels: list[str], items: tuple[Answer, ...]) -> tuple[Answer, ...]:
     if not labels:
         return items
-    polar = "\\theta" in labels and set(labels) <= set(_COORDINATES)
+    polar = set(labels) <= set(_COORDINATES)
     place = {name: index for index, name in enumerate(_COORDINATES if polar else sorted(labels))}
     return tuple(x for _, x in sorted(zip(labels, items, strict=True), key=lambda pair: place[pair[0]]))
 

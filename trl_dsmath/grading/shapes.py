@@ -82,6 +82,7 @@ _RELATIONS = {
     "=": "=", "<": "<", ">": ">", "\\le": "<=", "\\ge": ">=", "\\neq": "!=", "\\in": "in", "\\approx": "~", "\\equiv": "==",
     "\\subseteq": "sub", "\\subset": "sub", "\\to": "to", "\\parallel": "par", "\\perp": "perp", "\\notin": "notin", "\\sim": "sim",
 }  # fmt: skip
+_RANGE_SIGNS = {"<", ">", "<=", ">=", "in", "!="}
 _AND = {"and", "\\land", "和", "与", "及", "以及", "且", "und"}
 _OR = {"or", "\\lor", "或", "或者", "oder", "ou", "или"}
 _PART_LABEL = re.compile(r"^\((?:[1-9]|[a-h]|[ivx]{1,4})\)\s*(?=\S)")
@@ -178,7 +179,7 @@ def _structure(parts: list[str], text: str, thousands: bool, depth: int) -> Answ
         return congruence
     if (split := _split(parts, _OR)) and all(_join(p) for p in split):
         found = tuple(parse(p) for p in split)
-        ranges = [isinstance(a, Relation) and _is_range(a) for a in found]
+        ranges = [isinstance(a, Relation) and _RANGE_SIGNS.issuperset(a.signs) for a in found]
         points = [isinstance(a, Relation) and a.signs == ("=",) for a in found]  # "x = 1 or 2 < x < 3"
         if all(
             isinstance(a, Items) and all(isinstance(x, Relation) and x.signs == ("=",) for x in a.items) for a in found
@@ -263,12 +264,6 @@ def _relation(parts: list[str], parse) -> Relation | None:
     if not signs or depth != 0 or not all(_join(side) for side in sides):
         return None
     return Relation(tuple(signs), tuple(parse(side) for side in sides), _join(parts))
-
-
-def _is_range(answer: Answer) -> bool:
-    if isinstance(answer, Relation):
-        return all(sign in ("<", ">", "<=", ">=", "in", "!=") for sign in answer.signs)
-    return isinstance(answer, Group | Union) and not (isinstance(answer, Group) and answer.opening == "{")
 
 
 def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
