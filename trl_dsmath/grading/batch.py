@@ -211,10 +211,10 @@ def _judge(gold: str | None, answer: str | None, options: bool = True) -> Verdic
         if option[1] or re.search(r"(?<!\\)\b[A-Za-z]{2,}", reference.text) or constant(reference.answer):
             inside = inside.removesuffix("}") if inside.count("}") > inside.count("{") else inside
             return _judge(gold, inside, options=False)
-    if options and not found and (said := _in_sentence(text)):
-        return _judge(gold, said, options=False)
     if options and not found and (printed := printed_latex(answer)):
         return _judge(gold, printed, options=False)
+    if options and not found and (said := _in_sentence(text)):
+        return _judge(gold, said, options=False)
     if (
         found is None
         and computable(reference.text)
