@@ -16,7 +16,6 @@ from .expressions import (
     rename,
     symbols,
     value,
-    value_at,
 )
 from .ranges import as_ranges, same_ranges
 from .shapes import Answer, Group, Items, Matrix, Relation, Union, Value, Words
@@ -145,7 +144,7 @@ def _same_by_cases(branches: list[tuple[Answer, ...]], formula: Node) -> bool | 
     [name] = names
 
     def at(node: Node, point: Fraction):
-        return value_at(node, {name: point})
+        return value(node, fixed={name: point})
 
     def holds(signs: tuple[str, ...], nodes: list[Node], point: Fraction) -> bool:
         sides = [at(node, point) for node in nodes]
@@ -341,7 +340,8 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
         return _long(items, other_items, sets="{" in (kind, other_kind))
     if {kind, other_kind} <= {"{", "list"}:
         items, other_items = _with_conditions(items, other_items), _with_conditions(other_items, items)
-        found = _unordered(items, other_items, distinct=kind == other_kind == "{")
+        sets = kind == other_kind == "{"
+        found = _unordered(_distinct(items), _distinct(other_items)) if sets else _unordered(items, other_items)
         if found is not True and _labels_differ(items, other_items):
             return _unordered(_values(items), _values(other_items))
         return found
@@ -388,11 +388,11 @@ def _members(answer: Answer) -> tuple[str, tuple[Answer, ...]] | None:
     return None
 
 
-def _unlabel(items: tuple[Answer, ...]) -> tuple[list[str], tuple[Answer, ...]]:
+def _unlabel(items: tuple[Answer, ...]) -> tuple[list[Answer], tuple[Answer, ...]]:
     """Labels and values of `x = 1, y = 2`; no labels unless every item has one."""
     relations = [x for x in items if isinstance(x, Relation) and x.signs == ("=",) and is_label(x.parts[0])]
     if len(relations) == len(items):
-        return [getattr(x.parts[0], "text", "") for x in relations], tuple(x.parts[1] for x in relations)
+        return [x.parts[0] for x in relations], tuple(x.parts[1] for x in relations)
     return [], items
 
 
@@ -402,48 +402,52 @@ def _values(items: tuple[Answer, ...]) -> list[Answer]:
     return [x for one in found for x in (one.items if isinstance(one, Items) else (one,))]
 
 
-def _by_label(labels: list[str], items: tuple[Answer, ...]) -> tuple[Answer, ...]:
+def _name(label: Answer) -> str:
+    return getattr(label, "text", "")
+
+
+def _by_label(labels: list[Answer], items: tuple[Answer, ...]) -> tuple[Answer, ...]:
     if not labels:
         return items
-    polar = set(labels) <= set(_COORDINATES)
-    place = {name: index for index, name in enumerate(_COORDINATES if polar else sorted(labels))}
-    return tuple(x for _, x in sorted(zip(labels, items, strict=True), key=lambda pair: place[pair[0]]))
+    names = [_name(label) for label in labels]
+    polar = set(names) <= set(_COORDINATES)
+    place = {name: index for index, name in enumerate(_COORDINATES if polar else sorted(names))}
+    return tuple(x for _, x in sorted(zip(names, items, strict=True), key=lambda pair: place[pair[0]]))
 
 
 def _labels_differ(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
     """Whether one side has no labels, or one name for all its values: `x = 1, x = 2` and `x_1 = 2, x_2 = 1`."""
     if _misnamed(items, other) or _misnamed(other, items):
         return False
-    names = [_unlabel(side)[0] for side in (items, other)]
-    bases = [{_INDEX.sub("", name) for name in side} for side in names]
-    return bool(names[0]) != bool(names[1]) or (
-        bases[0] == bases[1] in [set(side) for side in names] and len(bases[0]) == 1
-    )
+    one, two = ([_name(label) for label in _unlabel(side)[0]] for side in (items, other))
+    base, other_base = ({_INDEX.sub("", name) for name in side} for side in (one, two))
+    return bool(one) != bool(two) or (base == other_base in (set(one), set(two)) and len(base) == 1)
 
 
 def _misnamed(some: tuple[Answer, ...], every: tuple[Answer, ...]) -> bool:
     """Whether a side that names some of its values, `z = 1; 2`, gives one a name that it has not on the side that names all."""
-    if _unlabel(some)[0] or not _unlabel(every)[0]:
+    labels, values = _unlabel(every)
+    if _unlabel(some)[0] or not labels:
         return False
 
-    def base(one: Relation) -> str:
-        return _INDEX.sub("", getattr(one.parts[0], "text", ""))
+    def base(label: Answer) -> str:
+        return _INDEX.sub("", _name(label))
 
     named = [x for x in some if isinstance(x, Relation) and x.signs == ("=",) and is_label(x.parts[0])]
     return not all(
-        any(base(one) == base(x) and same_answer(one.parts[1], x.parts[1]) for x in every if isinstance(x, Relation))
+        any(
+            base(one.parts[0]) == base(label) and same_answer(one.parts[1], x)
+            for label, x in zip(labels, values, strict=True)
+        )
         for one in named
     )
 
 
 def _contradicting_labels(items: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
-    if not (_unlabel(items)[0] and _unlabel(other)[0]):
+    labels, other_labels = _unlabel(items)[0], _unlabel(other)[0]
+    if not (labels and other_labels):
         return _misnamed(items, other) or _misnamed(other, items)
-    return not all(
-        compatible_labels(one.parts[0], two.parts[0])
-        for one, two in zip(items, other, strict=False)
-        if isinstance(one, Relation) and isinstance(two, Relation)
-    )
+    return not all(map(compatible_labels, labels, other_labels))
 
 
 def _ordered(items, other) -> bool | None:
@@ -453,9 +457,7 @@ def _ordered(items, other) -> bool | None:
     return False if False in found else None if None in found else True
 
 
-def _unordered(items, other, distinct: bool = False) -> bool | None:
-    if distinct:
-        items, other = _distinct(items), _distinct(other)
+def _unordered(items, other) -> bool | None:
     if len(items) != len(other):
         return False
     left, unsure = list(other), False
@@ -505,8 +507,6 @@ def same_equation(gold: Relation, answer: Relation) -> bool | None:
     try:
         if proportional(left, right, positive=sign in ("<", "<=")):
             return True
-    except TooLarge:
-        return left == right
     except Unsupported:
         return None
     if sign == "=" and (a.node == c.node or _with_index(a, c)) and (same_value(b, d) or is_label(a)):
@@ -520,11 +520,8 @@ def same_equation(gold: Relation, answer: Relation) -> bool | None:
 
 def _with_index(one: Value, other: Value) -> bool:
     """`Q_D` and `Q`: one name, one of the two with an index of letters."""
-    names = sorted((side.text for side in (one, other)), key=len)
-    return (
-        re.fullmatch(re.escape(names[0]) + r"\s*_\s*\{?\s*[A-Za-z]+\s*\}?", names[1]) is not None
-        and names[0].isalpha()
-    )
+    short, long = sorted(side.text for side in (one, other))
+    return re.fullmatch(re.escape(short) + r"\s*_\s*\{?\s*[A-Za-z]+\s*\}?", long) is not None
 
 
 def _with_variables(side: Value, old: list[str], new: list[str]) -> Value | None:
@@ -550,12 +547,9 @@ def congruent(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool | No
     residues = []
     for side in (gold[0], answer[0]):
         parts = unwrap(side)
+        parts = parts.items if isinstance(parts, Items) else (parts,)
         try:
-            values = {
-                value(x.node) for x in (parts.items if isinstance(parts, Items) else (parts,)) if isinstance(x, Value)
-            }
-            modulus = value(gold[1].node) if isinstance(gold[1], Value) else Fraction(1)
-            residues.append({x % modulus for x in values if isinstance(x, Fraction)})
-        except (TooLarge, Undefined, Unsupported, ZeroDivisionError):
+            residues.append({value(x.node) % value(gold[1].node) for x in parts})  # type: ignore[union-attr]
+        except (TooLarge, Undefined, Unsupported, ZeroDivisionError, TypeError, AttributeError):
             return None
-    return bool(residues[0]) and residues[0] == residues[1]
+    return residues[0] == residues[1]

@@ -8,7 +8,6 @@ from .expressions import (
     FAR,
     MORE_DIGITS,
     POINTS,
-    Evaluator,
     Node,
     Number,
     TooLarge,
@@ -22,7 +21,6 @@ from .expressions import (
     rename,
     symbols,
     value,
-    value_at,
 )
 
 _INTEGERS = {"n", "m", "k", "N"}  # names of integers
@@ -179,10 +177,10 @@ def solves(variable: Node, formula: Node, equation: Node) -> bool:
     try:
         for point in range(POINTS):
             solution = value(formula, point)
-            at_solution = Evaluator(DIGITS, point, {variable[1]: solution})(equation)
+            at_solution = value(equation, point, fixed={variable[1]: solution})
             if not _looks_zero(at_solution) or _looks_zero(value(equation, point)):
                 return False
-    except (Undefined, TooLarge, Unsupported, ArithmeticError, ValueError):
+    except (Undefined, TooLarge, Unsupported):
         return False
     return True
 
@@ -194,8 +192,8 @@ def linear(node: Node) -> tuple[Fraction, Fraction] | None:
         return None
     [name] = names
     try:
-        at = [value_at(node, {name: Fraction(x)}) for x in (0, 1, 2, -7)]
-    except (TooLarge, Undefined, Unsupported, ArithmeticError, ValueError):
+        at = [value(node, fixed={name: Fraction(x)}) for x in (0, 1, 2, -7)]
+    except (TooLarge, Undefined, Unsupported):
         return None
     if not all(isinstance(one, Fraction) for one in at):
         return None

@@ -39,7 +39,7 @@ def symbols(node: object) -> set[str]:
         return set()
     if node[0] == "sym":
         return set() if node[1] in CONSTANTS else {node[1]}
-    found: set[str] = set().union(*(symbols(part) for part in node[1:]))
+    found: set[str] = set().union(*map(symbols, node))
     return found - {node[1]} if node[0] in ("sum", "prod") else found
 
 
@@ -47,9 +47,7 @@ def contains(node: object, *names: str) -> bool:
     """Whether a tree holds a node of one of these kinds, or a function of that name."""
     if not isinstance(node, tuple) or not node:
         return False
-    return (
-        node[0] in names or (node[0] == "fn" and node[1] in names) or any(contains(part, *names) for part in node[1:])
-    )
+    return node[0] in names or (node[0] == "fn" and node[1] in names) or any(contains(part, *names) for part in node)
 
 
 def rename(node: object, names: Mapping[str, str | Node]):
@@ -97,9 +95,7 @@ def _sample(name: str, point: int) -> Fraction:
 
 
 class Evaluator:
-    def __init__(
-        self, digits: int = DIGITS, point: int = 0, fixed: Mapping[str, Number] | None = None, log10: bool = False
-    ) -> None:
+    def __init__(self, digits: int, point: int, fixed: Mapping[str, Number] | None, log10: bool) -> None:
         self.mp = context(digits)
         self.point = point
         self.fixed = dict(fixed or {})
@@ -176,8 +172,6 @@ class Evaluator:
 
     def _div(self, a: Node, b: Node) -> Number:
         left, right = self._alike(self(a), self(b))
-        if right == 0:
-            raise Undefined
         return left / right
 
     def _pct(self, a: Node) -> Number:
@@ -187,8 +181,6 @@ class Evaluator:
         base, exponent = self(a), self(b)
         if isinstance(exponent, Fraction) and exponent.denominator == 1:
             power = exponent.numerator
-            if base == 0 and power < 0:
-                raise Undefined
             if isinstance(base, Fraction):
                 if abs(power) * _bits(base) <= MAX_BITS:
                     return base**power
@@ -224,8 +216,6 @@ class Evaluator:
 
     def _root(self, degree: Node, a: Node) -> Number:
         order, value = self(degree), self(a)
-        if order == 0:
-            raise Undefined
         if isinstance(value, Fraction) and order == 2 and value >= 0:
             top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
             if top * top == value.numerator and bottom * bottom == value.denominator:
@@ -235,11 +225,8 @@ class Evaluator:
 
     def _fact(self, a: Node) -> Number:
         value = self(a)
-        if isinstance(value, Fraction) and value.denominator == 1:
-            if value < 0:
-                raise Undefined
-            if value <= 5000:
-                return Fraction(math.factorial(value.numerator))
+        if isinstance(value, Fraction) and value.denominator == 1 and value <= 5000:
+            return Fraction(math.factorial(value.numerator))
         number = self.float(value)
         if abs(number) > 1e12:
             raise TooLarge
@@ -274,7 +261,7 @@ class Evaluator:
             if not isinstance(number, Fraction) and abs(number) > 10**DIGITS:
                 raise TooLarge
             nearest = number if isinstance(number, Fraction) else self.mp.nint(number)
-            if abs(number - nearest) < 10.0 ** -(DIGITS - 15):
+            if abs(number - nearest) < 1e-35:
                 number = nearest  # \log_2 8
             return Fraction(int(math.floor(number) if name == "floor" else math.ceil(number)))
         number = self.float(value)
@@ -376,8 +363,15 @@ def _bits(value: Fraction) -> int:
     return value.numerator.bit_length() + value.denominator.bit_length()
 
 
-def value(node: Node, point: int = 0, digits: int = DIGITS, log10: bool = False) -> Number:
-    """Value of a tree at sample point `point`: a `Fraction` where the arithmetic is rational, else an mpmath number.
+def value(
+    node: Node,
+    point: int = 0,
+    digits: int = DIGITS,
+    log10: bool = False,
+    fixed: Mapping[str, Number] | None = None,
+) -> Number:
+    """Value of a tree: a `Fraction` where the arithmetic is rational, else an mpmath number. Variables have the values that
+    are `fixed`, the others those of sample point `point`.
 
     Raises:
         TooLarge: the value, or one on the way to it, is beyond every bound.
@@ -385,14 +379,9 @@ def value(node: Node, point: int = 0, digits: int = DIGITS, log10: bool = False)
         Unsupported: it holds something that is not evaluated here.
     """
     try:
-        return Evaluator(digits, point, log10=log10)(node)
+        return Evaluator(digits, point, fixed, log10)(node)
     except (OverflowError, ZeroDivisionError, ValueError, RecursionError) as error:
         raise Undefined from error
-
-
-def value_at(node: Node, fixed: Mapping[str, Number]) -> Number:
-    """Value of a tree whose variables have these values."""
-    return Evaluator(fixed=fixed)(node)
 
 
 def too_large(answer: object) -> bool:

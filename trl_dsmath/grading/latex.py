@@ -178,8 +178,6 @@ class Parser:
         r"""What follows `^`, `\sqrt` or `\frac`: a group, or one token. A whole number counts as one, and is no part of a mixed
         number: `x^2\frac{1}{2}`."""
         kind, value = self.peek()
-        if value == "{" and kind == "op":
-            return self.group("{", "}")
         if kind == "op" and value in "+-":
             self.at += 1
         node = self._plain(self.take()[1]) if self.peek()[0] == "num" else self.atom()

@@ -267,16 +267,13 @@ def _relation(parts: list[str], parse) -> Relation | None:
 
 
 def _brackets(parts: list[str], text: str, depth: int) -> Answer | None:
-    parts = [part for part in parts if part != " "]
-    if len(parts) < 2 or parts[0] not in _OPEN or parts[-1] not in _CLOSE:
+    if not parts or parts[0] not in _OPEN or parts[-1] not in _CLOSE:
         return None
     level = 0
     for index, part in enumerate(parts):
         level += (part in _OPEN) - (part in _CLOSE)
         if level == 0 and index < len(parts) - 1:
             return None
-    if level != 0:
-        return None
     opening, closing = parts[0].strip("\\"), parts[-1].strip("\\")
     start, stop = text.index(parts[0]) + len(parts[0]), text.rindex(parts[-1])
     inner = text[start:stop]
@@ -354,6 +351,7 @@ _SUMMAND = re.compile(
 def _sum_of_vectors(text: str) -> Group | Matrix | None:
     r"""`(1, 2) + t(3, 4)` as `(1 + 3t, 2 + 4t)`; matrices too."""
     terms: list[tuple[Answer, ...]] = []
+    last: Group | Matrix
     at = 0 if len(text) < MAX_LENGTH else len(text)
     while at < len(text):
         found = _SUMMAND.match(text, at)
@@ -361,10 +359,12 @@ def _sum_of_vectors(text: str) -> Group | Matrix | None:
             return None
         sign, factor, vector = found.groups()
         vector = rf"\langle {vector[1:-1]} \rangle" if vector[0] == "(" else vector
-        scale = sign.strip("+") + factor.strip()
+        scale = sign.strip("+") + factor
         whole = _multiple(scale + vector) if scale else parse_answer(vector)
-        cells = whole.items if isinstance(whole, Group) else sum(whole.rows, ()) if isinstance(whole, Matrix) else ()
-        if not cells or not all(isinstance(cell, Value) for cell in cells):
+        if not isinstance(whole, Group | Matrix):
+            return None
+        cells = whole.items if isinstance(whole, Group) else sum(whole.rows, ())
+        if not all(isinstance(cell, Value) for cell in cells):
             return None
         terms.append(cells)
         last, at = whole, found.end()
@@ -373,7 +373,7 @@ def _sum_of_vectors(text: str) -> Group | Matrix | None:
     added = tuple(Value(("add", *(cell.node for cell in cells))) for cells in zip(*terms, strict=True))
     if isinstance(last, Group):
         return Group("(", ")", added)
-    width = len(last.rows[0]) if isinstance(last, Matrix) else 1
+    width = len(last.rows[0])
     return Matrix(tuple(added[start : start + width] for start in range(0, len(added), width)))
 
 
