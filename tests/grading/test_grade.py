@@ -301,7 +301,9 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
         (r"\begin{cases} 1 & x>0 \\ 2 & \text{otherwise}\end{cases}", r"\begin{cases} 1 & x>0 \\ 3 & \text{otherwise}\end{cases}", WRONG),
         (r"\begin{cases} 2 & \text{otherwise} \\ 1 & x>0\end{cases}", r"\begin{cases} 1 & x>0 \\ 2 & x\le 0\end{cases}", RIGHT), (r"\begin{cases} 1 & x>0 \\ 2 & \text{otherwise}\end{cases}", "1, 2", WRONG),
         (r"\begin{cases} 1 & x>0 \\ 2 & x \le 0\end{cases}", r"\begin{cases} 2 & x \le 0 \\ 1 & x>0\end{cases}", RIGHT), (r"x=2, y=3 \text{ or } x=3, y=2", r"x=3, y=2 \text{ or } x=2, y=3", RIGHT),
-        (r"x=2, y=3 \text{ or } x=3, y=2", r"x=2,y=2 \text{ or } x=3,y=3", RIGHT),
+        (r"x=2, y=3 \text{ or } x=3, y=2", r"x=2,y=2 \text{ or } x=3,y=3", RIGHT), ("1, z=1", "x=1, z=2", WRONG), ("x=1, z=2", "1, z=1", WRONG), (r"x=\pm1, x=2", "-1,1,2", RIGHT), ("-1,1,2", r"x=\pm1, x=2", RIGHT),
+        ("x_1=2, x_2=1", "y=1, y=2", WRONG), ("y=1, y=2", "x_1=2, x_2=1", WRONG), ("x_1=2, x_2=1", "x=1, x=2", RIGHT), ("1,1,2", "1,2,2", WRONG), (r"\frac{2y}{2}=t", "y=x", WRONG), (r"1, \text{a} \pmod 6", r"1 \pmod 6", WRONG),
+        (r"1, \sqrt2 \pmod 6", r"1 \pmod 6", WRONG), ("Q_D=5-2P", "Q=5-2P", RIGHT), (r"\theta_D=5-2P", r"\theta=5-2P", RIGHT), ("Q_D=5-2P", "Q_S=5-2P", WRONG), (r"\begin{cases} x & x\ge0 \\ -x & x<0 \end{cases}", "|x|", RIGHT),
     ],
 )  # fmt: skip
 def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:
@@ -311,8 +313,16 @@ def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:
 def test_long_lists_are_compared_by_their_values() -> None:
     up, down = (",".join(map(str, numbers)) for numbers in (range(61), range(60, -1, -1)))
     assert grade(rf"\boxed{{{down}}}", up) is grade(rf"\boxed{{\{{{down},60\}}}}", rf"\{{{up}\}}") is RIGHT
-    others = [down.replace("59", "61"), down.replace("59", "x"), f"{down},60", rf"\{{{down},61\}}"]
+    others = [
+        down.replace("59", "61"),
+        down.replace("59", "x"),
+        f"{down},60",
+        rf"\{{{down},61\}}",
+        rf"{down},\text{{red}}",
+        f"{down},9^{{9^{{9^9}}}}",
+    ]
     assert {grade(rf"\boxed{{{other}}}", up) for other in others} == {WRONG}
+    assert grade(rf"\boxed{{{down},\text{{red}}}}", rf"{up},\text{{blue}}") is WRONG
 
 
 def test_check_golds() -> None:
