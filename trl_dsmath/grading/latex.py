@@ -305,9 +305,6 @@ class Parser:
             self.angles += 1  # "\\sin(40^\\circ)"
             argument = self.group(value, _BRACKETS[value])
             self.angles -= 1
-            if exponent is None and self.exponent():
-                self.at += 1
-                exponent = self.argument()
         else:
             argument = self.signed()
             while self._starts_factor() and self.peek()[0] != "fn" and not self._exponential(argument):

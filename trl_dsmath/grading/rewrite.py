@@ -171,12 +171,11 @@ def rewrite(text: str) -> str:
     if " " in text and (number := english_number(_ONLY_TEXT.sub(r"\1", text))) is not None:
         return str(number)
     if (said := _SAID.match(text)) or (said := _QUOTED_NUMBER.match(text)):
-        return rewrite(said[1].strip())
+        return rewrite(said[1])
     text = _DOLLAR_SIGN.sub(r"\\$", _VALUE_IS.sub("", text))
     if "'" in text:
         text = _FEET.sub(r"\1 \\text{ ft} \2 \\text{ in}", text)
-    if "all" in text or "every" in text or "any" in text:
-        text = _EVERYWHERE.sub("", text)
+    text = _EVERYWHERE.sub("", text)
     if "\\equiv" in text and "mod" not in text:
         text = text.replace("\\equiv", "=")
     text = text.replace(" != ", r" \neq ")
@@ -328,14 +327,13 @@ def _as_interval(found: re.Match) -> str:
 
 _ROW = re.compile(r"\\\\\s*\*?(?:\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?")  # "\\[4pt]"
 _COLUMNS = r"(?:\s*\[[a-z]\])?(?:\s*\{[lcr|\s]*\})?"
-_MATRIX = re.compile(rf"^\\begin\{{([pbB]?matrix\*?|[pb]?smallmatrix|array)\}}{_COLUMNS}(.*)\\end\{{\1\}}$", re.DOTALL)
+_MATRIX = re.compile(rf"^\\begin\{{([pbB]?matrix\*?|[pb]?smallmatrix|array)\}}{_COLUMNS}(.*)\\end\{{\1\}}$")
 _BRACKETED_MATRIX = re.compile(
     r"^(?:\(|\[|\\\{)\s*(\\begin\{(smallmatrix|array|matrix)\}.*\\end\{\2\})\s*(?:\)|\]|\\\})$", re.DOTALL
 )
 _SYSTEM = re.compile(
     rf"^(?:\\\{{)?\s*\\begin\{{(aligned|align\*?|[dr]?cases|gathered|split|array|matrix|eqnarray\*?)\}}{_COLUMNS}(.*)"
     r"\\end\{\1\}\s*(?:\\\})?$",
-    re.DOTALL,
 )
 _RELATION = re.compile(r"[<>=]|\\[lg]e(?![a-z])|\\neq|\\in(?![a-z])")
 _CONDITION = re.compile(r"\\text\s*\{\s*(?:if|when|for|as)?\s*\}|\b(?:if|when|for)\b")
