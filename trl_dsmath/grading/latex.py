@@ -383,8 +383,6 @@ class Parser:
     def extreme(self) -> Node:
         r"""`\max(a, b)`, `\min\{a, b\}`."""
         name, opening = self.tokens[self.at - 1][1], self.peek()[1]
-        if opening not in ("(", "\\{"):
-            raise Unsupported("an extreme of a function")
         self.take(opening)
         sides = [self.sum()]
         while self.peek() == ("op", ","):

@@ -187,7 +187,7 @@ def rewrite(text: str) -> str:
     text = _PARALLEL.sub(r" \\parallel ", text)
     text = _SPACED_MONEY.sub(lambda m: (m[1] or "") + m[2].replace(" ", ""), text)
     if named := _NAMED.match(text):
-        return rewrite(text[named.end() :].strip().removesuffix("}") if "}" not in named[0] else text[named.end() :])
+        return rewrite(text[named.end() :].removesuffix("}") if "}" not in named[0] else text[named.end() :])
     if "\\$" in text:
         text = _MONEY_SIZE.sub(lambda m: rf"{m[1]} \text{{{_SIZES[m[2].lower()]}}}", text)
     if "\\frac" in text:
