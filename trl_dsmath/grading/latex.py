@@ -467,8 +467,6 @@ def parse_expression(text: str) -> tuple[Node, str]:
     if money := [token for token in tokens if token[0] == "op" and token[1] in _MONEY]:  # "-$5", "25 €"
         prefix = prefix or _MONEY[money[0][1]]
         tokens = [token for token in tokens if token not in money]
-    if not tokens:
-        raise Unsupported("empty")
     if compound := _compound(tokens):
         return compound
     parser = Parser(tokens)
@@ -479,7 +477,7 @@ def parse_expression(text: str) -> tuple[Node, str]:
 
 def _compound(tokens: list[Token]) -> tuple[Node, str] | None:
     """`2 hours 30 minutes`, `5 ft 6 in`, `3小时20分`: one quantity in the first unit."""
-    if len(tokens) < 4 or [kind for kind, _ in tokens] != ["num", "text"] * (len(tokens) // 2):
+    if not tokens or [kind for kind, _ in tokens] != ["num", "text"] * (len(tokens) // 2):
         return None
     sizes = [size for _, value in tokens[1::2] if (size := resolve(value))]
     if 2 * len(sizes) != len(tokens) or len({dimension for dimension, _ in sizes}) != 1:
