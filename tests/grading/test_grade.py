@@ -305,7 +305,8 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
         ("x_1=2, x_2=1", "y=1, y=2", WRONG), ("y=1, y=2", "x_1=2, x_2=1", WRONG), ("x_1=2, x_2=1", "x=1, x=2", RIGHT), ("1,1,2", "1,2,2", WRONG), (r"\frac{2y}{2}=t", "y=x", WRONG), (r"1, \text{a} \pmod 6", r"1 \pmod 6", WRONG),
         (r"1, \sqrt2 \pmod 6", r"1 \pmod 6", WRONG), ("Q_D=5-2P", "Q=5-2P", RIGHT), (r"\theta_D=5-2P", r"\theta=5-2P", RIGHT), ("Q_D=5-2P", "Q_S=5-2P", WRONG), (r"\begin{cases} x & x\ge0 \\ -x & x<0 \end{cases}", "|x|", RIGHT),
         (r"\boxed{\text{THE ANSWER IS 5}}", "5", RIGHT), (r"\boxed{\text{The Answer: 5}}", "5", RIGHT), (r"\boxed{\text{There are 5 apples}}", "5", RIGHT), (r"\boxed{\text{The year 2024}}", "2024", RIGHT),
-        (r"\boxed{\text{the year } 2024}", "2024", RIGHT), (r"\boxed{\text{exactly 5 apples}}", "5", RIGHT), (r"\boxed{\max x}", "x", WRONG), (r"\boxed{\max\{1,2\}}", "2", RIGHT),
+        (r"\boxed{\text{the year } 2024}", "2024", RIGHT), (r"\boxed{\text{exactly 5 apples}}", "5", RIGHT), (r"\boxed{\max x}", "x", WRONG), (r"\boxed{\max\{1,2\}}", "2", RIGHT), (r"\boxed{\frac{45^\circ}{2}}", r"22.5^\circ", RIGHT),
+        (r"\boxed{€5}", "5 €", RIGHT),
     ],
 )  # fmt: skip
 def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:

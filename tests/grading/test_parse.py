@@ -46,7 +46,7 @@ def test_numbers(text: str, result: str, unit: str) -> None:
         r"5 \text{ or more}", r"\int_0^1 x dx", "2^^3", "(", r"\frac{1}", "+", "", "at least 5", r"\unknown{3}", "1 2", "2^3^2", r"\sum_{k=1} k", r"\sum^{3} k", "大于5",
         # one more than may be nested, follow each other, or be written out; digits that a base does not have
         "(" * 25 + "1" + ")" * 25, "-" * 26 + "1", "1" + "/1" * 61, "1" + r"\pm 1" * 61, "1!!!!", r"\exp^{-1} 1", r"\sum_{k=1/2}^{3} k", "1" * 4001, "1e4001", "12_{37}", "2_2", "111" + "+1" * 999,
-        r"\sum_{k=1}^{5/2} k", r"\sum_{k=1}^{\sqrt2} k", r"\prod_{k=1}^{\infty} k", "1E_{15}", "1E4001",
+        "2 hours 30 cm", "2 hours 30 apples", r"5\text{cm}-3", r"\sum_{k=1}^{5/2} k", r"\sum_{k=1}^{\sqrt2} k", r"\prod_{k=1}^{\infty} k", "1E_{15}", "1E4001",
         "5/", r"\vec{v", "(1)(1)(1)*" + "(" * 25 + "1" + ")" * 25,
     ],
 )  # fmt: skip

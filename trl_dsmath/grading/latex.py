@@ -489,11 +489,10 @@ def _compound(tokens: list[Token]) -> tuple[Node, str] | None:
 
 def _is_prefix(token: Token) -> bool:
     kind, value = token
-    if kind == "text":
-        return value.lower().strip(" .") in PREFIXES or (
-            re.search(r"[\u4e00-\u9fff]|^[^\w\s]$", value) is not None and not _NOT_A_PREFIX.search(value)
-        )
-    return kind == "op" and value in _MONEY
+    return kind == "text" and (
+        value.lower().strip(" .") in PREFIXES
+        or (re.search(r"[\u4e00-\u9fff]|^[^\w\s]$", value) is not None and not _NOT_A_PREFIX.search(value))
+    )
 
 
 def _unit(tokens: list[Token]) -> str:

@@ -209,7 +209,7 @@ def rewrite(text: str) -> str:
         text = _CUP.sub(r" \\cup ", text)
     if "j" in text and _BARE_VECTOR.search(text):
         text = _BARE_AXIS.sub(r"\\hat{\1}", text)
-    if "/" in text and "d" in text:
+    if "/" in text:
         text = _DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
     if "\\pm" in text or "constant" in text:
         text = _EVERY_INTEGER.sub(r" \\in \\Z ", _CONSTANT.sub("", text))
@@ -231,9 +231,8 @@ def rewrite(text: str) -> str:
     if "-" in text:
         text = _HYPHENATED_UNIT.sub(r" \\text{\1 \2}", text)
     if "circ" in text:
-        text = _DEGREES_ABOVE.sub(r"\\frac{\1}{\2}^\\circ ", text).strip()
-    if "'" in text and "circ" in text:
-        text = _ARC.sub(lambda m: rf"({m[1]} + {m[2]}/60 + {m[3] or 0}/3600)^\circ ", text).strip()
+        text = _DEGREES_ABOVE.sub(r"\\frac{\1}{\2}^\\circ ", text)
+        text = _ARC.sub(lambda m: rf"({m[1]} + {m[2]}/60 + {m[3] or 0}/3600)^\circ ", text)
     if "mod" in text:
         text = _MOD.sub(lambda m: rf" \pmod {m[1] or m[2] or m[3]}", text)
         text = _CONGRUENT.sub("", _REMAINDER_IS.sub(r"\1 \\equiv \3 \\pmod \2", text))
