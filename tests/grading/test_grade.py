@@ -306,7 +306,10 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
         (r"1, \sqrt2 \pmod 6", r"1 \pmod 6", WRONG), ("Q_D=5-2P", "Q=5-2P", RIGHT), (r"\theta_D=5-2P", r"\theta=5-2P", RIGHT), ("Q_D=5-2P", "Q_S=5-2P", WRONG), (r"\begin{cases} x & x\ge0 \\ -x & x<0 \end{cases}", "|x|", RIGHT),
         (r"\boxed{\text{THE ANSWER IS 5}}", "5", RIGHT), (r"\boxed{\text{The Answer: 5}}", "5", RIGHT), (r"\boxed{\text{There are 5 apples}}", "5", RIGHT), (r"\boxed{\text{The year 2024}}", "2024", RIGHT),
         (r"\boxed{\text{the year } 2024}", "2024", RIGHT), (r"\boxed{\text{exactly 5 apples}}", "5", RIGHT), (r"\boxed{\max x}", "x", WRONG), (r"\boxed{\max\{1,2\}}", "2", RIGHT), (r"\boxed{\frac{45^\circ}{2}}", r"22.5^\circ", RIGHT),
-        (r"\boxed{€5}", "5 €", RIGHT),
+        (r"\boxed{€5}", "5 €", RIGHT), (r"\{\begin{pmatrix}1\\2\end{pmatrix}, \begin{pmatrix}3\\4\end{pmatrix}\}", r"\{\begin{pmatrix}3\\4\end{pmatrix}, \begin{pmatrix}1\\2\end{pmatrix}\}", RIGHT),
+        (r"\sum_{n\ge1} \frac{1}{n^2}", r"\sum_{n=1}^\infty \frac1{n^2}", RIGHT), ("A_3^2", "6", RIGHT), ("A_5^3", "60", RIGHT), ("A_n^2", "6", WRONG), ("A_5^n", "6", WRONG), (r"\text{All real numbers Greater than } 3", "x>3", RIGHT),
+        (r"\text{all real numbers At least } 3", r"x\ge3", RIGHT), (r"\text{all real numbers less than } 3", "x<3", RIGHT), (r"\text{all real numbers greater than or equal to } 3", r"x\ge3", RIGHT),
+        (r"101_{\text{seven}}", "101_7", RIGHT), (r"101_{\text{two}}", "101_2", RIGHT), (r"101_{\text{7}}", "101_7", RIGHT),
     ],
 )  # fmt: skip
 def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:

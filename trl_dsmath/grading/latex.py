@@ -58,7 +58,7 @@ class Parser:
         """The next token, which is consumed; it must be `value` if one is given."""
         token = self.peek()
         if token[0] == "end" or (value is not None and token[1] != value):
-            raise Unsupported(f"expected {value or 'more'}")
+            raise Unsupported(f"expected {value}")
         self.at += 1
         return token
 

@@ -319,8 +319,6 @@ def _as_inequality(found: re.Match) -> str:
 
 
 def _as_interval(found: re.Match) -> str:
-    if found[1] == "[" and found[3] == "]":
-        return found[0]
     return ("(" if found[1] == "]" else "[") + found[2] + (")" if found[3] == "[" else "]")
 
 
