@@ -335,7 +335,7 @@ def _collections(gold: Answer, answer: Answer) -> bool | None:
     if "mod" in (kind, other_kind):
         return congruent(items, other_items) if kind == other_kind else False
     if ":" in (kind, other_kind):
-        return same_ratio(gold, answer) if kind == other_kind else False
+        return same_ratio(gold, answer) if kind == other_kind else False  # type: ignore[arg-type]
     if len(items) > _MATCH_LIMIT or len(other_items) > _MATCH_LIMIT:
         return _long(items, other_items, sets="{" in (kind, other_kind))
     if {kind, other_kind} <= {"{", "list"}:
@@ -546,8 +546,8 @@ def congruent(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool | No
         return False
     residues = []
     for side in (gold[0], answer[0]):
-        parts = unwrap(side)
-        parts = parts.items if isinstance(parts, Items) else (parts,)
+        whole = unwrap(side)
+        parts = whole.items if isinstance(whole, Items) else (whole,)
         try:
             residues.append({value(x.node) % value(gold[1].node) for x in parts})  # type: ignore[union-attr]
         except (TooLarge, Undefined, Unsupported, ZeroDivisionError, TypeError, AttributeError):

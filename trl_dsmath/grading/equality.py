@@ -32,9 +32,9 @@ def _equal_at(a: Node, b: Node, point: int = 0, log10: bool = False) -> bool:
         return left == right
     if not close(left, right) and not _looks_zero(left):
         return False  # most pairs end here
-    again = [value(node, point, MORE_DIGITS, log10) for node in (a, b)]
+    one, other = (value(node, point, MORE_DIGITS, log10) for node in (a, b))
     # A true zero computed by cancellation shrinks with the precision; 2^{-99} does not.
-    return close(*again, MORE_DIGITS) or (_is_zero(left, again[0]) and _is_zero(right, again[1]))
+    return close(one, other, MORE_DIGITS) or (_is_zero(left, one) and _is_zero(right, other))
 
 
 def _looks_zero(number: Number) -> bool:

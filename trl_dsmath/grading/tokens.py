@@ -50,18 +50,12 @@ _PARTS = {
     dimension: dict(zip(("length", "mass", "time", "current"), powers, strict=True))
     for dimension, (_, *powers) in _MADE_OF.items()
 }
-UNITS: dict[str, tuple[str, Fraction]] = {
-    name: (dimension, Fraction(size))
-    for dimension, rows in (
-        *_TABLE.items(),
-        *((dimension, {names: 1}) for dimension, names in _ALONE.items()),
-        *(
-            (dimension, {names: Fraction(1000) ** mass}) for dimension, (names, _, mass, *_) in _MADE_OF.items()
-        ),  # kilograms
-    )
-    for names, size in rows.items()
-    for name in names.split()
-}
+_ROWS: list[tuple[str, str, Fraction | int]] = [
+    *((dimension, names, size) for dimension, rows in _TABLE.items() for names, size in rows.items()),
+    *((dimension, names, 1) for dimension, names in _ALONE.items()),
+    *((dimension, names, Fraction(1000) ** mass) for dimension, (names, _, mass, *_) in _MADE_OF.items()),  # kilograms
+]
+UNITS = {name: (dimension, Fraction(size)) for dimension, names, size in _ROWS for name in names.split()}
 _POWERS = (-15, -12, -9, -6, -3, -2, -1, 3, 6, 9, 12)
 _WITH_PREFIX = {
     prefix + name: (UNITS[name][0], UNITS[name][1] * Fraction(10) ** power)

@@ -350,10 +350,10 @@ def same_text(gold: str, answer: str) -> bool:
     return plain_words(gold) == plain_words(answer) != ""
 
 
-def _spoken(side: Words | Value) -> Fraction | None:
+def _spoken(text: str) -> Fraction | None:
     """The number that words name, in Chinese or English."""
-    number = chinese_number(_COUNTERS.sub("", plain_words(side.text)))
-    return english_number(re.sub(r"\\text|[{}$]", " ", side.text)) if number is None else number
+    number = chinese_number(_COUNTERS.sub("", plain_words(text)))
+    return english_number(re.sub(r"\\text|[{}$]", " ", text)) if number is None else number
 
 
 def same_words(gold: Answer, answer: Answer) -> bool | None:
@@ -367,7 +367,7 @@ def same_words(gold: Answer, answer: Answer) -> bool | None:
         named, told = (re.sub(r"\\text|[{}]|\bthe\b", " ", side.text.lower()).strip() for side in (gold, answer))  # type: ignore[union-attr]
         if _NAME.fullmatch(named) and told.startswith(named) and _DOES.match(told, len(named)):
             return True  # "Evelyn has the highest speed"
-        numbers = [_spoken(side) for side in (gold, answer)]
+        numbers = [_spoken(side.text) for side in (gold, answer)]  # type: ignore[union-attr]
         for number, side in zip(numbers, (answer, gold), strict=True):
             if number is not None and isinstance(side, Value):
                 return same_value(side, Value(("num", number)))
