@@ -281,7 +281,7 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
         (r"P(A \cap B) = 0.5", r"P(A\cup B)=\frac12", WRONG), (r"\theta = 2t", r"\theta(t)=2t", RIGHT), ("y'=3y-b", r"\frac{dy}{dt}=3y-b", RIGHT), (r"\frac{d^2y}{dt^2}=3y-b", r"\frac{d^2x}{dt^2}=3x-b", RIGHT),
         (r"\frac{d^2y}{dt^2}=3y-b", r"\frac{dx}{dt}=3x-b", WRONG), (r"\boxed{\text{Half of the number is } 10}", "10", RIGHT), ("$$", "5", NONE), (r"\boxed{$$}", "5", NONE), (r"\boxed{9^{9^{9^9}}}", r"\int_0^1 x dx", WRONG),
         (r"\boxed{(A) (B) 5}", "5", WRONG), (r"\boxed{\text{the answer to this question is (A) 5}}", "5", WRONG), (r"\boxed{\text{THE BOX WEIGHS 5 KG}}", "5", RIGHT), ("The train needs 5 hours", "5", NONE),
-        (r"\boxed{\text{The train needs 5 hours}}", "x=5", RIGHT), (r"\boxed{\text{It needs 5 hours}}", "5", RIGHT), (r"\boxed{\text{Needs 5 hours}}", "5", WRONG), (r"B \cup A", r"A \cup B", RIGHT), (r"A \cap B", r"A \cup B", WRONG),
+        (r"\boxed{\text{The train needs 5 hours}}", "x=5", WRONG), (r"\boxed{\text{It needs 5 hours}}", "5", RIGHT), (r"\boxed{\text{Needs 5 hours}}", "5", WRONG), (r"B \cup A", r"A \cup B", RIGHT), (r"A \cap B", r"A \cup B", WRONG),
         (r"C(\{1\},3)", "120", WRONG), ("C(10,3)", "120", RIGHT), (r"18 \equiv 0 \pmod 9", "0", RIGHT), (r"18 \equiv 9 \pmod 9", "9", WRONG), (r"8 \equiv -1 \pmod 9", "-1", WRONG),
         (r"\begin{cases} x & x\ge0 \\ -x & \text{otherwise}\end{cases}", "|x|", RIGHT), (r"\begin{cases} x & x\ge0 \\ x & \text{otherwise}\end{cases}", "|x|", WRONG),
         (r"\begin{cases} x & x \in [0,\infty) \\ -x & x<0\end{cases}", "|x|", WRONG), (r"\boxed{\text{The box weighs twice } 5 \text{ kg}}", "5", WRONG), (r"\begin{cases} x & x\ge0 \\ -x & x<0\end{cases}", "|x|", RIGHT),
@@ -309,7 +309,9 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
         (r"\boxed{€5}", "5 €", RIGHT), (r"\{\begin{pmatrix}1\\2\end{pmatrix}, \begin{pmatrix}3\\4\end{pmatrix}\}", r"\{\begin{pmatrix}3\\4\end{pmatrix}, \begin{pmatrix}1\\2\end{pmatrix}\}", RIGHT),
         (r"\sum_{n\ge1} \frac{1}{n^2}", r"\sum_{n=1}^\infty \frac1{n^2}", RIGHT), ("A_3^2", "6", RIGHT), ("A_5^3", "60", RIGHT), ("A_n^2", "6", WRONG), ("A_5^n", "6", WRONG), (r"\text{All real numbers Greater than } 3", "x>3", RIGHT),
         (r"\text{all real numbers At least } 3", r"x\ge3", RIGHT), (r"\text{all real numbers less than } 3", "x<3", RIGHT), (r"\text{all real numbers greater than or equal to } 3", r"x\ge3", RIGHT),
-        (r"101_{\text{seven}}", "101_7", RIGHT), (r"101_{\text{two}}", "101_2", RIGHT), (r"101_{\text{7}}", "101_7", RIGHT),
+        (r"101_{\text{seven}}", "101_7", RIGHT), (r"101_{\text{two}}", "101_2", RIGHT), (r"101_{\text{7}}", "101_7", RIGHT), (r"\boxed{\text{It has 2 real roots}}", "x=2", WRONG), (r"\boxed{\text{It has 2 real roots}}", "2", RIGHT),
+        (r"|x| \le 0", r"x\ge0", WRONG), ("|x|<0", "x=0", WRONG), ("|x|>0", r"x \ne 0", RIGHT), ("0:30", "12:30 pm", WRONG), (r"\arctan x + C", r"\text{arccot} x + C", WRONG), ("|x|+C", "x+C", WRONG), (r"\phi=1, r=2", "(1,2)", WRONG),
+        ("5 gal", r"5\text{ liters}", WRONG),
     ],
 )  # fmt: skip
 def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:

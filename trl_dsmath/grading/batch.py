@@ -213,7 +213,7 @@ def _judge(gold: str | None, answer: str | None, options: bool = True) -> Verdic
             return _judge(gold, inside, options=False)
     if options and not found and (printed := printed_latex(answer)):
         return _judge(gold, printed, options=False)
-    if options and not found and (said := _in_sentence(text)):
+    if options and not found and (said := _in_sentence(text, constant(reference.answer))):
         return _judge(gold, said, options=False)
     if (
         found is None
@@ -231,12 +231,14 @@ def _reversed(text: str) -> bool:
     )
 
 
-def _in_sentence(text: str) -> str | None:
+def _in_sentence(text: str, number: bool = True) -> str | None:
     """What a sentence says its subject is, `\\text{The area of the whole disc is } 4\\pi`, or the only number of one that
     says no more of it, with its unit: `\\text{The box weighs } 5 \\text{ kg.}`."""
     if (said := _SUBJECT_IS.match(text)) and not _reversed(said[1]):
         rest = text[said.end() :]
         return rest.removesuffix("}") if rest.count("}") > rest.count("{") else rest
+    if not number:
+        return None  # "It has 2 real roots" for x = 2
     found = _SENTENCE.fullmatch(re.sub(r"\\text\s*\{|[{}]", " ", text)) if len(text) < 200 else None
     if not found:
         return None
