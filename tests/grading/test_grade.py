@@ -311,7 +311,7 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
         (r"\text{all real numbers At least } 3", r"x\ge3", RIGHT), (r"\text{all real numbers less than } 3", "x<3", RIGHT), (r"\text{all real numbers greater than or equal to } 3", r"x\ge3", RIGHT),
         (r"101_{\text{seven}}", "101_7", RIGHT), (r"101_{\text{two}}", "101_2", RIGHT), (r"101_{\text{7}}", "101_7", RIGHT), (r"\boxed{\text{It has 2 real roots}}", "x=2", WRONG), (r"\boxed{\text{It has 2 real roots}}", "2", RIGHT),
         (r"|x| \le 0", r"x\ge0", WRONG), ("|x|<0", "x=0", WRONG), ("|x|>0", r"x \ne 0", RIGHT), ("0:30", "12:30 pm", WRONG), (r"\arctan x + C", r"\text{arccot} x + C", WRONG), ("|x|+C", "x+C", WRONG), (r"\phi=1, r=2", "(1,2)", WRONG),
-        ("5 gal", r"5\text{ liters}", WRONG),
+        ("5 gal", r"5\text{ liters}", WRONG), (r"\begin{pmatrix}s&-2s\end{pmatrix}", r"\begin{pmatrix}t&-2t\end{pmatrix}", RIGHT), (r"\begin{pmatrix}s&2s\end{pmatrix}", r"\begin{pmatrix}t&-2t\end{pmatrix}", WRONG),
     ],
 )  # fmt: skip
 def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:
