@@ -224,7 +224,7 @@ def test_the_last_that_is_exact(last: str, next_one: str) -> None:
         # an odd function at both signs; what an absolute value hides near 0
         (r"\arctan x+\arctan\frac{1}{x}", r"\frac{\pi}{2}", False), (r"\arctan x+\arctan\frac{1}{x}+x^2", r"\frac{\pi}{2}+x^2", False), ("|20-x|+20-x", "40-2x", False),
         # at integers: powers of i, bounds of sums, floors; where nothing can be compared nothing is equal
-        ("i^{4n}", "1", True), ("i^{2n}", "1", False), (r"\frac{(-1)^n}{n-n}", r"\frac{(-1)^n}{n-n}", False), (r"\sum_{k=1}^n\sum_{j=1}^k j", r"\frac{n(n+1)(n+2)}{6}", True),
+        ("i^{4n}", "1", True), ("i^{2n}", "1", False), (r"\frac{(-1)^n}{n-n}", r"\frac{(-1)^n}{n-n}", False), ("(-1)^n n^{9^{9^n}}", "(-1)^n n", False), (r"\sum_{k=1}^n\sum_{j=1}^k j", r"\frac{n(n+1)(n+2)}{6}", True),
         (r"\sum_{j=1}^n 1+\sum_{j=1}^m 1+\sum_{j=1}^k 1+\sum_{j=1}^N 1", "n+m+k+N", True), (r"\lfloor n+m+k+N+\frac12\rfloor", "n+m+k+N", True), (r"\lfloor\frac{n}{100}\rfloor", "0", False),
         (r"\lfloor\frac{n}{n-n}\rfloor", r"\lfloor\frac{n}{n-n}\rfloor", False),
     ],
