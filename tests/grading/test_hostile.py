@@ -2,7 +2,10 @@
 
 import asyncio
 import importlib.util
+import json
 import multiprocessing
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trl_dsmath.grading import Verdict, grade, grade_async
+from trl_dsmath.grading import Verdict, batch, grade, grade_async
 
 _SPEC = importlib.util.spec_from_file_location(
     "hostile_answers", Path(__file__).parents[2] / "benchmarks" / "hostile_answers.py"
@@ -42,6 +45,25 @@ def test_hostile_answers_are_wrong_at_once(name: str) -> None:
     verdicts = grade([hostile.completions()[name]] * 2, ["5", r"\{1,2,3\}"], LIMIT)
     assert set(verdicts) <= {Verdict.WRONG, Verdict.NO_ANSWER, Verdict.TIMEOUT}
     assert time.process_time() - start < 5  # of this process; what workers may use is limited in tests of the pool
+
+
+ODD = ["i", r"\infty", r"-\infty", r"\frac10", r"\text{red}", "9^{9^{9^9}}", r"\pm 1", "(1,2)", r"\max(i,1)", r"\int x dx"]  # fmt: skip
+
+
+def test_an_odd_part_in_any_answer_gives_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fifth gold of the cases against itself with a number or a variable exchanged for complex numbers, infinities, words."""
+    monkeypatch.setattr(batch._POOL, "run", lambda pairs, limit: [False] * len(pairs))
+    files = sorted(Path(__file__).parent.glob("cases*.jsonl"))
+    cases = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").split("\n") if line]
+    some = sorted({str(case["gold"]) for case in cases})[::5]
+    golds = [*some, "16:9", "1:2:3", "3:30 pm", r"\max(x,y,z)", "x > 1, x < 7"]
+    draw, answers = random.Random(0), []
+    for gold in golds:
+        for odd in ODD:
+            places = [*re.finditer(r"\d+|(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])", gold)]
+            place = draw.choice(places).span() if places else (0, 0)
+            answers.append((gold[: place[0]] + odd + gold[place[1] :], gold))
+    assert set(grade(*map(list, zip(*answers, strict=True)))) <= set(Verdict)
 
 
 def test_model_code_is_never_executed() -> None:

@@ -290,7 +290,7 @@ class Evaluator:
         values = [self(side) for side in sides]
         if any(isinstance(value, self.mp.mpc) for value in values):
             raise Undefined
-        return choose(values)
+        return choose(values if all(isinstance(value, Fraction) for value in values) else map(self.float, values))
 
     def _sum(self, variable: str, low: Node, high: Node, body: Node) -> Number:
         return self._series(variable, low, high, body, "sum")

@@ -123,8 +123,11 @@ def _bounded(first: Range, second: Range) -> list[Range] | None:
     """`x > 1, x < 3` as one interval."""
     if first.low == _MINUS_INFINITY:
         first, second = second, first
-    if first.high == _INFINITY and second.low == _MINUS_INFINITY and _order(first.low, second.high) <= 0:
-        return [Range(first.low, second.high, first.low_closed, second.high_closed)]
+    try:
+        if first.high == _INFINITY and second.low == _MINUS_INFINITY and _order(first.low, second.high) <= 0:
+            return [Range(first.low, second.high, first.low_closed, second.high_closed)]
+    except (TooLarge, Undefined, Unsupported, TypeError):
+        return None
     return None
 
 

@@ -8,7 +8,7 @@ from itertools import permutations
 
 from ..text import chinese_number, english_number
 from .equality import equal, proportional
-from .expressions import Node, Number, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
+from .expressions import Node, TooLarge, Undefined, Unsupported, as_float, contains, rename, symbols, value
 from .latex import ONE_DEGREE, parse_expression
 from .shapes import Answer, Group, Items, Value, Words
 from .tokens import resolve
@@ -379,8 +379,8 @@ def same_words(gold: Answer, answer: Answer) -> bool | None:
 def same_ratio(gold: Group, answer: Group) -> bool | None:
     """Compares two ratios, `6:8` with `3:4`, or two times of day."""
     if gold.closing or answer.closing:
-        bare = [clock for side in (gold, answer) if not side.closing and (clock := _clock(side))]
-        if not bare or not (1, 0) <= bare[0] < (13, 0):  # of 24 hours
+        hours = [clock[0] for side in (gold, answer) if not side.closing and (clock := _clock(side))]
+        if not hours or not 1 <= hours[0] < 13:  # of 24 hours
             return _clock(gold) == _clock(answer) is not None
     same = _same_parts(gold, answer)
     if same or len(gold.items) != len(answer.items):
@@ -391,19 +391,24 @@ def same_ratio(gold: Group, answer: Group) -> bool | None:
         or any(len(getattr(group.items[1], "text", "")) > 1 and len(group.items) == 2 for group in (gold, answer))
     ):
         return False  # a time of day: 3:45 is not 1:15
-    numbers = [[value(x.node) for x in group.items if isinstance(x, Value)] for group in (gold, answer)]
+    try:
+        numbers = [[value(x.node) for x in group.items if isinstance(x, Value)] for group in (gold, answer)]
+    except (TooLarge, Undefined, Unsupported):
+        return False
     return all(n[0] for n in numbers) and all(
         a * numbers[1][0] == b * numbers[0][0] for a, b in zip(*numbers, strict=True)
     )
 
 
-def _clock(time: Group) -> tuple[Number, Number] | None:
+def _clock(time: Group) -> tuple[Fraction, Fraction] | None:
     """Hours and minutes since midnight; a time without a.m. or p.m. is taken as it stands."""
     try:
         hours, minutes, *_ = (
             value(x.node) for x in (*time.items, Value(("num", Fraction(0)))) if isinstance(x, Value)
         )
     except (TooLarge, Undefined, Unsupported):
+        return None
+    if not isinstance(hours, Fraction) or not isinstance(minutes, Fraction):
         return None
     return hours % 12 + 12 * (time.closing == "pm") if time.closing in ("am", "pm") else hours, minutes
 
