@@ -313,7 +313,7 @@ def test_a_function_of_twelve_cases_is_compared(branches: int, verdict: Verdict)
         (r"|x| \le 0", r"x\ge0", WRONG), ("|x|<0", "x=0", WRONG), ("|x|>0", r"x \ne 0", RIGHT), ("0:30", "12:30 pm", WRONG), (r"\arctan x + C", r"\text{arccot} x + C", WRONG), ("|x|+C", "x+C", WRONG), (r"\phi=1, r=2", "(1,2)", WRONG),
         ("5 gal", r"5\text{ liters}", WRONG), (r"\begin{pmatrix}s&-2s\end{pmatrix}", r"\begin{pmatrix}t&-2t\end{pmatrix}", RIGHT), (r"\begin{pmatrix}s&2s\end{pmatrix}", r"\begin{pmatrix}t&-2t\end{pmatrix}", WRONG),
         (r"1:\pm 1:\sqrt{3}", r"1:2:\sqrt{3}", WRONG), ("9^{9^{9^9}}:4:2", "2:4:2", WRONG), (r"\frac10:9", "16:9", WRONG), ("i:30", "3:30 pm", WRONG), ("i:30 pm", "3:30 pm", WRONG), (r"\max(x,y,-\infty)", r"\max(x,y,z)", WRONG),
-        (r"\max(1,\sqrt2)", r"\sqrt2", RIGHT), (r"x> -i \text{ and } x < 7", "(1,7)", WRONG),
+        (r"\max(1,\sqrt2)", r"\sqrt2", RIGHT), (r"x> -i \text{ and } x < 7", "(1,7)", WRONG), (r"x> -i \text{ and } i < 7", r"x> -i \text{ and } x < 7", WRONG), ("ix < 3i", "x<3", WRONG),
     ],
 )  # fmt: skip
 def test_odd_inputs(answer: str, gold: str, verdict: Verdict) -> None:

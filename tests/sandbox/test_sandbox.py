@@ -302,6 +302,7 @@ _ON_A_BUSY_CORE = """
 import multiprocessing, os
 from trl_dsmath.sandbox import run_python
 def spin():
+    os.setsid()  # the kernel may share a core by sessions: of one session for all three, part of it waits elsewhere
     while True: pass
 if __name__ == "__main__":
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -314,7 +315,7 @@ if __name__ == "__main__":
 
 
 def test_a_busy_machine_stops_no_honest_program(box: Sandbox) -> None:
-    """2 s of work with a limit of 3 s, on a core that three others want: 4 to 8 s by the wall clock, as the kernel shares it."""
+    """2 s of work with a limit of 3 s, on a core that three others want: some 8 s by the wall clock."""
     code = _ON_A_BUSY_CORE.replace("\\\\", "\\")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["honest", "None", "True"]

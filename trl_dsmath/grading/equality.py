@@ -220,4 +220,5 @@ def proportional(a: Node, b: Node, positive: bool = False) -> bool:
             return False
     if ratio is None:
         return False
-    return not positive or (context(DIGITS).im(ratio) == 0 and ratio > 0)
+    mp = context(DIGITS)
+    return not positive or (mp.im(ratio) == 0 and mp.re(ratio) > 0)
