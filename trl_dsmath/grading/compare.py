@@ -92,7 +92,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool | None:
 
 def _as_choice(answer: Answer, other: Answer) -> Answer:
     """`C(10, 3)` as a binomial where the other side is a number, else it is a point."""
-    if isinstance(answer, Relation) and isinstance(other, Value) and getattr(answer.parts[0], "text", "") == "C":
+    if isinstance(answer, Relation) and isinstance(other, Value) and _name(answer.parts[0]) == "C":
         items = answer.parts[1].items if isinstance(answer.parts[1], Group) else ()
         nodes = [x.node for x in items if isinstance(x, Value)]
         if len(nodes) == len(items) == 2:
@@ -297,7 +297,7 @@ def _same_definition(gold: Relation, answer: Relation) -> bool | None:
         if renamed is None:
             return False
         formula = renamed
-    if names != others and "y" not in (getattr(side.parts[0], "text", "") for side in (gold, answer)):
+    if names != others and "y" not in (_name(gold.parts[0]), _name(answer.parts[0])):
         renamed = _with_variables(formula, others.split(","), names.split(",")) if isinstance(formula, Value) else None
         if renamed is None:
             return False
@@ -548,8 +548,11 @@ def congruent(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool | No
     for side in (gold[0], answer[0]):
         whole = unwrap(side)
         parts = whole.items if isinstance(whole, Items) else (whole,)
+        if not all(isinstance(part, Value) for part in parts):
+            return None
         try:
-            residues.append({value(x.node) % value(gold[1].node) for x in parts})  # type: ignore[union-attr]
-        except (TooLarge, Undefined, Unsupported, ZeroDivisionError, TypeError, AttributeError):
+            modulus = value(gold[1].node)
+            residues.append({value(part.node) % modulus for part in parts})  # type: ignore[union-attr]
+        except (TooLarge, Undefined, Unsupported, ZeroDivisionError, TypeError):
             return None
     return residues[0] == residues[1]

@@ -1,4 +1,4 @@
-"""Are two expressions, or two equations, the same? See [`evaluate`] for how and how surely."""
+"""Are two expressions, or two equations, the same? See `expressions` for how and how surely."""
 
 from fractions import Fraction
 from itertools import product
@@ -38,11 +38,12 @@ def _equal_at(a: Node, b: Node, point: int = 0, log10: bool = False) -> bool:
 
 
 def _looks_zero(number: Number) -> bool:
-    return number == 0 or (not isinstance(number, Fraction) and abs(number) < 1e-35)
+    return number == 0 or (not isinstance(number, Fraction) and abs(number) < 1e-35)  # 15 of 50 digits may be lost
 
 
 def _is_zero(low: Number, high: Number) -> bool:
     before = abs(low) or 1e-50  # by luck nothing at all was left
+    # with 50 digits more a true zero shrinks by some 1e-50
     return high == 0 or (not isinstance(high, Fraction) and abs(high) < before * 1e-30)
 
 

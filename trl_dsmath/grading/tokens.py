@@ -4,7 +4,8 @@ import re
 from fractions import Fraction
 
 _GALLON = Fraction(3_785_411_784, 10**12)  # of the United States
-# dimension -> unit names -> size in the first unit of the dimension; symbols in capitals are found as they are written
+# dimension -> unit names -> size, of length, mass, time and what is made of them in metres, grams and seconds, else in the first unit
+# of the dimension; symbols in capitals are found as they are written
 _TABLE: dict[str, dict[str, Fraction | int]] = {
     "length": {
         "m meter meters metre metres 米 mètre mètres metro metros м метр метра метров メートル": 1, "千米 公里 kilómetro kilómetros км キロメートル": 1000, "分米": Fraction(1, 10), "厘米 centímetro centímetros см センチメートル": Fraction(1, 100),

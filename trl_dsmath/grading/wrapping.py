@@ -42,8 +42,12 @@ def unwrap(answer: Answer) -> Answer:
         return answer.parts[1]
     if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(answer.parts[1], Relation):
         return answer.parts[1]  # "A \\cap B = \\{x \\mid x > 2\\}"
-    names = isinstance(answer, Relation) and any(symbols(getattr(part, "node", ())) for part in answer.parts)
-    if isinstance(answer, Relation) and answer.signs == ("=",) and names and (both := _by_sign(answer.parts)):
+    if (
+        isinstance(answer, Relation)
+        and answer.signs == ("=",)
+        and (both := _by_sign(answer.parts))
+        and any(symbols(getattr(part, "node", ())) for part in answer.parts)
+    ):
         return Items(tuple(Relation(("=",), parts, "") for parts in both))  # y = \pm 2x is two lines
     if isinstance(answer, Relation) and len(answer.signs) > 1 and set(answer.signs) == {"="}:
         *labels, last = answer.parts
